@@ -1,0 +1,156 @@
+//! What the verbs tell a worker, and how it is woken.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex};
+use std::time::Instant;
+
+use mio::Waker;
+use mio::net::{TcpListener, TcpStream};
+
+use crate::Handle;
+use crate::connection::{Admission, Channels, Listener};
+use crate::counters::{Counters, Table};
+use crate::datagram::{Path, ReaderReports};
+use crate::event::{CloseReason, EventQueue};
+use crate::stream::Stream;
+use crate::udp::Port;
+use crate::unit::Unit;
+
+#[derive(Debug)]
+pub enum Command {
+    Listen(TcpListener, Arc<Listener>),
+    Adopt {
+        handle: Handle,
+        socket: TcpStream,
+        remote: SocketAddr,
+        local: SocketAddr,
+        admission: Admission,
+    },
+    Receive(Arc<Port>),
+    Answer(Handle, Vec<u8>),
+    /// A listener, UDP port, connection or flow.
+    Close(Handle, CloseReason),
+    /// Close all flows of a stream.
+    EndStream(Handle),
+    PublishTcp {
+        flow: Handle,
+        stream: Arc<Stream>,
+        counters: Arc<Counters>,
+        connection: Handle,
+        channels: Channels,
+    },
+    PublishUdp(Box<PublishUdp>),
+    ReadTcp(Box<ReadTcp>),
+    ReadUdp {
+        flow: Handle,
+        stream: Arc<Stream>,
+        counters: Arc<Counters>,
+        connection: Handle,
+        path: Path,
+    },
+    /// Tie a UDP flow to the connection that set it up.
+    Tie {
+        connection: Handle,
+        flow: Handle,
+    },
+    Untie {
+        connection: Handle,
+        flow: Handle,
+    },
+    /// Hand a reader's RTCP to its counters; `None` ends that.
+    Route {
+        port: Handle,
+        remote: SocketAddr,
+        to: Option<(Arc<ReaderReports>, usize)>,
+    },
+    Play(Handle),
+    Pause(Handle),
+    /// Python took messages of a connection that was not read because of them.
+    Resume(Handle),
+    Deliver(Handle, Arc<Unit>),
+    Stop,
+}
+
+#[derive(Debug)]
+pub struct PublishUdp {
+    pub flow: Handle,
+    pub stream: Arc<Stream>,
+    pub counters: Arc<Counters>,
+    pub connection: Handle,
+    pub path: Path,
+    pub read_timeout: std::time::Duration,
+}
+
+#[derive(Debug)]
+pub struct ReadTcp {
+    pub flow: Handle,
+    pub stream: Arc<Stream>,
+    pub counters: Arc<Counters>,
+    pub connection: Handle,
+    pub channels: Channels,
+    pub queue_packets: usize,
+    pub queue_bytes: usize,
+}
+
+/// A worker's commands. Filled by verbs and other workers, emptied by the worker.
+#[derive(Debug)]
+pub struct Inbox {
+    commands: Mutex<Vec<Command>>,
+    waker: Waker,
+}
+
+impl Inbox {
+    pub fn new(waker: Waker) -> Self {
+        Self { commands: Mutex::default(), waker }
+    }
+
+    pub fn push(&self, command: Command) {
+        let mut commands = self.commands.lock().expect("no holder panics");
+        commands.push(command);
+        if commands.len() == 1 {
+            // Fails only when the worker is gone, and the command with it.
+            let _: io::Result<()> = self.waker.wake();
+        }
+    }
+
+    /// Swaps the commands into `into`, which must be empty.
+    pub fn take(&self, into: &mut Vec<Command>) {
+        std::mem::swap(&mut *self.commands.lock().expect("no holder panics"), into);
+    }
+}
+
+/// What all workers and the verbs share.
+#[derive(Debug)]
+pub struct Shared {
+    pub inboxes: Vec<Inbox>,
+    pub events: EventQueue,
+    pub table: Table,
+    next: AtomicU64,
+}
+
+/// The low bits of a handle name the worker that owns it.
+const WORKER_BITS: u32 = 6;
+pub const MOST_WORKERS: usize = 1 << WORKER_BITS;
+/// UDP ports and listeners live on the first worker.
+pub const FIRST: usize = 0;
+
+impl Shared {
+    pub fn new(inboxes: Vec<Inbox>, events: EventQueue, now: Instant) -> Self {
+        Self { inboxes, events, table: Table::new(now), next: AtomicU64::new(1) }
+    }
+
+    pub fn handle(&self, worker: usize) -> Handle {
+        self.next.fetch_add(1, Relaxed) << WORKER_BITS | worker as u64
+    }
+
+    pub fn worker_of(&self, handle: Handle) -> usize {
+        (handle as usize & (MOST_WORKERS - 1)) % self.inboxes.len()
+    }
+
+    /// Send a command to the owner of a handle.
+    pub fn tell(&self, handle: Handle, command: Command) {
+        self.inboxes[self.worker_of(handle)].push(command);
+    }
+}

@@ -1,0 +1,141 @@
+//! Totals of connections, flows and streams: written by one worker, read by anyone.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, RwLock};
+use std::time::Instant;
+
+use crate::Handle;
+
+/// Only ever added to by the worker that owns the handle; readers may see one
+/// field newer than another.
+#[derive(Debug, Default)]
+pub struct Counters {
+    pub bytes_received: Total,
+    pub bytes_sent: Total,
+    pub rtp_packets_received: Total,
+    pub rtp_packets_sent: Total,
+    pub rtp_packets_lost: Total,
+    pub rtp_packets_in_error: Total,
+    pub rtp_packets_discarded: Total,
+    pub rtcp_packets_received: Total,
+    pub rtcp_packets_sent: Total,
+    pub rtcp_packets_in_error: Total,
+    pub queued_packets: Total,
+    pub queued_bytes: Total,
+    pub frames_refused: Total,
+    pub jitter_ticks: Total,
+    /// An `f64`'s bits.
+    jitter_s: Total,
+    /// Milliseconds after the table's epoch.
+    heard: Total,
+}
+
+/// A number many may read while one writes.
+#[derive(Debug, Default)]
+pub struct Total(AtomicU64);
+
+impl Total {
+    pub fn add(&self, n: usize) {
+        self.0.fetch_add(n as u64, Relaxed);
+    }
+
+    pub fn set(&self, n: u64) {
+        self.0.store(n, Relaxed);
+    }
+
+    pub fn get(&self) -> u64 {
+        self.0.load(Relaxed)
+    }
+}
+
+/// One reading of all totals. The fields are those of `_engine.Counters`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Snapshot {
+    pub bytes_received: u64,
+    pub bytes_sent: u64,
+    pub rtp_packets_received: u64,
+    pub rtp_packets_sent: u64,
+    pub rtp_packets_lost: u64,
+    pub rtp_packets_in_error: u64,
+    pub rtp_packets_discarded: u64,
+    pub rtcp_packets_received: u64,
+    pub rtcp_packets_sent: u64,
+    pub rtcp_packets_in_error: u64,
+    pub queued_packets: u64,
+    pub queued_bytes: u64,
+    pub frames_refused: u64,
+    pub jitter_ticks: u64,
+    pub jitter_s: f64,
+    pub idle_s: f64,
+}
+
+impl Counters {
+    pub fn set_jitter(&self, seconds: f64) {
+        self.jitter_s.set(seconds.to_bits());
+    }
+
+    fn read(&self, elapsed_ms: u64) -> Snapshot {
+        Snapshot {
+            bytes_received: self.bytes_received.get(),
+            bytes_sent: self.bytes_sent.get(),
+            rtp_packets_received: self.rtp_packets_received.get(),
+            rtp_packets_sent: self.rtp_packets_sent.get(),
+            rtp_packets_lost: self.rtp_packets_lost.get(),
+            rtp_packets_in_error: self.rtp_packets_in_error.get(),
+            rtp_packets_discarded: self.rtp_packets_discarded.get(),
+            rtcp_packets_received: self.rtcp_packets_received.get(),
+            rtcp_packets_sent: self.rtcp_packets_sent.get(),
+            rtcp_packets_in_error: self.rtcp_packets_in_error.get(),
+            queued_packets: self.queued_packets.get(),
+            queued_bytes: self.queued_bytes.get(),
+            frames_refused: self.frames_refused.get(),
+            jitter_ticks: self.jitter_ticks.get(),
+            jitter_s: f64::from_bits(self.jitter_s.get()),
+            idle_s: elapsed_ms.saturating_sub(self.heard.get()) as f64 / 1000.0,
+        }
+    }
+}
+
+/// Every handle's counters. A closed handle's stay until Python forgets them.
+#[derive(Debug)]
+pub struct Table {
+    epoch: Instant,
+    by_handle: RwLock<HashMap<Handle, Arc<Counters>>>,
+}
+
+impl Table {
+    pub fn new(epoch: Instant) -> Self {
+        Self { epoch, by_handle: RwLock::default() }
+    }
+
+    pub fn add(&self, handle: Handle, now: Instant) -> Arc<Counters> {
+        let counters = Arc::new(Counters::default());
+        self.heard(&counters, now);
+        self.by_handle.write().expect("no holder panics").insert(handle, Arc::clone(&counters));
+        counters
+    }
+
+    pub fn forget(&self, handle: Handle) {
+        self.by_handle.write().expect("no holder panics").remove(&handle);
+    }
+
+    /// Note that bytes arrived.
+    pub fn heard(&self, counters: &Counters, now: Instant) {
+        counters.heard.set((now - self.epoch).as_millis() as u64);
+    }
+
+    pub fn idle_ms(&self, counters: &Counters, now: Instant) -> u64 {
+        ((now - self.epoch).as_millis() as u64).saturating_sub(counters.heard.get())
+    }
+
+    pub fn read(&self, counters: &Counters, now: Instant) -> Snapshot {
+        counters.read((now - self.epoch).as_millis() as u64)
+    }
+
+    pub fn read_all(&self, handles: &[Handle], now: Instant) -> Vec<Option<Snapshot>> {
+        let elapsed_ms = (now - self.epoch).as_millis() as u64;
+        let table = self.by_handle.read().expect("no holder panics");
+        handles.iter().map(|handle| table.get(handle).map(|counters| counters.read(elapsed_ms))).collect()
+    }
+}

@@ -1,0 +1,171 @@
+//! Flows over UDP: a publisher whose datagrams come to our ports, a reader who gets them.
+
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use crate::Handle;
+use crate::counters::{Counters, Table};
+use crate::publisher::Publisher;
+use crate::reader::{self, Reader};
+use crate::udp::{Port, Position};
+use crate::unit::{Kind, Unit};
+
+/// Units kept for a reader while the socket is full: a second of video.
+const BACKLOG: usize = 32;
+
+/// Where a track's RTP and RTCP come from or go to.
+#[derive(Debug, Clone, Copy)]
+pub struct Remote {
+    pub track: usize,
+    pub rtp: SocketAddr,
+    pub rtcp: SocketAddr,
+}
+
+/// The two ports of a flow and its remote addresses, which are its own until dropped.
+#[derive(Debug)]
+pub struct Path {
+    pub rtp: Arc<Port>,
+    pub rtcp: Arc<Port>,
+    pub remotes: Vec<Remote>,
+}
+
+impl Path {
+    /// `None`: another flow has one of the addresses.
+    pub fn claim(rtp: Arc<Port>, rtcp: Arc<Port>, remotes: Vec<Remote>) -> Option<Self> {
+        let mut path = Self { rtp, rtcp, remotes: Vec::with_capacity(remotes.len()) };
+        for remote in remotes {
+            if !path.rtp.claim(remote.rtp) {
+                return None;
+            }
+            if !path.rtcp.claim(remote.rtcp) {
+                path.rtp.release(remote.rtp);
+                return None;
+            }
+            path.remotes.push(remote);
+        }
+        Some(path)
+    }
+}
+
+impl Drop for Path {
+    fn drop(&mut self) {
+        for remote in &self.remotes {
+            self.rtp.release(remote.rtp);
+            self.rtcp.release(remote.rtcp);
+        }
+    }
+}
+
+#[derive(Debug)]
+pub struct DatagramPublisher {
+    pub flow: Publisher,
+    pub path: Path,
+    pub connection: Handle,
+    pub read_timeout: Duration,
+}
+
+impl DatagramPublisher {
+    pub fn is_silent(&self, table: &Table, now: Instant) -> bool {
+        u128::from(table.idle_ms(&self.flow.counters, now)) >= self.read_timeout.as_millis()
+    }
+
+    pub fn send_reports(&mut self, now: Instant) {
+        for (track, report) in self.flow.reports(now) {
+            if let Some(remote) = self.path.remotes.iter().find(|remote| remote.track == track) {
+                self.path.rtcp.send_one(remote.rtcp, &report);
+                self.flow.counters.rtcp_packets_sent.add(1);
+                self.flow.counters.bytes_sent.add(report.len());
+            }
+        }
+    }
+}
+
+#[derive(Debug)]
+pub struct DatagramReader {
+    pub flow: Reader,
+    pub path: Path,
+    pub connection: Handle,
+    backlog: VecDeque<(Arc<Unit>, Position)>,
+}
+
+impl DatagramReader {
+    pub fn new(flow: Reader, path: Path, connection: Handle) -> Self {
+        Self { flow, path, connection, backlog: VecDeque::new() }
+    }
+
+    pub fn unit(&mut self, unit: &Arc<Unit>) {
+        if !self.flow.admits(unit) {
+            return;
+        }
+        if self.backlog.len() >= BACKLOG {
+            self.flow.discard(unit);
+            return;
+        }
+        self.backlog.push_back((Arc::clone(unit), Position::default()));
+        if self.backlog.len() == 1 {
+            self.resume();
+        }
+    }
+
+    /// Whether units wait for the socket: call `resume` in a millisecond.
+    pub fn is_waiting(&self) -> bool {
+        !self.backlog.is_empty()
+    }
+
+    pub fn resume(&mut self) {
+        while let Some((unit, position)) = self.backlog.front() {
+            let Some(remote) =
+                self.path.remotes.iter().find(|remote| remote.track == usize::from(unit.track))
+            else {
+                self.backlog.pop_front();
+                continue;
+            };
+            let (port, to) = match unit.kind {
+                Kind::Rtcp => (&self.path.rtcp, remote.rtcp),
+                _ => (&self.path.rtp, remote.rtp),
+            };
+            match port.send(to, &unit.raw, &unit.runs, *position) {
+                Ok(None) => self.flow.sent(unit),
+                Ok(Some(position)) => {
+                    self.backlog[0].1 = position;
+                    return;
+                }
+                // No route, or refused by a firewall: as good as lost on the way.
+                Err(_) => self.flow.discard(&Arc::clone(unit)),
+            }
+            self.backlog.pop_front();
+        }
+    }
+
+    pub fn say_goodbye(&self, now: Instant) {
+        if !self.flow.is_playing() {
+            return;
+        }
+        for remote in &self.path.remotes {
+            if let Some(report) = self.flow.stream.tracks[remote.track].sender_report(now, true) {
+                self.path.rtcp.send_one(remote.rtcp, &report);
+            }
+        }
+    }
+}
+
+/// What the worker that owns the RTCP port knows of a reader on any worker.
+#[derive(Debug)]
+pub struct ReaderReports {
+    pub counters: Arc<Counters>,
+    lost_by_track: Mutex<Vec<u32>>,
+}
+
+impl ReaderReports {
+    pub fn new(counters: Arc<Counters>, tracks: usize) -> Self {
+        Self { counters, lost_by_track: Mutex::new(vec![0; tracks]) }
+    }
+
+    pub fn receive(&self, track: usize, packet: &[u8], table: &Table, now: Instant) {
+        table.heard(&self.counters, now);
+        let mut lost = self.lost_by_track.lock().expect("no holder panics");
+        reader::receiver_report(&self.counters, &mut lost, track, packet);
+    }
+}

@@ -1,0 +1,387 @@
+//! The verbs: what Python can tell the engine.
+
+use std::collections::HashMap;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use mio::net::TcpListener;
+use mio::{Poll, Waker};
+use rustls::ServerConfig;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use socket2::{Domain, Protocol, Socket, Type};
+
+use crate::Handle;
+use crate::command::{Command, FIRST, Inbox, MOST_WORKERS, PublishUdp, ReadTcp, Shared};
+use crate::connection::{Channels, Listener};
+use crate::counters::Snapshot;
+use crate::datagram::{Path, Remote};
+use crate::event::{CloseReason, Event, EventQueue};
+use crate::rtsp::Limits;
+use crate::stream::{Live, Stream, Track, TrackSpec};
+use crate::udp::Port;
+use crate::worker::{WAKER, Worker};
+
+const LISTEN_BACKLOG: i32 = 1024;
+const MOST_TRACKS: usize = 64;
+
+/// Why a verb failed now.
+#[derive(Debug)]
+pub enum VerbError {
+    /// The caller's mistake.
+    Value(String),
+    Io(io::Error),
+    /// After `shutdown`.
+    Stopped,
+}
+
+impl From<io::Error> for VerbError {
+    fn from(error: io::Error) -> Self {
+        Self::Io(error)
+    }
+}
+
+fn value<T>(text: impl Into<String>) -> Result<T, VerbError> {
+    Err(VerbError::Value(text.into()))
+}
+
+/// The arguments of `Engine::listen`; the fields are those of `engine.Listen`.
+#[derive(Debug)]
+pub struct Listen {
+    pub address: SocketAddr,
+    /// Certificate chain and key, PEM.
+    pub tls: Option<(Vec<u8>, Vec<u8>)>,
+    pub limits: Limits,
+    pub read_timeout: Duration,
+    pub write_timeout: Duration,
+    pub connection_limit: usize,
+}
+
+/// One track's interleaved channels.
+#[derive(Debug, Clone, Copy)]
+pub struct Channel {
+    pub track: usize,
+    pub rtp: u8,
+    pub rtcp: u8,
+}
+
+/// One track's remote address.
+#[derive(Debug, Clone, Copy)]
+pub struct RemotePorts {
+    pub track: usize,
+    pub host: IpAddr,
+    pub rtp_port: u16,
+    pub rtcp_port: u16,
+}
+
+/// Where a UDP flow belongs.
+#[derive(Debug, Clone, Copy)]
+pub struct Ports {
+    pub stream: Handle,
+    pub connection: Handle,
+    pub rtp: Handle,
+    pub rtcp: Handle,
+}
+
+pub struct Engine {
+    shared: Arc<Shared>,
+    threads: Mutex<Vec<JoinHandle<()>>>,
+    streams: Mutex<HashMap<Handle, Arc<Stream>>>,
+    ports: Mutex<HashMap<Handle, Arc<Port>>>,
+    next_reader_worker: AtomicUsize,
+}
+
+impl Engine {
+    pub fn start(workers: usize, event_capacity: usize) -> Result<Self, VerbError> {
+        if !(1..=MOST_WORKERS).contains(&workers) {
+            return value(format!("workers must be 1 to {MOST_WORKERS}"));
+        }
+        let now = Instant::now();
+        let polls = (0..workers).map(|_| Poll::new()).collect::<io::Result<Vec<_>>>()?;
+        let inboxes = polls
+            .iter()
+            .map(|poll| Ok(Inbox::new(Waker::new(poll.registry(), WAKER)?)))
+            .collect::<io::Result<Vec<_>>>()?;
+        let shared = Arc::new(Shared::new(inboxes, EventQueue::new(event_capacity)?, now));
+        let engine = Self {
+            shared,
+            threads: Mutex::default(),
+            streams: Mutex::default(),
+            ports: Mutex::default(),
+            next_reader_worker: AtomicUsize::new(0),
+        };
+        for (index, poll) in polls.into_iter().enumerate() {
+            let worker = Worker::new(index, poll, Arc::clone(&engine.shared), now);
+            let thread =
+                std::thread::Builder::new().name(format!("engine-{index}")).spawn(move || worker.run())?;
+            engine.threads.lock().expect("no holder panics").push(thread);
+        }
+        Ok(engine)
+    }
+
+    pub fn events(&self) -> &EventQueue {
+        &self.shared.events
+    }
+
+    pub fn drain(&self, limit: usize) -> Vec<Event> {
+        let (events, resumed) = self.shared.events.drain(limit);
+        for connection in resumed {
+            self.shared.tell(connection, Command::Resume(connection));
+        }
+        events
+    }
+
+    fn running(&self) -> Result<(), VerbError> {
+        if self.threads.lock().expect("no holder panics").is_empty() {
+            Err(VerbError::Stopped)
+        } else {
+            Ok(())
+        }
+    }
+
+    pub fn listen(&self, listen: &Listen) -> Result<(Handle, u16), VerbError> {
+        self.running()?;
+        let tls = match &listen.tls {
+            Some((certificate, key)) => Some(tls_config(certificate, key)?),
+            None => None,
+        };
+        let socket = Socket::new(Domain::for_address(listen.address), Type::STREAM, Some(Protocol::TCP))?;
+        if listen.address.is_ipv6() {
+            socket.set_only_v6(false)?;
+        }
+        socket.set_reuse_address(true)?; // connections in TIME_WAIT do not keep the port
+        socket.set_nonblocking(true)?;
+        socket.bind(&listen.address.into())?;
+        socket.listen(LISTEN_BACKLOG)?;
+        let socket = TcpListener::from_std(socket.into());
+        let port = socket.local_addr()?.port();
+        let handle = self.shared.handle(FIRST);
+        let listener = Listener {
+            handle,
+            tls,
+            limits: listen.limits,
+            read_timeout: listen.read_timeout,
+            write_timeout: listen.write_timeout,
+            connection_limit: listen.connection_limit,
+            connections: AtomicUsize::new(0),
+        };
+        self.shared.tell(handle, Command::Listen(socket, Arc::new(listener)));
+        Ok((handle, port))
+    }
+
+    pub fn bind_udp(&self, address: SocketAddr) -> Result<(Handle, SocketAddr), VerbError> {
+        self.running()?;
+        let port = Arc::new(Port::bind(self.shared.handle(FIRST), address)?);
+        let (handle, bound) = (port.handle, port.socket.local_addr()?);
+        self.ports.lock().expect("no holder panics").insert(handle, Arc::clone(&port));
+        self.shared.tell(handle, Command::Receive(port));
+        Ok((handle, bound))
+    }
+
+    pub fn send(&self, connection: Handle, bytes: Vec<u8>) {
+        self.shared.tell(connection, Command::Answer(connection, bytes));
+    }
+
+    pub fn close(&self, handle: Handle) {
+        if self.streams.lock().expect("no holder panics").remove(&handle).is_some() {
+            for inbox in &self.shared.inboxes {
+                inbox.push(Command::EndStream(handle));
+            }
+            self.shared.table.forget(handle);
+            return;
+        }
+        self.ports.lock().expect("no holder panics").remove(&handle);
+        self.shared.tell(handle, Command::Close(handle, CloseReason::Requested));
+    }
+
+    pub fn open_stream(&self, specs: &[TrackSpec], payload_size: usize) -> Result<Handle, VerbError> {
+        self.running()?;
+        if specs.len() > MOST_TRACKS {
+            return value(format!("a stream has at most {MOST_TRACKS} tracks"));
+        }
+        if specs.iter().any(|spec| spec.clock_rate == 0) {
+            return value("a track's clock rate is 0");
+        }
+        let handle = self.shared.handle(FIRST);
+        let counters = self.shared.table.add(handle, Instant::now());
+        let stream = Stream::new(handle, specs, payload_size, counters, self.shared.inboxes.len());
+        self.streams.lock().expect("no holder panics").insert(handle, Arc::new(stream));
+        Ok(handle)
+    }
+
+    pub fn publish_tcp(
+        &self,
+        stream: Handle,
+        connection: Handle,
+        channels: &[Channel],
+    ) -> Result<Handle, VerbError> {
+        self.running()?;
+        let stream = self.stream(stream)?;
+        let channels = by_track(&stream, channels)?;
+        let flow = self.shared.handle(self.shared.worker_of(connection));
+        let counters = self.shared.table.add(flow, Instant::now());
+        self.shared.tell(flow, Command::PublishTcp { flow, stream, counters, connection, channels });
+        Ok(flow)
+    }
+
+    pub fn publish_udp(
+        &self,
+        ports: Ports,
+        remotes: &[RemotePorts],
+        read_timeout: Duration,
+    ) -> Result<Handle, VerbError> {
+        self.running()?;
+        let stream = self.stream(ports.stream)?;
+        let path = self.path(&stream, ports, remotes)?;
+        let flow = self.shared.handle(FIRST);
+        let counters = self.shared.table.add(flow, Instant::now());
+        let connection = ports.connection;
+        let publish = PublishUdp { flow, stream, counters, connection, path, read_timeout };
+        self.shared.tell(flow, Command::PublishUdp(Box::new(publish)));
+        Ok(flow)
+    }
+
+    pub fn read_tcp(
+        &self,
+        stream: Handle,
+        connection: Handle,
+        channels: &[Channel],
+        queue_packets: usize,
+        queue_bytes: usize,
+    ) -> Result<Handle, VerbError> {
+        self.running()?;
+        let stream = self.stream(stream)?;
+        let channels = by_track(&stream, channels)?;
+        let flow = self.shared.handle(self.shared.worker_of(connection));
+        let counters = self.shared.table.add(flow, Instant::now());
+        let read = ReadTcp { flow, stream, counters, connection, channels, queue_packets, queue_bytes };
+        self.shared.tell(flow, Command::ReadTcp(Box::new(read)));
+        Ok(flow)
+    }
+
+    pub fn read_udp(&self, ports: Ports, remotes: &[RemotePorts]) -> Result<Handle, VerbError> {
+        self.running()?;
+        let stream = self.stream(ports.stream)?;
+        let path = self.path(&stream, ports, remotes)?;
+        let workers = self.shared.inboxes.len();
+        let flow = self.shared.handle(self.next_reader_worker.fetch_add(1, SeqCst) % workers);
+        let counters = self.shared.table.add(flow, Instant::now());
+        let connection = ports.connection;
+        self.shared.tell(flow, Command::ReadUdp { flow, stream, counters, connection, path });
+        Ok(flow)
+    }
+
+    pub fn play(&self, flow: Handle) {
+        self.shared.tell(flow, Command::Play(flow));
+    }
+
+    pub fn pause(&self, flow: Handle) {
+        self.shared.tell(flow, Command::Pause(flow));
+    }
+
+    /// What each track sends now; empty when the stream is gone.
+    pub fn tracks(&self, stream: Handle) -> Vec<Live> {
+        self.stream(stream).map(|stream| stream.tracks.iter().map(Track::live).collect()).unwrap_or_default()
+    }
+
+    pub fn counters(&self, handles: &[Handle]) -> Vec<Option<Snapshot>> {
+        self.shared.table.read_all(handles, Instant::now())
+    }
+
+    pub fn forget(&self, handle: Handle) {
+        self.shared.table.forget(handle);
+    }
+
+    /// Closes everything; waits for the workers.
+    pub fn shutdown(&self) {
+        let threads = std::mem::take(&mut *self.threads.lock().expect("no holder panics"));
+        for inbox in &self.shared.inboxes {
+            inbox.push(Command::Stop);
+        }
+        for thread in threads {
+            let _ = thread.join();
+        }
+        self.streams.lock().expect("no holder panics").clear();
+        self.ports.lock().expect("no holder panics").clear();
+    }
+
+    fn stream(&self, handle: Handle) -> Result<Arc<Stream>, VerbError> {
+        match self.streams.lock().expect("no holder panics").get(&handle) {
+            Some(stream) => Ok(Arc::clone(stream)),
+            None => value(format!("{handle} is not an open stream")),
+        }
+    }
+
+    fn path(&self, stream: &Stream, ports: Ports, remotes: &[RemotePorts]) -> Result<Path, VerbError> {
+        let bound = self.ports.lock().expect("no holder panics");
+        let (Some(rtp), Some(rtcp)) = (bound.get(&ports.rtp), bound.get(&ports.rtcp)) else {
+            return value("not a bound UDP port");
+        };
+        let mut by_track: Vec<Remote> = Vec::new();
+        for remote in remotes {
+            if remote.track >= stream.tracks.len() || by_track.iter().any(|known| known.track == remote.track)
+            {
+                return value(format!("track {} is not of the stream, or named twice", remote.track));
+            }
+            by_track.push(Remote {
+                track: remote.track,
+                rtp: SocketAddr::new(remote.host.to_canonical(), remote.rtp_port),
+                rtcp: SocketAddr::new(remote.host.to_canonical(), remote.rtcp_port),
+            });
+        }
+        match Path::claim(Arc::clone(rtp), Arc::clone(rtcp), by_track) {
+            Some(path) => Ok(path),
+            None => Err(VerbError::Io(io::Error::from_raw_os_error(EADDRINUSE))),
+        }
+    }
+}
+
+impl Drop for Engine {
+    fn drop(&mut self) {
+        self.shutdown();
+    }
+}
+
+fn by_track(stream: &Stream, channels: &[Channel]) -> Result<Channels, VerbError> {
+    let mut by_track: Channels = vec![None; stream.tracks.len()];
+    let mut used = [false; 256];
+    for channel in channels {
+        let Some(entry) = by_track.get_mut(channel.track) else {
+            return value(format!("the stream has no track {}", channel.track));
+        };
+        for number in [channel.rtp, channel.rtcp] {
+            if std::mem::replace(&mut used[usize::from(number)], true) {
+                return value(format!("channel {number} is used twice"));
+            }
+        }
+        *entry = Some((channel.rtp, channel.rtcp));
+    }
+    Ok(by_track)
+}
+
+fn tls_config(certificate: &[u8], key: &[u8]) -> Result<Arc<ServerConfig>, VerbError> {
+    let chain = CertificateDer::pem_slice_iter(certificate).collect::<Result<Vec<_>, _>>();
+    let chain = match chain {
+        Ok(chain) if !chain.is_empty() => chain,
+        Ok(_) => return value("the certificate file has no certificate"),
+        Err(error) => return value(format!("the certificate does not parse: {error}")),
+    };
+    let key = match PrivateKeyDer::from_pem_slice(key) {
+        Ok(key) => key,
+        Err(error) => return value(format!("the key does not parse: {error}")),
+    };
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let config = ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .and_then(|builder| builder.with_no_client_auth().with_single_cert(chain, key));
+    match config {
+        Ok(config) => Ok(Arc::new(config)),
+        Err(error) => value(format!("the certificate and key are not usable: {error}")),
+    }
+}
+
+const EADDRINUSE: i32 = 98;

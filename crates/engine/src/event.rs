@@ -1,0 +1,118 @@
+//! What the engine tells Python: a bounded queue and one eventfd.
+
+use std::collections::VecDeque;
+use std::io;
+use std::net::SocketAddr;
+use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::SeqCst};
+use std::sync::{Arc, Mutex};
+
+use rustix::event::{EventfdFlags, eventfd};
+
+use crate::Handle;
+use crate::counters::Snapshot;
+use crate::rtsp::Refusal;
+
+/// Why a connection or flow ended. The twin is `CloseReason` in `engine.py`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum CloseReason {
+    Requested = 1,
+    Peer = 2,
+    ReadTimeout = 3,
+    WriteTimeout = 4,
+    Overflow = 5,
+    Tls = 6,
+    StreamClosed = 7,
+    ConnectionClosed = 8,
+    Shutdown = 9,
+    Fault = 10,
+}
+
+#[derive(Debug)]
+pub enum Event {
+    Accepted { listener: Handle, connection: Handle, remote: SocketAddr, local: SocketAddr },
+    Received { connection: Handle, message: Vec<u8>, unanswered: Arc<Unanswered> },
+    Malformed { connection: Handle, refusal: Refusal },
+    Closed { handle: Handle, reason: CloseReason, counters: Snapshot },
+}
+
+/// How many of a connection's messages wait for Python. Past `MOST` the worker
+/// stops reading the socket, so that the client's own TCP window holds it back.
+#[derive(Debug, Default)]
+pub struct Unanswered(AtomicU32);
+
+impl Unanswered {
+    pub const MOST: u32 = 32;
+
+    pub fn push(&self) -> bool {
+        self.0.fetch_add(1, SeqCst) + 1 >= Self::MOST
+    }
+
+    pub fn is_full(&self) -> bool {
+        self.0.load(SeqCst) >= Self::MOST
+    }
+
+    /// Whether the worker may have stopped reading and must be told to go on.
+    fn pop(&self) -> bool {
+        self.0.fetch_sub(1, SeqCst) == Self::MOST
+    }
+}
+
+/// Written by the workers, drained by Python.
+#[derive(Debug)]
+pub struct EventQueue {
+    capacity: usize,
+    events: Mutex<VecDeque<Event>>,
+    signal: OwnedFd,
+    pub refused_connections: AtomicU64,
+}
+
+impl EventQueue {
+    pub fn new(capacity: usize) -> io::Result<Self> {
+        Ok(Self {
+            capacity,
+            events: Mutex::default(),
+            signal: eventfd(0, EventfdFlags::NONBLOCK | EventfdFlags::CLOEXEC)?,
+            refused_connections: AtomicU64::new(0),
+        })
+    }
+
+    pub fn fd(&self) -> RawFd {
+        self.signal.as_raw_fd()
+    }
+
+    pub fn is_full(&self) -> bool {
+        self.events.lock().expect("no holder panics").len() >= self.capacity
+    }
+
+    /// Always queued: `Accepted` only after `is_full` was asked, `Received` within
+    /// `Unanswered`, and one `Malformed` and `Closed` a handle bound the length.
+    pub fn push(&self, event: Event) {
+        let mut events = self.events.lock().expect("no holder panics");
+        events.push_back(event);
+        if events.len() == 1 {
+            // Cannot fail: the counter is far from its maximum, as it is cleared with the queue.
+            let _ = rustix::io::write(&self.signal, &1_u64.to_ne_bytes());
+        }
+    }
+
+    /// Takes the oldest events. The second list names connections to read from again.
+    pub fn drain(&self, limit: usize) -> (Vec<Event>, Vec<Handle>) {
+        let mut events = self.events.lock().expect("no holder panics");
+        let count = limit.min(events.len());
+        let taken: Vec<Event> = events.drain(..count).collect();
+        if events.is_empty() {
+            let _ = rustix::io::read(&self.signal, &mut [0; 8]);
+        }
+        drop(events);
+        let resumed = taken
+            .iter()
+            .filter_map(|event| match event {
+                Event::Received { connection, unanswered, .. } if unanswered.pop() => Some(*connection),
+                _ => None,
+            })
+            .collect();
+        (taken, resumed)
+    }
+}

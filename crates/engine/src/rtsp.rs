@@ -1,0 +1,287 @@
+//! Splits a TCP connection into RTSP messages and interleaved frames.
+//!
+//! Sans-IO: bytes in, items out. What a message means is Python's; the engine
+//! finds its end (RFC 2326 4, 4.4) and keeps interleaved frames (10.12) to itself.
+
+/// One thing a client sent.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Item<'a> {
+    /// Head, blank line and body.
+    Message(&'a [u8]),
+    /// RFC 2326 10.12: `$`, channel, length, packet.
+    Interleaved { channel: u8, packet: &'a [u8] },
+}
+
+/// Why the bytes cannot be a message. The twin is `Refusal` in `engine.py`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Refusal {
+    HeadTooLarge = 1,
+    BodyTooLarge = 2,
+    BadContentLength = 3,
+    NotRtsp = 4,
+}
+
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    pub head_size: usize,
+    pub body_size: usize,
+}
+
+/// Holds at most one incomplete item: `head_size + body_size`, or 65,539 bytes of a frame.
+#[derive(Debug)]
+pub struct Splitter {
+    limits: Limits,
+    carry: Vec<u8>,
+    /// How much of `carry` was searched for the end of the head, so that a head
+    /// which arrives byte by byte costs linear time.
+    searched: usize,
+}
+
+enum Parsed {
+    /// An item of so many bytes.
+    Whole(usize),
+    /// At least so many bytes are needed in all; the head's end is not within the first `searched`.
+    Needs { total: usize, searched: usize },
+}
+
+const FRAME_HEAD: usize = 4;
+
+impl Splitter {
+    pub fn new(limits: Limits) -> Self {
+        Self { limits, carry: Vec::new(), searched: 0 }
+    }
+
+    /// Bytes held of an item that is not complete yet.
+    pub fn carried(&self) -> usize {
+        self.carry.len()
+    }
+
+    /// Feed what was read. After an error nothing more may be fed.
+    pub fn feed(&mut self, mut data: &[u8], sink: &mut impl FnMut(Item<'_>)) -> Result<(), Refusal> {
+        // Finish the item begun in an earlier read with just the bytes it lacks, so that
+        // everything behind it is parsed where it was read.
+        while !self.carry.is_empty() && !data.is_empty() {
+            match parse(&self.carry, self.searched, self.limits)? {
+                Parsed::Whole(size) => {
+                    // `size` is at most the carried length, as the last append stopped at what was needed,
+                    // except for a head, whose end is only known once it is there.
+                    emit(&self.carry[..size], sink);
+                    self.carry.drain(..size);
+                    self.searched = 0;
+                }
+                Parsed::Needs { total, searched } => {
+                    self.searched = searched;
+                    let lacking = total.saturating_sub(self.carry.len()).clamp(1, data.len());
+                    let (now, later) = data.split_at(lacking);
+                    self.carry.extend_from_slice(now);
+                    data = later;
+                }
+            }
+        }
+        // Parse what the append completed, and everything whole behind it.
+        while !self.carry.is_empty() {
+            match parse(&self.carry, self.searched, self.limits)? {
+                Parsed::Whole(size) => {
+                    emit(&self.carry[..size], sink);
+                    self.carry.drain(..size);
+                    self.searched = 0;
+                }
+                Parsed::Needs { searched, .. } => {
+                    self.searched = searched;
+                    break;
+                }
+            }
+        }
+        while !data.is_empty() {
+            match parse(data, 0, self.limits)? {
+                Parsed::Whole(size) => {
+                    emit(&data[..size], sink);
+                    data = &data[size..];
+                }
+                Parsed::Needs { searched, .. } => {
+                    self.carry.extend_from_slice(data);
+                    self.searched = searched;
+                    break;
+                }
+            }
+        }
+        if self.carry.is_empty() && self.carry.capacity() > 4096 {
+            self.carry = Vec::new(); // an idle connection keeps no buffer
+        }
+        Ok(())
+    }
+}
+
+fn emit(item: &[u8], sink: &mut impl FnMut(Item<'_>)) {
+    match item[0] {
+        b'$' => sink(Item::Interleaved { channel: item[1], packet: &item[FRAME_HEAD..] }),
+        b'\r' | b'\n' => {} // blank lines between messages: RFC 2326 4.1 tells servers to skip them
+        _ => sink(Item::Message(item)),
+    }
+}
+
+fn parse(buf: &[u8], searched: usize, limits: Limits) -> Result<Parsed, Refusal> {
+    match buf[0] {
+        b'$' => {
+            if buf.len() < FRAME_HEAD {
+                return Ok(Parsed::Needs { total: FRAME_HEAD, searched: 0 });
+            }
+            let size = FRAME_HEAD + usize::from(u16::from_be_bytes([buf[2], buf[3]]));
+            Ok(if buf.len() < size {
+                Parsed::Needs { total: size, searched: 0 }
+            } else {
+                Parsed::Whole(size)
+            })
+        }
+        b'\r' | b'\n' => {
+            let size = buf.iter().take_while(|b| matches!(b, b'\r' | b'\n')).count();
+            Ok(Parsed::Whole(size))
+        }
+        b'A'..=b'Z' | b'a'..=b'z' => parse_message(buf, searched, limits),
+        _ => Err(Refusal::NotRtsp),
+    }
+}
+
+fn parse_message(buf: &[u8], searched: usize, limits: Limits) -> Result<Parsed, Refusal> {
+    let Some(head) = end_of_head(buf, searched) else {
+        if buf.len() >= limits.head_size {
+            return Err(Refusal::HeadTooLarge);
+        }
+        // One byte more may already complete it: take what there is.
+        return Ok(Parsed::Needs { total: limits.head_size, searched: buf.len().saturating_sub(3) });
+    };
+    if head > limits.head_size {
+        return Err(Refusal::HeadTooLarge);
+    }
+    let body = content_length(&buf[..head])?;
+    if body > limits.body_size as u64 {
+        return Err(Refusal::BodyTooLarge);
+    }
+    let size = head + body as usize;
+    Ok(if buf.len() < size { Parsed::Needs { total: size, searched } } else { Parsed::Whole(size) })
+}
+
+/// The length of the head with its blank line. A bare LF ends a line as well: old cameras send it.
+fn end_of_head(buf: &[u8], searched: usize) -> Option<usize> {
+    let mut at = searched;
+    while let Some(found) = buf[at..].iter().position(|b| *b == b'\n') {
+        let next = at + found + 1;
+        match buf.get(next..) {
+            Some([b'\n', ..]) => return Some(next + 1),
+            Some([b'\r', b'\n', ..]) => return Some(next + 2),
+            _ => at = next,
+        }
+    }
+    None
+}
+
+/// RFC 2326 12.14. Two lengths that differ are refused, as is anything that is not a plain number.
+fn content_length(head: &[u8]) -> Result<u64, Refusal> {
+    const NAME: &[u8] = b"content-length";
+    let mut length = None;
+    for line in head.split(|b| *b == b'\n').skip(1) {
+        let Some(colon) = line.iter().position(|b| *b == b':') else { continue };
+        if !line[..colon].trim_ascii().eq_ignore_ascii_case(NAME) {
+            continue;
+        }
+        let digits = line[colon + 1..].trim_ascii();
+        if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
+            return Err(Refusal::BadContentLength);
+        }
+        // More digits than any length we accept: too large, whatever its value.
+        let value = digits
+            .iter()
+            .try_fold(0_u64, |sum, digit| sum.checked_mul(10)?.checked_add(u64::from(digit - b'0')))
+            .ok_or(Refusal::BodyTooLarge)?;
+        if length.is_some_and(|known| known != value) {
+            return Err(Refusal::BadContentLength);
+        }
+        length = Some(value);
+    }
+    Ok(length.unwrap_or(0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LIMITS: Limits = Limits { head_size: 16 * 1024, body_size: 128 * 1024 };
+
+    fn split_in(chunk: usize, data: &[u8]) -> (Vec<String>, Result<(), Refusal>) {
+        let mut splitter = Splitter::new(LIMITS);
+        let mut seen = Vec::new();
+        for piece in data.chunks(chunk) {
+            let result = splitter.feed(piece, &mut |item| {
+                seen.push(match item {
+                    Item::Message(m) => format!("M{}", String::from_utf8_lossy(m)),
+                    Item::Interleaved { channel, packet } => format!("I{channel}:{}", packet.len()),
+                });
+            });
+            if result.is_err() {
+                return (seen, result);
+            }
+        }
+        (seen, Ok(()))
+    }
+
+    #[test]
+    fn the_same_items_however_the_bytes_are_cut() {
+        let mut data = b"OPTIONS * RTSP/1.0\r\nCSeq: 1\r\n\r\n".to_vec();
+        data.extend(b"$\x00\x00\x05hello$\x01\x00\x00");
+        data.extend(b"\r\nSET_PARAMETER a RTSP/1.0\r\ncontent-length : 4\r\n\r\nbody");
+        data.extend(b"$\x02\xff\xff");
+        data.extend(vec![7; 65535]);
+        data.extend(b"TEARDOWN a RTSP/1.0\n\n");
+        let whole = split_in(data.len(), &data).0;
+        assert_eq!(
+            whole,
+            [
+                "MOPTIONS * RTSP/1.0\r\nCSeq: 1\r\n\r\n",
+                "I0:5",
+                "I1:0",
+                "MSET_PARAMETER a RTSP/1.0\r\ncontent-length : 4\r\n\r\nbody",
+                "I2:65535",
+                "MTEARDOWN a RTSP/1.0\n\n",
+            ]
+        );
+        for chunk in [1, 2, 3, 5, 7, 31, 64, 1000, 65536] {
+            assert_eq!(split_in(chunk, &data), (whole.clone(), Ok(())), "chunk {chunk}");
+        }
+    }
+
+    #[test]
+    fn refuses_what_cannot_be_a_message() {
+        let cases: [(&[u8], Refusal); 7] = [
+            (b"\x16\x03\x01\x02\x00", Refusal::NotRtsp),
+            (b"A RTSP/1.0\r\nContent-Length: -1\r\n\r\n", Refusal::BadContentLength),
+            (b"A RTSP/1.0\r\nContent-Length:\r\n\r\n", Refusal::BadContentLength),
+            (b"A RTSP/1.0\r\nContent-Length: 9223372036854775808\r\n\r\n", Refusal::BodyTooLarge),
+            (b"A RTSP/1.0\r\nContent-Length: 99999999999999999999999\r\n\r\n", Refusal::BodyTooLarge),
+            (b"A RTSP/1.0\r\nContent-Length: 131073\r\n\r\n", Refusal::BodyTooLarge),
+            (b"A RTSP/1.0\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n", Refusal::BadContentLength),
+        ];
+        for (data, refusal) in cases {
+            for chunk in [1, data.len()] {
+                assert_eq!(split_in(chunk, data).1, Err(refusal), "{}", String::from_utf8_lossy(data));
+            }
+        }
+    }
+
+    #[test]
+    fn a_head_without_an_end_is_refused_at_its_limit() {
+        let mut data = b"OPTIONS * RTSP/1.0\r\nX: ".to_vec();
+        data.extend(vec![b'x'; 64 * 1024]);
+        for chunk in [1, 1000, data.len()] {
+            let mut splitter = Splitter::new(LIMITS);
+            let mut held = 0;
+            let result = data.chunks(chunk).try_for_each(|piece| {
+                let result = splitter.feed(piece, &mut |_| panic!("no item"));
+                held = held.max(splitter.carried());
+                result
+            });
+            assert_eq!(result, Err(Refusal::HeadTooLarge), "chunk {chunk}");
+            assert!(held <= LIMITS.head_size);
+        }
+    }
+}

@@ -1,0 +1,149 @@
+//! UDP sockets for RTP and RTCP, with segmentation offload where the kernel has it.
+
+use std::collections::HashSet;
+use std::io::{self, IoSliceMut};
+use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::sync::Mutex;
+
+use quinn_udp::{BATCH_SIZE, RecvMeta, Transmit, UdpSockRef, UdpSocketState};
+use socket2::{Domain, Protocol, Socket, Type};
+
+use crate::Handle;
+use crate::unit::Run;
+
+/// Asked for, not guaranteed: the kernel's limit may be smaller.
+const KERNEL_BUFFER: usize = 4 * 1024 * 1024;
+
+/// Any worker sends, one receives.
+#[derive(Debug)]
+pub struct Port {
+    pub handle: Handle,
+    pub socket: UdpSocket,
+    state: UdpSocketState,
+    v6: bool,
+    /// Remote addresses that belong to a flow, so that no two share one.
+    claims: Mutex<HashSet<SocketAddr>>,
+}
+
+impl Port {
+    pub fn bind(handle: Handle, address: SocketAddr) -> io::Result<Self> {
+        let socket = Socket::new(Domain::for_address(address), Type::DGRAM, Some(Protocol::UDP))?;
+        if address.is_ipv6() {
+            socket.set_only_v6(false)?;
+        }
+        let _ = socket.set_recv_buffer_size(KERNEL_BUFFER);
+        let _ = socket.set_send_buffer_size(KERNEL_BUFFER);
+        socket.bind(&address.into())?;
+        let socket = UdpSocket::from(socket);
+        let state = UdpSocketState::new(UdpSockRef::from(&socket))?;
+        Ok(Self { handle, socket, state, v6: address.is_ipv6(), claims: Mutex::default() })
+    }
+
+    /// `false`: another flow has the address.
+    pub fn claim(&self, remote: SocketAddr) -> bool {
+        self.claims.lock().expect("no holder panics").insert(remote)
+    }
+
+    pub fn release(&self, remote: SocketAddr) {
+        self.claims.lock().expect("no holder panics").remove(&remote);
+    }
+
+    /// Send a unit's packets from run `from` on, byte `offset` within it. Returns where to go on, if the socket is full.
+    pub fn send(
+        &self,
+        remote: SocketAddr,
+        raw: &[u8],
+        runs: &[Run],
+        from: Position,
+    ) -> io::Result<Option<Position>> {
+        let destination = self.mapped(remote);
+        let Position { mut run, mut offset } = from;
+        while let Some(this) = runs.get(run) {
+            while this.start + offset < this.end {
+                // The kernel takes so many segments a call, and no more bytes than a datagram may have.
+                let segments = self.state.max_gso_segments().min(65_000 / this.segment.max(1)).max(1);
+                let start = this.start + offset;
+                let end = this.end.min(start + segments * this.segment);
+                let transmit = Transmit {
+                    destination,
+                    ecn: None,
+                    contents: &raw[start..end],
+                    segment_size: (end - start > this.segment).then_some(this.segment),
+                    src_ip: None,
+                };
+                match self.state.try_send(UdpSockRef::from(&self.socket), &transmit) {
+                    Ok(()) => offset += end - start,
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                        return Ok(Some(Position { run, offset }));
+                    }
+                    Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                    Err(error) => return Err(error),
+                }
+            }
+            run += 1;
+            offset = 0;
+        }
+        Ok(None)
+    }
+
+    /// Send one small packet; what the socket does not take is lost, as datagrams may be.
+    pub fn send_one(&self, remote: SocketAddr, packet: &[u8]) {
+        let run = Run { start: 0, end: packet.len(), segment: packet.len() };
+        let _ = self.send(remote, packet, &[run], Position::default());
+    }
+
+    fn mapped(&self, remote: SocketAddr) -> SocketAddr {
+        match remote.ip() {
+            IpAddr::V4(ip) if self.v6 => SocketAddr::new(ip.to_ipv6_mapped().into(), remote.port()),
+            _ => remote,
+        }
+    }
+}
+
+/// Where in a unit sending stopped.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Position {
+    pub run: usize,
+    pub offset: usize,
+}
+
+/// Receives batches of datagrams for one worker.
+#[derive(Debug)]
+pub struct Receiver {
+    buffers: Vec<u8>,
+}
+
+/// With receive offload one buffer holds many datagrams of one source.
+const BUFFER: usize = 64 * 1024;
+
+impl Receiver {
+    pub fn new() -> Self {
+        Self { buffers: vec![0; BUFFER * BATCH_SIZE] }
+    }
+
+    /// One batch. `false`: nothing was waiting.
+    pub fn receive(&mut self, port: &Port, mut datagram: impl FnMut(SocketAddr, &[u8])) -> io::Result<bool> {
+        let mut metas = [RecvMeta::default(); BATCH_SIZE];
+        let mut slices: Vec<IoSliceMut<'_>> = self.buffers.chunks_mut(BUFFER).map(IoSliceMut::new).collect();
+        let count = match port.state.recv(UdpSockRef::from(&port.socket), &mut slices, &mut metas) {
+            Ok(count) => count,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),
+            // An ICMP error for something sent earlier: the flow's timeouts deal with it.
+            Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => return Ok(true),
+            Err(error) => return Err(error),
+        };
+        for (meta, buffer) in metas[..count].iter().zip(self.buffers.chunks(BUFFER)) {
+            let remote = SocketAddr::new(meta.addr.ip().to_canonical(), meta.addr.port());
+            for packet in buffer[..meta.len].chunks(meta.stride.max(1)) {
+                datagram(remote, packet);
+            }
+        }
+        Ok(true)
+    }
+}
+
+impl Default for Receiver {
+    fn default() -> Self {
+        Self::new()
+    }
+}

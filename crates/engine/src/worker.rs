@@ -1,0 +1,520 @@
+//! One thread: it owns sockets, connections and flows, and moves their packets.
+//!
+//! No other thread touches what a worker owns; verbs and other workers send
+//! `Command`s. Within a turn of the loop there is one `now`.
+//!
+//! Here is the loop with what sockets and time bring; `verbs` obeys commands, `ending`
+//! takes things apart.
+
+mod ending;
+mod verbs;
+
+use std::collections::HashMap;
+use std::io;
+use std::net::SocketAddr;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::Ordering::SeqCst;
+use std::time::{Duration, Instant};
+
+use mio::event::Source;
+use mio::net::TcpListener;
+use mio::{Events, Interest, Poll, Token};
+use slab::Slab;
+
+use crate::Handle;
+use crate::command::{Command, Shared};
+use crate::connection::{Admission, Connection, Listener};
+use crate::datagram::{DatagramPublisher, DatagramReader, ReaderReports};
+use crate::event::{CloseReason, Event};
+use crate::publisher::Publisher;
+use crate::stream::Stream;
+use crate::udp::{Port, Receiver};
+use crate::unit::Unit;
+
+const SCRATCH: usize = 64 * 1024;
+/// How often timeouts are looked at.
+const TICK: Duration = Duration::from_millis(250);
+/// RFC 3550 6.2 would vary this with the number of members; here it is one to one.
+const REPORT_INTERVAL: Duration = Duration::from_secs(10);
+const BACKLOG_RETRY: Duration = Duration::from_millis(1);
+/// After running out of descriptors.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+pub const WAKER: Token = Token(0);
+
+/// What a token means: the low two bits say which table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Ready {
+    Waker,
+    Listener(usize),
+    Port(usize),
+    Connection(usize),
+}
+
+impl Ready {
+    fn token(self) -> Token {
+        Token(match self {
+            Self::Waker => WAKER.0,
+            Self::Listener(i) => i << 2 | 1,
+            Self::Port(i) => i << 2 | 2,
+            Self::Connection(i) => i << 2 | 3,
+        })
+    }
+
+    fn of(token: Token) -> Self {
+        match (token.0 & 3, token.0 >> 2) {
+            (1, i) => Self::Listener(i),
+            (2, i) => Self::Port(i),
+            (3, i) => Self::Connection(i),
+            _ => Self::Waker,
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Place {
+    Listener(usize),
+    Port(usize),
+    Connection(usize),
+    /// The interleaved flow of a connection.
+    OnConnection(usize),
+    Publisher(usize),
+    Reader(usize),
+}
+
+/// Who gets a datagram from some address.
+#[derive(Debug)]
+enum Route {
+    Rtp(usize, usize),
+    Rtcp(usize, usize),
+    Reports(Arc<ReaderReports>, usize),
+}
+
+#[derive(Debug)]
+struct BoundPort {
+    port: Arc<Port>,
+    routes: HashMap<SocketAddr, Route>,
+}
+
+#[derive(Debug)]
+struct Accepting {
+    socket: TcpListener,
+    listener: Arc<Listener>,
+    /// Out of descriptors: try again then.
+    paused_until: Option<Instant>,
+}
+
+/// A stream's readers on this worker.
+#[derive(Debug)]
+struct Shard {
+    stream: Arc<Stream>,
+    connections: Vec<usize>,
+    readers: Vec<usize>,
+    next_report: Instant,
+}
+
+pub struct Worker {
+    index: usize,
+    poll: Poll,
+    shared: Arc<Shared>,
+    places: HashMap<Handle, Place>,
+    listeners: Slab<Accepting>,
+    ports: Slab<BoundPort>,
+    connections: Slab<Connection>,
+    publishers: Slab<DatagramPublisher>,
+    readers: Slab<DatagramReader>,
+    shards: HashMap<Handle, Shard>,
+    next_to_accept: usize,
+    /// Connections with more to read.
+    again: Vec<usize>,
+    /// Publishers (by place) in which a unit waits for its end.
+    waiting: Vec<Place>,
+    /// Datagram readers whose socket is full.
+    backlogged: Vec<usize>,
+    /// Connections to drop before the turn ends.
+    doomed: Vec<(usize, CloseReason)>,
+    next_tick: Instant,
+    next_report: Instant,
+    scratch: Box<[u8]>,
+    /// Made with the first UDP port: its buffers are 2 MiB.
+    receiver: Option<Receiver>,
+    stopping: bool,
+}
+
+impl Worker {
+    pub fn new(index: usize, poll: Poll, shared: Arc<Shared>, now: Instant) -> Self {
+        Self {
+            index,
+            poll,
+            shared,
+            places: HashMap::new(),
+            listeners: Slab::new(),
+            ports: Slab::new(),
+            connections: Slab::new(),
+            publishers: Slab::new(),
+            readers: Slab::new(),
+            shards: HashMap::new(),
+            next_to_accept: 0,
+            again: Vec::new(),
+            waiting: Vec::new(),
+            backlogged: Vec::new(),
+            doomed: Vec::new(),
+            next_tick: now + TICK,
+            next_report: now + REPORT_INTERVAL,
+            scratch: vec![0; SCRATCH].into(),
+            receiver: None,
+            stopping: false,
+        }
+    }
+
+    pub fn run(mut self) {
+        let mut events = Events::with_capacity(1024);
+        let mut commands = Vec::new();
+        while !self.stopping {
+            let timeout = self.timeout(Instant::now());
+            if let Err(error) = self.poll.poll(&mut events, Some(timeout))
+                && error.kind() != io::ErrorKind::Interrupted
+            {
+                eprintln!("headgate: worker {} cannot poll: {error}", self.index);
+                std::thread::sleep(ACCEPT_PAUSE);
+            }
+            let now = Instant::now();
+            // Before the sockets: what a client sends because of an answer must find the flow
+            // that was made before that answer.
+            self.guarded(Ready::Waker, |worker| worker.obey(&mut commands, now));
+            for event in &events {
+                let ready = Ready::of(event.token());
+                self.guarded(ready, |worker| match ready {
+                    Ready::Waker => {}
+                    Ready::Listener(i) => worker.accept(i, now),
+                    Ready::Port(i) => worker.receive(i, now),
+                    Ready::Connection(i) => {
+                        if event.is_writable() {
+                            worker.write(i, now);
+                        }
+                        if event.is_readable() || event.is_read_closed() || event.is_error() {
+                            worker.read(i, now);
+                        }
+                    }
+                });
+            }
+            for i in std::mem::take(&mut self.again) {
+                self.guarded(Ready::Connection(i), |worker| worker.read(i, now));
+            }
+            self.expire(now);
+            if now >= self.next_tick {
+                self.next_tick = now + TICK;
+                self.tick(now);
+            }
+            self.reap(now);
+        }
+        self.stop(Instant::now());
+    }
+
+    fn timeout(&self, now: Instant) -> Duration {
+        if !self.again.is_empty() {
+            return Duration::ZERO;
+        }
+        let unit = self.waiting.iter().filter_map(|place| self.publisher(*place)?.deadline()).min();
+        let backlog = (!self.backlogged.is_empty()).then(|| now + BACKLOG_RETRY);
+        let next = [Some(self.next_tick), unit, backlog].into_iter().flatten().min();
+        next.map_or(TICK, |next| next.saturating_duration_since(now))
+    }
+
+    /// A bug in one session ends that session, not the worker.
+    fn guarded(&mut self, ready: Ready, work: impl FnOnce(&mut Self)) {
+        let result = catch_unwind(AssertUnwindSafe(|| work(self)));
+        if result.is_err()
+            && let Ready::Connection(i) = ready
+        {
+            self.doomed.push((i, CloseReason::Fault));
+        }
+    }
+
+    // Listeners and connections
+
+    fn accept(&mut self, i: usize, now: Instant) {
+        let Some(accepting) = self.listeners.get_mut(i) else { return };
+        accepting.paused_until = None;
+        loop {
+            let (socket, remote) = match accepting.socket.accept() {
+                Ok(accepted) => accepted,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
+                Err(error) if matches!(error.raw_os_error(), Some(EMFILE | ENFILE | ENOBUFS | ENOMEM)) => {
+                    self.shared.events.refused_connections.fetch_add(1, SeqCst);
+                    accepting.paused_until = Some(now + ACCEPT_PAUSE);
+                    return;
+                }
+                Err(_) => continue, // the client was gone before it was accepted
+            };
+            let listener = &accepting.listener;
+            let Ok(local) = socket.local_addr() else { continue };
+            let Some(admission) = Admission::of(listener).filter(|_| !self.shared.events.is_full()) else {
+                self.shared.events.refused_connections.fetch_add(1, SeqCst);
+                continue; // the socket is dropped, and so closed
+            };
+            let worker = self.next_to_accept;
+            self.next_to_accept = (worker + 1) % self.shared.inboxes.len();
+            let handle = self.shared.handle(worker);
+            self.shared.tell(handle, Command::Adopt { handle, socket, remote, local, admission });
+        }
+    }
+
+    fn read(&mut self, i: usize, now: Instant) {
+        let Some(connection) = self.connections.get_mut(i) else { return };
+        let reading = connection.read(&mut self.scratch, &self.shared.table, now);
+        let handle = connection.handle;
+        for message in reading.messages {
+            connection.unanswered.push();
+            let unanswered = Arc::clone(&connection.unanswered);
+            self.shared.events.push(Event::Received { connection: handle, message, unanswered });
+        }
+        if let Some(refusal) = reading.refusal {
+            self.shared.events.push(Event::Malformed { connection: handle, refusal });
+        }
+        if reading.again {
+            self.again.push(i);
+        }
+        if let Some(reason) = reading.ended {
+            self.doomed.push((i, connection.closing().unwrap_or(reason)));
+        }
+        let publisher = connection.publisher.as_ref().map(|publisher| Arc::clone(&publisher.flow.stream));
+        if let Some(stream) = publisher {
+            self.distribute(&stream, reading.units, now);
+            self.await_end(Place::OnConnection(i));
+        }
+    }
+
+    fn write(&mut self, i: usize, now: Instant) {
+        let Some(connection) = self.connections.get_mut(i) else { return };
+        if let Err(reason) = connection.write(now).and_then(|()| connection.say_goodbye(now)) {
+            self.doomed.push((i, connection.closing().unwrap_or(reason)));
+        }
+    }
+
+    // Units
+
+    /// Give units to every worker that has readers of the stream.
+    fn distribute(&mut self, stream: &Stream, units: Vec<Arc<Unit>>, now: Instant) {
+        for unit in units {
+            for (worker, readers) in stream.readers.iter().enumerate() {
+                if worker != self.index && readers.load(SeqCst) > 0 {
+                    self.shared.inboxes[worker].push(Command::Deliver(stream.handle, Arc::clone(&unit)));
+                }
+            }
+            self.fan_out(stream.handle, &unit, now);
+        }
+    }
+
+    fn fan_out(&mut self, stream: Handle, unit: &Arc<Unit>, now: Instant) {
+        let Self { shards, connections, readers, backlogged, doomed, .. } = self;
+        let Some(shard) = shards.get(&stream) else { return };
+        for i in &shard.connections {
+            if let Some(connection) = connections.get_mut(*i)
+                && let Err(reason) = connection.unit(unit, now)
+            {
+                doomed.push((*i, reason));
+            }
+        }
+        for i in &shard.readers {
+            if let Some(reader) = readers.get_mut(*i) {
+                let waited = reader.is_waiting();
+                reader.unit(unit);
+                if reader.is_waiting() && !waited {
+                    backlogged.push(*i);
+                }
+            }
+        }
+    }
+
+    fn publisher(&self, place: Place) -> Option<&Publisher> {
+        match place {
+            Place::OnConnection(i) => Some(&self.connections.get(i)?.publisher.as_ref()?.flow),
+            Place::Publisher(i) => Some(&self.publishers.get(i)?.flow),
+            _ => None,
+        }
+    }
+
+    fn publisher_mut(&mut self, place: Place) -> Option<&mut Publisher> {
+        match place {
+            Place::OnConnection(i) => Some(&mut self.connections.get_mut(i)?.publisher.as_mut()?.flow),
+            Place::Publisher(i) => Some(&mut self.publishers.get_mut(i)?.flow),
+            _ => None,
+        }
+    }
+
+    /// Look at a publisher again when the unit it holds has waited long enough.
+    fn await_end(&mut self, place: Place) {
+        if self.publisher(place).is_some_and(|publisher| publisher.deadline().is_some())
+            && !self.waiting.contains(&place)
+        {
+            self.waiting.push(place);
+        }
+    }
+
+    fn expire(&mut self, now: Instant) {
+        for place in std::mem::take(&mut self.waiting) {
+            let mut units = Vec::new();
+            let Some(publisher) = self.publisher_mut(place) else { continue };
+            publisher.expire(now, &mut units);
+            let stream = Arc::clone(&publisher.stream);
+            self.distribute(&stream, units, now);
+            self.await_end(place);
+        }
+        for i in std::mem::take(&mut self.backlogged) {
+            if let Some(reader) = self.readers.get_mut(i) {
+                reader.resume();
+                if reader.is_waiting() {
+                    self.backlogged.push(i);
+                }
+            }
+        }
+    }
+
+    // UDP
+
+    fn receive(&mut self, i: usize, now: Instant) {
+        let mut receiver = self.receiver.take().unwrap_or_default();
+        let mut more = true;
+        while more {
+            let mut heard: Vec<usize> = Vec::new();
+            let mut units: Vec<(usize, Vec<Arc<Unit>>)> = Vec::new();
+            let Some(bound) = self.ports.get(i) else { break };
+            let (publishers, table) = (&mut self.publishers, &self.shared.table);
+            let result = receiver.receive(&bound.port, |remote, packet| match bound.routes.get(&remote) {
+                Some(Route::Rtp(publisher, track)) => {
+                    if let Some(DatagramPublisher { flow, .. }) = publishers.get_mut(*publisher) {
+                        if heard.last() != Some(publisher) {
+                            heard.push(*publisher);
+                        }
+                        match units.last_mut() {
+                            Some((last, units)) if last == publisher => flow.rtp(*track, packet, now, units),
+                            _ => {
+                                let mut new = Vec::new();
+                                flow.rtp(*track, packet, now, &mut new);
+                                units.push((*publisher, new));
+                            }
+                        }
+                    }
+                }
+                Some(Route::Rtcp(publisher, track)) => {
+                    if let Some(publisher) = publishers.get_mut(*publisher) {
+                        publisher.flow.rtcp(*track, packet, now);
+                    }
+                }
+                Some(Route::Reports(reports, track)) => reports.receive(*track, packet, table, now),
+                None => {} // a stranger, or a client that opens its firewall
+            });
+            more = matches!(result, Ok(true));
+            for (publisher, units) in units {
+                if let Some(stream) =
+                    self.publisher(Place::Publisher(publisher)).map(|p| Arc::clone(&p.stream))
+                {
+                    self.distribute(&stream, units, now);
+                }
+            }
+            for publisher in heard {
+                let mut units = Vec::new();
+                let Some(DatagramPublisher { flow, .. }) = self.publishers.get_mut(publisher) else {
+                    continue;
+                };
+                flow.turn(&self.shared.table, now, &mut units);
+                let stream = Arc::clone(&flow.stream);
+                self.distribute(&stream, units, now);
+                self.await_end(Place::Publisher(publisher));
+            }
+        }
+        self.receiver = Some(receiver);
+    }
+
+    fn route(&mut self, port: Handle, remote: SocketAddr, to: Option<Route>) {
+        if let Some(Place::Port(i)) = self.places.get(&port)
+            && let Some(bound) = self.ports.get_mut(*i)
+        {
+            match to {
+                Some(route) => bound.routes.insert(remote, route),
+                None => bound.routes.remove(&remote),
+            };
+        }
+    }
+
+    // Time
+
+    fn tick(&mut self, now: Instant) {
+        let table = &self.shared.table;
+        for (i, connection) in &self.connections {
+            if let Some(reason) = connection.overdue(table, now) {
+                self.doomed.push((i, reason));
+            }
+            if let Some(publisher) = &connection.publisher {
+                publisher.flow.measure();
+            }
+        }
+        let mut silent = Vec::new();
+        for (_, publisher) in &self.publishers {
+            publisher.flow.measure();
+            if publisher.is_silent(table, now) {
+                silent.push(publisher.flow.handle);
+            }
+        }
+        for flow in silent {
+            self.close(flow, CloseReason::ReadTimeout, now);
+        }
+        let paused: Vec<usize> = self
+            .listeners
+            .iter()
+            .filter(|(_, accepting)| accepting.paused_until.is_some_and(|until| until <= now))
+            .map(|(i, _)| i)
+            .collect();
+        for i in paused {
+            self.accept(i, now);
+        }
+        self.report(now);
+    }
+
+    fn report(&mut self, now: Instant) {
+        let mut due: Vec<Arc<Stream>> = Vec::new();
+        for shard in self.shards.values_mut().filter(|shard| shard.next_report <= now) {
+            shard.next_report = now + REPORT_INTERVAL;
+            due.push(Arc::clone(&shard.stream));
+        }
+        for stream in due {
+            for unit in reports(&stream, now) {
+                self.fan_out(stream.handle, &unit, now);
+            }
+        }
+        if self.next_report <= now {
+            self.next_report = now + REPORT_INTERVAL;
+            for (_, publisher) in &mut self.publishers {
+                publisher.send_reports(now);
+            }
+            for (i, connection) in &mut self.connections {
+                if let Err(reason) = connection.send_reports(now) {
+                    self.doomed.push((i, reason));
+                }
+            }
+        }
+    }
+}
+
+/// A sender report for each track that has sent.
+fn reports(stream: &Stream, now: Instant) -> Vec<Arc<Unit>> {
+    let tracks = stream.tracks.iter().enumerate();
+    tracks
+        .filter_map(|(i, track)| Some(Arc::new(Unit::rtcp(i as u16, &track.sender_report(now, false)?))))
+        .collect()
+}
+
+fn register(poll: &Poll, source: &mut impl Source, ready: Ready, interest: Interest) {
+    // Fails only when the kernel is out of memory or watches; the source is then never ready, and times out.
+    if let Err(error) = poll.registry().register(source, ready.token(), interest) {
+        eprintln!("headgate: cannot watch a socket: {error}");
+    }
+}
+
+// The errors that mean "later", of accept(2).
+const ENOMEM: i32 = 12;
+const ENFILE: i32 = 23;
+const EMFILE: i32 = 24;
+const ENOBUFS: i32 = 105;

@@ -1,0 +1,226 @@
+//! What a worker does when it is told to.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::os::fd::AsRawFd;
+use std::sync::Arc;
+use std::time::Instant;
+
+use mio::Interest;
+use mio::unix::SourceFd;
+
+use super::{Accepting, BoundPort, Place, REPORT_INTERVAL, Ready, Route, Shard, Worker, register, reports};
+use crate::Handle;
+use crate::command::{Command, PublishUdp, ReadTcp};
+use crate::connection::{Connection, TcpPublisher, TcpReader};
+use crate::datagram::{DatagramPublisher, DatagramReader, ReaderReports, Remote};
+use crate::event::{CloseReason, Event};
+use crate::publisher::Publisher;
+use crate::reader::Reader;
+use crate::stream::Stream;
+
+impl Worker {
+    pub(super) fn obey(&mut self, commands: &mut Vec<Command>, now: Instant) {
+        self.shared.inboxes[self.index].take(commands);
+        for command in commands.drain(..) {
+            self.obey_one(command, now);
+        }
+    }
+
+    fn obey_one(&mut self, command: Command, now: Instant) {
+        match command {
+            Command::Deliver(stream, unit) => self.fan_out(stream, &unit, now),
+            Command::Answer(handle, bytes) => self.answer(handle, bytes, now),
+            Command::Resume(handle) => {
+                if let Some(Place::Connection(i)) = self.places.get(&handle) {
+                    self.again.push(*i);
+                }
+            }
+            Command::Listen(mut socket, listener) => {
+                let entry = self.listeners.vacant_entry();
+                let place = entry.key();
+                register(&self.poll, &mut socket, Ready::Listener(place), Interest::READABLE);
+                self.places.insert(listener.handle, Place::Listener(place));
+                entry.insert(Accepting { socket, listener, paused_until: None });
+                self.accept(place, now);
+            }
+            Command::Adopt { handle, mut socket, remote, local, admission } => {
+                let counters = self.shared.table.add(handle, now);
+                // From here on verbs find the connection: nobody may hear of it earlier.
+                let canonical =
+                    |address: SocketAddr| SocketAddr::new(address.ip().to_canonical(), address.port());
+                self.shared.events.push(Event::Accepted {
+                    listener: admission.listener(),
+                    connection: handle,
+                    remote: canonical(remote),
+                    local: canonical(local),
+                });
+                let entry = self.connections.vacant_entry();
+                let i = entry.key();
+                let both = Interest::READABLE | Interest::WRITABLE;
+                register(&self.poll, &mut socket, Ready::Connection(i), both);
+                match Connection::new(handle, socket, admission, counters, now) {
+                    Ok(connection) => {
+                        entry.insert(connection);
+                        self.places.insert(handle, Place::Connection(i));
+                    }
+                    Err(_) => self.closed(handle, CloseReason::Tls, now),
+                }
+            }
+            Command::Receive(port) => {
+                let i = self.ports.insert(BoundPort { port: Arc::clone(&port), routes: HashMap::new() });
+                let fd = port.socket.as_raw_fd();
+                register(&self.poll, &mut SourceFd(&fd), Ready::Port(i), Interest::READABLE);
+                self.places.insert(port.handle, Place::Port(i));
+            }
+            Command::PublishTcp { flow, stream, counters, connection, channels } => {
+                let Some(i) = self.free_connection(connection, flow, now) else { return };
+                let flow = Publisher::new(flow, stream, counters, false, now);
+                self.places.insert(flow.handle, Place::OnConnection(i));
+                self.connections[i].publisher = Some(Box::new(TcpPublisher { flow, channels }));
+            }
+            Command::ReadTcp(read) => self.read_tcp(*read, now),
+            Command::PublishUdp(publish) => self.publish_udp(*publish, now),
+            Command::ReadUdp { flow, stream, counters, connection, path } => {
+                let tracks: Vec<usize> = path.remotes.iter().map(|remote| remote.track).collect();
+                let reports = Arc::new(ReaderReports::new(Arc::clone(&counters), stream.tracks.len()));
+                for Remote { track, rtcp, .. } in &path.remotes {
+                    let to = Some((Arc::clone(&reports), *track));
+                    let port = path.rtcp.handle;
+                    self.shared.tell(port, Command::Route { port, remote: *rtcp, to });
+                }
+                let reader =
+                    Reader::new(flow, Arc::clone(&stream), counters, self.index, true, tracks.into_iter());
+                let i = self.readers.insert(DatagramReader::new(reader, path, connection));
+                self.places.insert(flow, Place::Reader(i));
+                self.shard(&stream, now).readers.push(i);
+                self.shared.tell(connection, Command::Tie { connection, flow });
+            }
+            Command::Tie { connection, flow } => match self.places.get(&connection) {
+                Some(Place::Connection(i)) if self.connections[*i].closing().is_none() => {
+                    self.connections[*i].datagram_flows.push(flow);
+                }
+                _ => self.shared.tell(flow, Command::Close(flow, CloseReason::Peer)),
+            },
+            Command::Untie { connection, flow } => {
+                if let Some(Place::Connection(i)) = self.places.get(&connection) {
+                    self.connections[*i].datagram_flows.retain(|tied| *tied != flow);
+                }
+            }
+            Command::Route { port, remote, to } => {
+                self.route(port, remote, to.map(|(reports, track)| Route::Reports(reports, track)));
+            }
+            Command::Play(flow) => self.play(flow, now),
+            Command::Pause(flow) => self.pause(flow),
+            Command::EndStream(stream) => self.end_stream(stream, now),
+            Command::Close(handle, reason) => self.close(handle, reason, now),
+            Command::Stop => self.stopping = true,
+        }
+    }
+
+    fn answer(&mut self, handle: Handle, bytes: Vec<u8>, now: Instant) {
+        if let Some(Place::Connection(i)) = self.places.get(&handle)
+            && let Err(reason) = self.connections[*i].answer(bytes, now)
+        {
+            self.doomed.push((*i, reason));
+        }
+    }
+
+    /// The connection for a new flow, without one. If it is gone, so is the flow.
+    fn free_connection(&mut self, connection: Handle, flow: Handle, now: Instant) -> Option<usize> {
+        match self.places.get(&connection).copied() {
+            Some(Place::Connection(i)) if self.connections[i].closing().is_none() => {
+                self.end_interleaved(i, CloseReason::Requested, now);
+                Some(i)
+            }
+            _ => {
+                self.closed(flow, CloseReason::Peer, now);
+                None
+            }
+        }
+    }
+
+    fn read_tcp(&mut self, read: ReadTcp, now: Instant) {
+        let ReadTcp { flow: handle, stream, counters, connection, channels, queue_packets, queue_bytes } =
+            read;
+        let Some(i) = self.free_connection(connection, handle, now) else { return };
+        let tracks = channels.iter().enumerate().filter_map(|(track, channels)| channels.map(|_| track));
+        let flow = Reader::new(handle, Arc::clone(&stream), counters, self.index, false, tracks);
+        let lost_by_track = vec![0; stream.tracks.len()];
+        self.places.insert(handle, Place::OnConnection(i));
+        let reader = TcpReader { flow, channels, queue_packets, queue_bytes, lost_by_track };
+        self.connections[i].reader = Some(Box::new(reader));
+        self.shard(&stream, now).connections.push(i);
+    }
+
+    fn publish_udp(&mut self, publish: PublishUdp, now: Instant) {
+        let PublishUdp { flow: handle, stream, counters, connection, path, read_timeout } = publish;
+        let flow = Publisher::new(handle, stream, counters, true, now);
+        let (rtp, rtcp, remotes) = (path.rtp.handle, path.rtcp.handle, path.remotes.clone());
+        let i = self.publishers.insert(DatagramPublisher { flow, path, connection, read_timeout });
+        for remote in remotes {
+            self.route(rtp, remote.rtp, Some(Route::Rtp(i, remote.track)));
+            self.route(rtcp, remote.rtcp, Some(Route::Rtcp(i, remote.track)));
+        }
+        self.places.insert(handle, Place::Publisher(i));
+        self.shared.tell(connection, Command::Tie { connection, flow: handle });
+    }
+
+    fn shard(&mut self, stream: &Arc<Stream>, now: Instant) -> &mut Shard {
+        self.shards.entry(stream.handle).or_insert_with(|| Shard {
+            stream: Arc::clone(stream),
+            connections: Vec::new(),
+            readers: Vec::new(),
+            next_report: now + REPORT_INTERVAL,
+        })
+    }
+
+    fn play(&mut self, flow: Handle, now: Instant) {
+        match self.places.get(&flow).copied() {
+            Some(Place::OnConnection(i)) => {
+                let connection = &mut self.connections[i];
+                if let Some(publisher) = &mut connection.publisher {
+                    publisher.flow.pause(false);
+                } else if let Some(reader) = &mut connection.reader {
+                    reader.flow.play();
+                    // The clock first, so that the client can put the tracks side by side at once.
+                    let units = reports(&reader.flow.stream, now);
+                    for unit in units {
+                        if let Err(reason) = connection.unit(&unit, now) {
+                            self.doomed.push((i, reason));
+                            return;
+                        }
+                    }
+                }
+            }
+            Some(Place::Publisher(i)) => self.publishers[i].flow.pause(false),
+            Some(Place::Reader(i)) => {
+                let reader = &mut self.readers[i];
+                reader.flow.play();
+                for unit in reports(&reader.flow.stream, now) {
+                    reader.unit(&unit);
+                }
+                if reader.is_waiting() {
+                    self.backlogged.push(i);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn pause(&mut self, flow: Handle) {
+        match self.places.get(&flow).copied() {
+            Some(Place::OnConnection(i)) => {
+                let connection = &mut self.connections[i];
+                if let Some(publisher) = &mut connection.publisher {
+                    publisher.flow.pause(true);
+                } else if let Some(reader) = &mut connection.reader {
+                    reader.flow.pause();
+                }
+            }
+            Some(Place::Publisher(i)) => self.publishers[i].flow.pause(true),
+            Some(Place::Reader(i)) => self.readers[i].flow.pause(),
+            _ => {}
+        }
+    }
+}

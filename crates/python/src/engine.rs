@@ -1,0 +1,138 @@
+//! The verbs.
+
+use std::sync::atomic::Ordering::SeqCst;
+
+use headgate_engine::engine::{self as verbs, VerbError};
+use pyo3::exceptions::{PyOSError, PyRuntimeError, PyValueError};
+use pyo3::prelude::*;
+
+use crate::arguments::{self, Listen, OpenStream, PublishTcp, PublishUdp, ReadTcp, ReadUdp};
+use crate::events::{self, Counters};
+
+#[pyclass(frozen, module = "headgate._engine")]
+pub struct Engine(verbs::Engine);
+
+#[pyclass(frozen, get_all, module = "headgate._engine")]
+pub struct StreamTrack {
+    ssrc: Option<u32>,
+    sequence: Option<u16>,
+    timestamp: Option<u32>,
+}
+
+#[pyclass(frozen, get_all, module = "headgate._engine")]
+pub struct UdpPort {
+    handle: u64,
+    host: String,
+    port: u16,
+}
+
+/// The standard exception first: `OSError` with its errno becomes its subclass by itself.
+fn raise(error: VerbError) -> PyErr {
+    match error {
+        VerbError::Value(text) => PyValueError::new_err(text),
+        VerbError::Io(error) => match error.raw_os_error() {
+            Some(errno) => PyOSError::new_err((errno, error.to_string())),
+            None => error.into(),
+        },
+        VerbError::Stopped => PyRuntimeError::new_err("the engine is shut down"),
+    }
+}
+
+#[pymethods]
+impl Engine {
+    #[new]
+    #[pyo3(signature = (*, workers, event_capacity))]
+    fn new(py: Python<'_>, workers: usize, event_capacity: usize) -> PyResult<Self> {
+        py.detach(|| verbs::Engine::start(workers, event_capacity)).map(Self).map_err(raise)
+    }
+
+    fn fileno(&self) -> i32 {
+        self.0.events().fd()
+    }
+
+    fn drain(&self, py: Python<'_>, limit: usize) -> PyResult<Vec<Py<PyAny>>> {
+        let taken = py.detach(|| self.0.drain(limit));
+        taken.into_iter().map(|event| events::up(py, event)).collect()
+    }
+
+    fn refused_connections(&self) -> u64 {
+        self.0.events().refused_connections.load(SeqCst)
+    }
+
+    fn listen(&self, py: Python<'_>, listen: Listen) -> PyResult<(u64, u16)> {
+        let listen = listen.convert()?;
+        py.detach(|| self.0.listen(&listen)).map_err(raise)
+    }
+
+    fn bind_udp(&self, host: &str, port: u16) -> PyResult<UdpPort> {
+        let (handle, bound) = self.0.bind_udp(arguments::address(host, port)?).map_err(raise)?;
+        Ok(UdpPort { handle, host: bound.ip().to_string(), port: bound.port() })
+    }
+
+    fn send(&self, connection: u64, data: Vec<u8>) {
+        self.0.send(connection, data);
+    }
+
+    fn close(&self, handle: u64) {
+        self.0.close(handle);
+    }
+
+    #[expect(clippy::needless_pass_by_value, reason = "pyo3 extracts arguments by value")]
+    fn open_stream(&self, stream: OpenStream) -> PyResult<u64> {
+        self.0.open_stream(&stream.specs()?, stream.payload_size).map_err(raise)
+    }
+
+    #[expect(clippy::needless_pass_by_value, reason = "pyo3 extracts arguments by value")]
+    fn publish_tcp(&self, publish: PublishTcp) -> PyResult<u64> {
+        self.0.publish_tcp(publish.stream, publish.connection, &publish.channels()).map_err(raise)
+    }
+
+    #[expect(clippy::needless_pass_by_value, reason = "pyo3 extracts arguments by value")]
+    fn publish_udp(&self, publish: PublishUdp) -> PyResult<u64> {
+        let (ports, remotes, read_timeout) = publish.convert()?;
+        self.0.publish_udp(ports, &remotes, read_timeout).map_err(raise)
+    }
+
+    #[expect(clippy::needless_pass_by_value, reason = "pyo3 extracts arguments by value")]
+    fn read_tcp(&self, read: ReadTcp) -> PyResult<u64> {
+        let ReadTcp { stream, connection, queue_packets, queue_bytes, .. } = read;
+        self.0.read_tcp(stream, connection, &read.channels(), queue_packets, queue_bytes).map_err(raise)
+    }
+
+    #[expect(clippy::needless_pass_by_value, reason = "pyo3 extracts arguments by value")]
+    fn read_udp(&self, read: ReadUdp) -> PyResult<u64> {
+        let (ports, remotes) = read.convert()?;
+        self.0.read_udp(ports, &remotes).map_err(raise)
+    }
+
+    fn play(&self, flow: u64) {
+        self.0.play(flow);
+    }
+
+    fn pause(&self, flow: u64) {
+        self.0.pause(flow);
+    }
+
+    fn tracks(&self, stream: u64) -> Vec<StreamTrack> {
+        let live = self.0.tracks(stream).into_iter();
+        live.map(|live| StreamTrack {
+            ssrc: live.ssrc,
+            sequence: live.ssrc.map(|_| live.next_sequence),
+            timestamp: live.ssrc.map(|_| live.timestamp),
+        })
+        .collect()
+    }
+
+    #[expect(clippy::needless_pass_by_value, reason = "pyo3 extracts arguments by value")]
+    fn counters(&self, handles: Vec<u64>) -> Vec<Option<Counters>> {
+        self.0.counters(&handles).into_iter().map(|snapshot| snapshot.map(Counters::from)).collect()
+    }
+
+    fn forget(&self, handle: u64) {
+        self.0.forget(handle);
+    }
+
+    fn shutdown(&self, py: Python<'_>) {
+        py.detach(|| self.0.shutdown());
+    }
+}

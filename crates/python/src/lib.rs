@@ -1,0 +1,18 @@
+//! The thin binding of `headgate_engine`: conversions only. The contract is
+//! `src/headgate/_engine.pyi`.
+//!
+//! No thread of the engine enters Python, and no Python object is kept.
+
+mod arguments;
+mod engine;
+mod events;
+
+use pyo3::prelude::*;
+
+#[pymodule(gil_used = false)]
+mod _engine {
+    #[pymodule_export]
+    use crate::engine::{Engine, StreamTrack, UdpPort};
+    #[pymodule_export]
+    use crate::events::{Accepted, Closed, Counters, Malformed, Received};
+}

@@ -1,0 +1,205 @@
+"""The Rust engine: the contract between Python's decisions and Rust's bytes.
+
+Only `headgate.engine` imports this module. Every handle is a positive int that
+is never used twice in one process. Verbs may be called from any thread; those
+that name a handle which is already gone do nothing (its `Closed` is on the way
+or was delivered). Failure now is an exception, failure later is an event.
+"""
+
+from collections.abc import Sequence
+from typing import Final, final
+
+from headgate.engine import Listen, OpenStream, PublishTcp, PublishUdp, ReadTcp, ReadUdp
+
+__all__ = [
+    "Accepted",
+    "Closed",
+    "Counters",
+    "Engine",
+    "Malformed",
+    "Received",
+    "StreamTrack",
+    "UdpPort",
+]
+
+@final
+class Accepted:
+    """A client connected to `listener`; answer with `send` or `close`."""
+
+    listener: Final[int]
+    connection: Final[int]
+    remote_host: Final[str]
+    remote_port: Final[int]
+    local_host: Final[str]
+    local_port: Final[int]
+
+@final
+class Received:
+    """One whole RTSP message (head, blank line, body) from a connection."""
+
+    connection: Final[int]
+    message: Final[bytes]
+
+@final
+class Malformed:
+    """The connection's bytes cannot be an RTSP message. Nothing more is read from it.
+
+    `refusal` is one of the values of `headgate.engine.Refusal`. Whoever owns the
+    connection answers with the protocol's own error and closes it.
+    """
+
+    connection: Final[int]
+    refusal: Final[int]
+
+@final
+class Closed:
+    """The last event of a connection or flow, sent exactly once for each.
+
+    `reason` is one of the values of `headgate.engine.CloseReason`, `counters` the
+    final totals. A connection's interleaved flow closes before the connection itself,
+    its UDP flows right after.
+    """
+
+    handle: Final[int]
+    reason: Final[int]
+    counters: Final[Counters]
+
+@final
+class Counters:
+    """Totals of one connection, flow or stream since it was opened.
+
+    A connection counts only `bytes_*` (on the wire, TLS records included),
+    `frames_refused`, and `queued_bytes` (what the kernel has not taken yet).
+    For flows and streams `bytes_*` are RTP and RTCP packets without transport
+    framing. A stream's totals stay when its readers leave.
+    """
+
+    bytes_received: Final[int]
+    bytes_sent: Final[int]
+    rtp_packets_received: Final[int]
+    rtp_packets_sent: Final[int]
+    rtp_packets_lost: Final[int]
+    """Publisher: gaps in the sequence (RFC 3550 A.3). Reader: what its receiver reports say."""
+    rtp_packets_in_error: Final[int]
+    rtp_packets_discarded: Final[int]
+    """Reader: packets not sent because the reader was too slow."""
+    rtcp_packets_received: Final[int]
+    rtcp_packets_sent: Final[int]
+    rtcp_packets_in_error: Final[int]
+    jitter_ticks: Final[int]
+    """Publisher: RFC 3550 A.8 estimate in RTP timestamp units, the largest of its tracks."""
+    jitter_s: Final[float]
+    """The same in seconds."""
+    queued_packets: Final[int]
+    queued_bytes: Final[int]
+    frames_refused: Final[int]
+    """Connection: interleaved frames on channels nobody set up."""
+    idle_s: Final[float]
+    """Seconds since bytes last arrived: of a connection; of a publisher any packet; of a reader RTCP."""
+
+@final
+class StreamTrack:
+    """What a track sends now, for RTSP's RTP-Info. `None` fields: no packet yet."""
+
+    ssrc: Final[int | None]
+    sequence: Final[int | None]
+    """The next packet's sequence number."""
+    timestamp: Final[int | None]
+    """RTP timestamp of the newest unit."""
+
+@final
+class UdpPort:
+    """A bound UDP socket. Closed by `Engine.close`."""
+
+    handle: Final[int]
+    host: Final[str]
+    port: Final[int]
+
+@final
+class Engine:
+    def __new__(cls, *, workers: int, event_capacity: int) -> Engine:
+        """Start `workers` threads (1 to 64).
+
+        At most about `event_capacity` messages wait in the queue: past it new
+        connections are refused, and counted. `Closed` events are always queued.
+        """
+
+    def fileno(self) -> int:
+        """An eventfd, readable while events wait. Valid until `shutdown`."""
+
+    def drain(self, limit: int) -> list[Accepted | Received | Malformed | Closed]:
+        """Take at most `limit` events, oldest first, and clear the eventfd when none is left."""
+
+    def refused_connections(self) -> int:
+        """Connections refused so far, because of a limit or for want of descriptors."""
+
+    def listen(self, listen: Listen) -> tuple[int, int]:
+        """Bind and listen. Returns the handle and the bound port.
+
+        Raises OSError (with errno) when the address cannot be bound, ValueError
+        when the address is not an IP literal or the TLS certificate and key do
+        not parse or do not belong together.
+        """
+
+    def bind_udp(self, host: str, port: int) -> UdpPort:
+        """Bind a UDP socket for RTP or RTCP. Raises OSError, ValueError as `listen`."""
+
+    def send(self, connection: int, data: bytes) -> None:
+        """Queue protocol bytes behind everything already queued for the connection.
+
+        A client that lets more than 1 MiB of answers pile up is closed (`OVERFLOW`).
+        """
+
+    def close(self, handle: int) -> None:
+        """Close a listener, UDP port, connection, flow or stream.
+
+        A connection first sends what is queued, for one second at most. A
+        listener leaves its connections alone; a stream closes all its flows
+        (`STREAM_CLOSED`) and sends no `Closed` itself.
+        """
+
+    def open_stream(self, stream: OpenStream) -> int:
+        """Make a stream. Raises ValueError when a track's clock rate is 0 or there are over 64 tracks."""
+
+    def publish_tcp(self, publish: PublishTcp) -> int:
+        """Feed the stream from a connection's interleaved channels. Returns the flow.
+
+        Raises ValueError when a channel names no track of the stream, or a channel
+        twice. A connection has one flow at a time: a second one closes the first.
+        """
+
+    def publish_udp(self, publish: PublishUdp) -> int:
+        """Feed the stream from datagrams of the given remote addresses. Returns the flow.
+
+        Raises ValueError as `publish_tcp`; OSError(EADDRINUSE) when another flow has a remote address.
+        """
+
+    def read_tcp(self, read: ReadTcp) -> int:
+        """Attach a reader to a connection's interleaved channels, paused. Returns the flow."""
+
+    def read_udp(self, read: ReadUdp) -> int:
+        """Attach a reader that gets datagrams, paused. Returns the flow.
+
+        Raises as `publish_udp`.
+        """
+
+    def play(self, flow: int) -> None:
+        """Start or resume a reader, each video track at its next key frame.
+
+        Queue what must reach the client first (the answer to PLAY) with `send` before.
+        """
+
+    def pause(self, flow: int) -> None:
+        """Stop a reader's packets, or ignore a publisher's, until `play`."""
+
+    def tracks(self, stream: int) -> list[StreamTrack]:
+        """The state of every track, in the stream's order; empty when the stream is gone."""
+
+    def counters(self, handles: Sequence[int]) -> list[Counters | None]:
+        """The totals of many handles in one call; `None` for those forgotten or never known."""
+
+    def forget(self, handle: int) -> None:
+        """Drop the counters of a closed connection or flow; they stay readable until then."""
+
+    def shutdown(self) -> None:
+        """Close everything and join the threads. Later calls of other verbs raise RuntimeError."""

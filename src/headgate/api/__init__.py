@@ -1,0 +1,1 @@
+"""How operators look at the server: one HTTP listener, one file a dialect."""

@@ -1,0 +1,188 @@
+"""`/metrics`: what is counted, in Prometheus's text format.
+
+`paths…`, `rtsp_…` and `rtsps_…` have the names and labels of MediaMTX 1.12, `process_…` those
+that Prometheus recommends; what is ours begins with `headgate_`.
+"""
+
+from __future__ import annotations
+
+import os
+import resource
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path as File
+
+from fastapi import APIRouter
+from starlette.responses import Response
+
+from headgate.api.exposition import CONTENT_TYPE, Family, Kind, expose, labels
+from headgate.api.view import View, Viewed
+from headgate.core.service import Protocol
+from headgate.core.session import Totals
+
+__all__ = ["render", "router"]
+
+router = APIRouter(tags=["metrics"])
+
+TEXT = {"schema": {"type": "string"}}
+
+SESSION_TOTALS: Sequence[tuple[str, Kind, str, Callable[[Totals], float]]] = (
+    ("bytes_received", Kind.COUNTER, "RTP and RTCP bytes from the client.", lambda t: t.bytes_received),
+    ("bytes_sent", Kind.COUNTER, "RTP and RTCP bytes to the client.", lambda t: t.bytes_sent),
+    ("rtp_packets_received", Kind.COUNTER, "RTP packets from the client.", lambda t: t.packets_received),
+    ("rtp_packets_sent", Kind.COUNTER, "RTP packets to the client.", lambda t: t.packets_sent),
+    ("rtp_packets_lost", Kind.COUNTER, "RTP packets lost on the way, either way.", lambda t: t.packets_lost),
+    ("rtp_packets_in_error", Kind.COUNTER, "RTP packets that were not valid.", lambda t: t.packets_in_error),
+    ("rtp_packets_jitter", Kind.GAUGE, "RFC 3550 jitter in RTP timestamp units.", lambda t: t.jitter_ticks),
+    ("rtcp_packets_received", Kind.COUNTER, "RTCP packets received.", lambda t: t.control_packets_received),
+    ("rtcp_packets_sent", Kind.COUNTER, "RTCP packets sent.", lambda t: t.control_packets_sent),
+    ("rtcp_packets_in_error", Kind.COUNTER, "RTCP packets not valid.", lambda t: t.control_packets_in_error),
+    (
+        "rtp_packets_discarded",
+        Kind.COUNTER,
+        "RTP packets not sent because the client was too slow.",
+        lambda t: t.packets_discarded,
+    ),
+)
+
+
+@router.get(
+    "/metrics",
+    operation_id="metrics",
+    response_class=Response,
+    responses={200: {"description": "Prometheus text.", "content": {"text/plain": TEXT}}},
+)
+async def metrics(view: Viewed) -> Response:
+    """Counters of every path, connection and session, and of the server itself."""
+    return Response(render(view), media_type=CONTENT_TYPE)
+
+
+def render(view: View) -> str:
+    """The whole page, from two calls to the engine for each group."""
+    text = [expose(_paths(view), zero_when_empty=True)]
+    for protocol in (Protocol.RTSP, Protocol.RTSPS):
+        if protocol in view.connections:
+            text.append(expose(_connections(view, protocol), zero_when_empty=True))
+            text.append(expose(_sessions(view, protocol), zero_when_empty=True))
+    text.append(expose(_server(view)))
+    text.append(expose(_process()))
+    return "".join(text)
+
+
+def _paths(view: View) -> list[Family]:
+    count = Family("paths", Kind.GAUGE, "Paths that exist now.")
+    received = Family("paths_bytes_received", Kind.COUNTER, "Bytes from the path's publisher.")
+    sent = Family("paths_bytes_sent", Kind.COUNTER, "Bytes to the path's readers.")
+    readers = Family("headgate_paths_readers", Kind.GAUGE, "Readers of the path.")
+    paths = sorted(view.paths, key=lambda path: path.name)
+    streams = [path.stream for path in paths if path.stream is not None]
+    counters = dict(zip(streams, view.engine.counters(streams), strict=True))
+    for path in paths:
+        of_path = labels({"name": path.name, "state": "ready" if path.ready_time else "notReady"})
+        totals = None if path.stream is None else counters[path.stream]
+        count.add(1, of_path)
+        received.add(0 if totals is None else totals.bytes_received, of_path)
+        sent.add(0 if totals is None else totals.bytes_sent, of_path)
+        readers.add(len(path.readers), labels({"name": path.name}))
+    return [count, received, sent, readers]
+
+
+def _connections(view: View, protocol: Protocol) -> list[Family]:
+    name = f"{protocol}_conns"
+    count = Family(name, Kind.GAUGE, "Connections open now.")
+    refused = Family(f"{name}_frames_refused", Kind.COUNTER, "Interleaved frames on channels nobody set up.")
+    received = Family(f"{name}_bytes_received", Kind.COUNTER, "Bytes on the wire from the client.")
+    sent = Family(f"{name}_bytes_sent", Kind.COUNTER, "Bytes on the wire to the client.")
+    connections = list(view.connections[protocol].values())
+    counters = view.engine.counters([connection.handle for connection in connections])
+    for connection, totals in zip(connections, counters, strict=True):
+        of_connection = labels({"id": str(connection.uuid)})
+        count.add(1, of_connection)
+        received.add(0 if totals is None else totals.bytes_received, of_connection)
+        sent.add(0 if totals is None else totals.bytes_sent, of_connection)
+        refused.add(0 if totals is None else totals.frames_refused, of_connection)
+    return [count, received, sent, refused]
+
+
+def _sessions(view: View, protocol: Protocol) -> list[Family]:
+    name = f"{protocol}_sessions"
+    count = Family(name, Kind.GAUGE, "Sessions open now.")
+    families = [Family(f"{name}_{suffix}", kind, meaning) for suffix, kind, meaning, _ in SESSION_TOTALS]
+    sessions = [s for s in view.registry.sessions() if s.service.protocol is protocol]
+    for session, totals in zip(sessions, view.registry.totals(sessions), strict=True):
+        of_session = labels({"id": str(session.id.uuid), "state": session.role.value})
+        count.add(1, of_session)
+        for family, (_, _, _, value) in zip(families, SESSION_TOTALS, strict=True):
+            family.add(value(totals), of_session)
+    return [count, *families]
+
+
+def _server(view: View) -> Iterator[Family]:
+    info = Family("headgate_info", Kind.GAUGE, "The version that runs.")
+    info.add(1, labels({"version": view.version}))
+    yield info
+    events = Family("headgate_events_total", Kind.COUNTER, "Events published.")
+    events.add(view.bus.last_id)
+    yield events
+    missed = Family("headgate_events_dropped_total", Kind.COUNTER, "Events that slow subscribers lost.")
+    missed.add(view.bus.missed)
+    yield missed
+    refused = Family(
+        "headgate_connections_refused_total",
+        Kind.COUNTER,
+        "Connections refused because of a limit or for want of descriptors.",
+    )
+    refused.add(view.engine.refused_connections())
+    yield refused
+    answers = Family(
+        "headgate_rtsp_requests_refused_total",
+        Kind.COUNTER,
+        "RTSP requests answered with an error.",
+    )
+    for status, count in sorted(view.refusals.items()):
+        answers.add(count, labels({"status": str(int(status))}))
+    yield answers
+    sessions = Family("headgate_sessions", Kind.GAUGE, "Sessions open now.")
+    total = Family("headgate_sessions_opened_total", Kind.COUNTER, "Sessions opened since the start.")
+    roles = Counter((session.service.name, session.role) for session in view.registry.sessions())
+    for service in view.registry.services:
+        total.add(service.total_sessions, labels({"service": service.name}))
+    for (name, role), count in sorted(roles.items()):
+        sessions.add(count, labels({"service": name, "role": role}))
+    yield total
+    yield sessions
+
+
+def _process() -> Iterator[Family]:
+    """What the kernel says of this process; nothing where there is no /proc."""
+    usage = resource.getrusage(resource.RUSAGE_SELF)
+    cpu = Family("process_cpu_seconds_total", Kind.COUNTER, "User and system CPU time in seconds.")
+    cpu.add(usage.ru_utime + usage.ru_stime)
+    yield cpu
+    limit = Family("process_max_fds", Kind.GAUGE, "File descriptors this process may open.")
+    limit.add(resource.getrlimit(resource.RLIMIT_NOFILE)[0])
+    yield limit
+    proc = File("/proc/self")
+    if not proc.exists():
+        return
+    # proc(5): field 22 of stat is the start in clock ticks after boot; fields are counted from
+    # behind the program's name, which may contain anything.
+    fields = (proc / "stat").read_text().rpartition(")")[2].split()
+    boot = next(line for line in File("/proc/stat").read_text().splitlines() if line.startswith("btime"))
+    start = Family("process_start_time_seconds", Kind.GAUGE, "Unix time of the start.")
+    start.add(int(boot.split()[1]) + int(fields[19]) / os.sysconf("SC_CLK_TCK"))
+    yield start
+    threads = Family("process_threads", Kind.GAUGE, "Threads of this process.")
+    threads.add(int(fields[17]))
+    yield threads
+    pages = [int(text) * os.sysconf("SC_PAGE_SIZE") for text in (proc / "statm").read_text().split()]
+    virtual = Family("process_virtual_memory_bytes", Kind.GAUGE, "Virtual memory in bytes.")
+    virtual.add(pages[0])
+    yield virtual
+    resident = Family("process_resident_memory_bytes", Kind.GAUGE, "Resident memory in bytes.")
+    resident.add(pages[1])
+    yield resident
+    # Newer kernels give the number as the directory's size; listing thousands takes long.
+    descriptors = Family("process_open_fds", Kind.GAUGE, "File descriptors open now.")
+    descriptors.add((proc / "fd").stat().st_size or len(list((proc / "fd").iterdir())))
+    yield descriptors

@@ -1,0 +1,108 @@
+"""What the operator's listener looks at: the core, and the media wing's shapes as this floor needs them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Annotated, Protocol
+from uuid import UUID
+
+from fastapi import Depends
+from starlette.requests import Request
+
+from headgate.core.config import Configuration
+from headgate.core.events import Bus
+from headgate.core.registry import Registry
+from headgate.core.service import Endpoint
+from headgate.core.service import Protocol as ServiceProtocol
+from headgate.core.session import Session
+from headgate.engine import Engine
+
+__all__ = [
+    "Connection",
+    "Path",
+    "Paths",
+    "View",
+    "Viewed",
+]
+
+
+class Path(Protocol):
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def conf_name(self) -> str: ...
+
+    @property
+    def source(self) -> Session | None:
+        """The session that publishes to it."""
+
+    @property
+    def ready_time(self) -> datetime | None:
+        """Since when there is a stream; None while nobody publishes."""
+
+    @property
+    def tracks(self) -> Sequence[str]:
+        """The label of each track: "H264", "MPEG-4 Audio"…"""
+
+    @property
+    def stream(self) -> int | None:
+        """The engine's handle, whose counters are the path's."""
+
+    @property
+    def readers(self) -> Collection[Session]: ...
+
+
+class Paths(Protocol):
+    """Every path that exists now, by name."""
+
+    def __iter__(self) -> Iterator[Path]: ...
+
+    def get(self, name: str) -> Path | None: ...
+
+
+class Connection(Protocol):
+    """One client socket of a service."""
+
+    @property
+    def uuid(self) -> UUID: ...
+
+    @property
+    def created(self) -> datetime: ...
+
+    @property
+    def remote(self) -> Endpoint: ...
+
+    @property
+    def session(self) -> Session | None: ...
+
+    @property
+    def handle(self) -> int: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class View:
+    """Everything a dialect may read. None of it is copied: a request sees the present state."""
+
+    registry: Registry
+    bus: Bus
+    engine: Engine
+    paths: Paths
+    connections: Mapping[ServiceProtocol, Mapping[UUID, Connection]]
+    """Open connections, oldest first. A protocol that is off is not in the mapping."""
+    refusals: Mapping[int, int] = field(default_factory=dict)
+    """RTSP requests answered with an error since the start, by status."""
+    configuration: Callable[[], Configuration]
+    started: datetime
+    version: str
+
+
+async def _viewed(request: Request) -> View:
+    view: View = request.app.state.view
+    return view
+
+
+Viewed = Annotated[View, Depends(_viewed)]
+"""A route's parameter of this type is the view that `app.build` was given."""

@@ -1,0 +1,85 @@
+"""The whole configuration, resolved: what the server runs with."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import NamedTuple, Self
+
+from headgate.core.config.global_conf import GlobalConf
+from headgate.core.config.path_conf import PathConf
+from headgate.core.config.path_names import CATCH_ALL, PathPattern, check_path_name
+from headgate.core.config.section import Section, key
+from headgate.core.errors import NotFound
+
+__all__ = ["DEFAULT_PATH", "Applications", "Configuration", "PathMatch"]
+
+DEFAULT_PATH = "all_others"
+"""The one path a configuration has that names none: anybody may publish anywhere."""
+
+
+class Applications(Section):
+    """The control API that shows the first part of a path's name as an application."""
+
+    access_token: str = key("accessToken", "token its callers must give; empty: none is needed", default="")
+
+
+class PathMatch(NamedTuple):
+    """What a path name is configured as."""
+
+    conf_name: str
+    conf: PathConf
+    groups: tuple[str, ...]
+    """$G1, $G2 … of a regular expression."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Configuration:
+    """Frozen; a change makes a new one. `load` builds it from a file and the environment."""
+
+    global_: GlobalConf
+    path_defaults: PathConf
+    paths: Mapping[str, PathConf]
+    """By configuration name, each with the path defaults merged in. In name order."""
+    applications: Applications
+    _patterns: tuple[tuple[PathPattern, PathConf], ...] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Raises ValueError when a name is a regular expression that does not compile."""
+        paths = {
+            name: conf if conf.name == name else conf.model_copy(update={"name": name})
+            for name, conf in sorted(self.paths.items())
+        }
+        named = ((PathPattern.compile(name), conf) for name, conf in paths.items())
+        patterns = [(pattern, conf) for pattern, conf in named if pattern is not None]
+        patterns.sort(key=lambda item: item[1].name in CATCH_ALL)  # stable: name order, catch-all last
+        object.__setattr__(self, "paths", MappingProxyType(paths))
+        object.__setattr__(self, "_patterns", tuple(patterns))
+
+    @classmethod
+    def default(cls) -> Self:
+        """What the server runs with when there is no file."""
+        return cls(
+            global_=GlobalConf(),
+            path_defaults=PathConf(),
+            paths={DEFAULT_PATH: PathConf(name=DEFAULT_PATH)},
+            applications=Applications(),
+        )
+
+    def path_for(self, name: str) -> PathMatch:
+        """What a client's path is configured as: by its exact name, else the first expression that matches.
+
+        Expressions are tried in name order, the catch-all last. Raises NotFound
+        when the name is no path name or nothing is configured for it.
+        """
+        check_path_name(name)
+        conf = self.paths.get(name)
+        # A name like "~x" is a legal path name too; it must not find the expression of that spelling.
+        if conf is not None and not name.startswith("~"):
+            return PathMatch(name, conf, ())
+        for pattern, conf in self._patterns:
+            groups = pattern.match(name)
+            if groups is not None:
+                return PathMatch(conf.name, conf, groups)
+        raise NotFound(f"path '{name}' is not configured")

@@ -1,0 +1,158 @@
+"""Which keys have an effect in this version.
+
+The model holds every key of the contract; the server does not serve them all yet.
+A key moves into the tables of effective keys in the change that builds it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from headgate.core.config.choices import LogDestination, RtspTransport
+from headgate.core.config.configuration import Configuration
+from headgate.core.config.draft import Location
+from headgate.core.config.global_conf import GlobalConf
+from headgate.core.config.path_conf import PUBLISHER, PathConf
+from headgate.core.config.section import Section
+
+__all__ = ["EFFECTIVE_GLOBAL", "EFFECTIVE_PATH", "Remark", "ineffective", "unsafe"]
+
+EFFECTIVE_GLOBAL = frozenset(
+    {
+        "logLevel",
+        "logDestinations",
+        "readTimeout",
+        "writeTimeout",
+        "writeQueueSize",
+        "udpMaxPayloadSize",
+        "api",
+        "apiAddress",
+        "apiAllowOrigin",
+        "metrics",
+        "metricsAddress",
+        "rtsp",
+        "rtspTransports",
+        "rtspEncryption",
+        "rtspAddress",
+        "rtspsAddress",
+        "rtpAddress",
+        "rtcpAddress",
+        "rtspServerKey",
+        "rtspServerCert",
+    }
+)
+EFFECTIVE_PATH = frozenset({"name", "source", "maxReaders", "overridePublisher"})
+
+OPEN = "is set, but access control is not built yet; headgate refuses to run open"
+CLEAR = "is set, but HTTPS is not built yet; headgate refuses to answer operators in the clear"
+UNSAFE_GLOBAL = {
+    "authMethod": OPEN,
+    "authInternalUsers": OPEN,
+    "authHTTPAddress": OPEN,
+    "authHTTPExclude": OPEN,
+    "authJWTJWKS": OPEN,
+    "authJWTJWKSFingerprint": OPEN,
+    "authJWTClaimKey": OPEN,
+    "authJWTExclude": OPEN,
+    "authJWTInHTTPQuery": OPEN,
+    "apiEncryption": CLEAR,
+    "metricsEncryption": CLEAR,
+}
+UNSAFE_PATH = {"srtReadPassphrase": OPEN, "srtPublishPassphrase": OPEN}
+
+# What is missing, by how the key begins; the first that fits.
+MISSING = (
+    ("hls", "HLS"),
+    ("rtmp", "RTMP"),
+    ("srt", "SRT"),
+    ("webrtc", "WebRTC"),
+    ("playback", "playback of recordings"),
+    ("pprof", "run-time profiles"),
+    ("multicast", "multicast"),
+    ("record", "recording"),
+    ("runOn", "running commands on events"),
+    ("rpiCamera", "the Raspberry Pi camera"),
+    ("source", "pulling from a source"),
+    ("rtspAuth", "access control"),
+    ("rtsp", "pulling from a source"),
+    ("log", "logging to a file or the system log"),
+    ("sysLog", "logging to a file or the system log"),
+    ("api", "TLS or a proxy in front of the operator's listener"),
+    ("metrics", "TLS or a proxy in front of the metrics listener"),
+)
+# Services that are not built: nobody misses them who has switched them off.
+UNBUILT_SERVICES = ("hls", "rtmp", "srt", "webrtc", "playback", "pprof")
+
+
+class Remark(NamedTuple):
+    location: Location
+    text: str
+
+
+def unsafe(configuration: Configuration) -> list[Remark]:
+    """Keys whose user believes to be protected by them, and is not. The server must not run with one."""
+    return [
+        *(
+            Remark((key,), UNSAFE_GLOBAL[key])
+            for key in _changed(configuration.global_, GlobalConf())
+            if key in UNSAFE_GLOBAL
+        ),
+        *(
+            Remark(location, UNSAFE_PATH[key])
+            for _, location, key in _changed_paths(configuration)
+            if key in UNSAFE_PATH
+        ),
+    ]
+
+
+def ineffective(configuration: Configuration) -> list[Remark]:
+    """Keys that ask for something this version does not do."""
+    return [*_global_remarks(configuration.global_), *_path_remarks(configuration)]
+
+
+def _global_remarks(conf: GlobalConf) -> Iterator[Remark]:
+    off = tuple(service for service in UNBUILT_SERVICES if not getattr(conf, service))
+    for key in _changed(conf, GlobalConf()):
+        if key not in EFFECTIVE_GLOBAL and key not in UNSAFE_GLOBAL and not key.startswith(off):
+            yield Remark((key,), _missing(key))
+    if conf.log_destinations != (LogDestination.STDOUT,):
+        yield Remark(("logDestinations",), f"{_missing('logDestinations')}; the log goes to stdout")
+    # MediaMTX's default has multicast too: who only leaves it there asks for nothing.
+    default = GlobalConf().rtsp_transports
+    if RtspTransport.MULTICAST in conf.rtsp_transports and conf.rtsp_transports != default:
+        yield Remark(("rtspTransports",), f"multicast {_missing('multicast')}")
+
+
+def _path_remarks(configuration: Configuration) -> Iterator[Remark]:
+    for conf, location, key in _changed_paths(configuration):
+        if key == "source" and conf.source != PUBLISHER:
+            yield Remark(location, f"{_missing(key)}; the path stays empty")
+        elif key not in EFFECTIVE_PATH and key not in UNSAFE_PATH:
+            yield Remark(location, _missing(key))
+
+
+def _changed(section: Section, default: Section) -> list[str]:
+    """The keys whose values differ from the default's."""
+    if section == default:
+        return []
+    return [key for key, name in section.names().items() if getattr(section, name) != getattr(default, name)]
+
+
+def _changed_paths(configuration: Configuration) -> Iterator[tuple[PathConf, Location, str]]:
+    """Each changed key once: where the path defaults have it already, not at every path again."""
+    default = PathConf()
+    for key in _changed(configuration.path_defaults, default):
+        yield configuration.path_defaults, ("pathDefaults", key), key
+    for name, conf in configuration.paths.items():
+        from_defaults = configuration.path_defaults.model_copy(update={"name": name})
+        own = set(_changed(conf, from_defaults))
+        if own:
+            for key in _changed(conf, default):
+                if key in own:
+                    yield conf, ("paths", name, key), key
+
+
+def _missing(key: str) -> str:
+    what = next((what for prefix, what in MISSING if key.startswith(prefix)), None)
+    return f"has no effect yet ({what} is not built)" if what else "has no effect yet"

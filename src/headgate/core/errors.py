@@ -1,0 +1,33 @@
+"""What can go wrong that an operator or a client must be told, one class for each answer."""
+
+from __future__ import annotations
+
+__all__ = ["ConfigurationError", "Denied", "HeadgateError", "ListenError", "NotFound", "Refused"]
+
+
+class HeadgateError(Exception):
+    """The root of every error headgate raises on purpose. Its text is fit to be shown."""
+
+
+class NotFound(HeadgateError):
+    """The named path, session, connection or service does not exist."""
+
+
+class Refused(HeadgateError):
+    """The request was understood and cannot be granted in the present state."""
+
+
+class Denied(HeadgateError):
+    """The client may not do this. Its text never says why, so that it tells a stranger nothing."""
+
+
+class ListenError(HeadgateError):
+    """A listener could not be opened. The text names the service, the address and the configuration key."""
+
+
+class ConfigurationError(HeadgateError):
+    """A configuration is not usable. `mistakes` has a line for each: file, line, key and what is wrong."""
+
+    def __init__(self, mistakes: list[str]) -> None:
+        super().__init__("\n".join(mistakes))
+        self.mistakes = mistakes

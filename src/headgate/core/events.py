@@ -1,0 +1,211 @@
+"""What happened, on one bounded bus. SSE, hooks, metrics, logs and the dashboard subscribe."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, ClassVar
+
+from headgate.core.session import CloseReason, Role, SessionId, Totals
+
+__all__ = [
+    "Bus",
+    "Event",
+    "PathNotReady",
+    "PathReady",
+    "Published",
+    "ServiceStarted",
+    "SessionChanged",
+    "SessionClosed",
+    "SessionOpened",
+    "Subscription",
+]
+
+RING_CAPACITY = 4096  # a dashboard that was away for a minute at 60 changes a second
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """Something that happened to the model. Subclasses are the vocabulary of `/events`."""
+
+    TYPE: ClassVar[str] = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServiceStarted(Event):
+    TYPE: ClassVar[str] = "service.started"
+    service: str
+    addresses: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionOpened(Event):
+    TYPE: ClassVar[str] = "session.opened"
+    session: SessionId
+    service: str
+    remote: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionChanged(Event):
+    """A session took up a role or left it: it publishes, reads, or pauses."""
+
+    TYPE: ClassVar[str] = "session.changed"
+    session: SessionId
+    service: str
+    role: Role
+    target: str | None
+    transport: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionClosed(Event):
+    TYPE: ClassVar[str] = "session.closed"
+    session: SessionId
+    service: str
+    remote: str
+    role: Role
+    target: str | None
+    reason: CloseReason
+    duration_s: float
+    totals: Totals
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PathReady(Event):
+    TYPE: ClassVar[str] = "path.ready"
+    path: str
+    source_type: str
+    source_id: str
+    tracks: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PathNotReady(Event):
+    TYPE: ClassVar[str] = "path.notReady"
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """An event with its place in the order of its node. `id` counts up from 1."""
+
+    id: int
+    node: str
+    at: datetime
+    event: Event
+
+    def document(self) -> dict[str, Any]:
+        """The event's fields as JSON types, for those who send it out."""
+        return {"type": self.event.TYPE, "node": self.node, "at": self.at.isoformat(), **_plain(self.event)}
+
+
+class Subscription:
+    """One subscriber's bounded queue. A slow one loses the oldest events, and `missed` says how many."""
+
+    def __init__(self, capacity: int) -> None:
+        self._queue: deque[Published] = deque(maxlen=capacity)
+        self._wake = asyncio.Event()
+        self._closed = False
+        self.missed = 0
+
+    def push(self, published: Published) -> None:
+        if len(self._queue) == self._queue.maxlen:
+            self.missed += 1
+        self._queue.append(published)
+        self._wake.set()
+
+    def close(self) -> None:
+        """Nothing comes any more: `batch` answers with what waits, then with nothing."""
+        self._closed = True
+        self._wake.set()
+
+    async def batch(self) -> list[Published]:
+        """Wait for events and take all of them; empty once closed. May be cancelled without losing one."""
+        while not self._queue and not self._closed:
+            self._wake.clear()
+            await self._wake.wait()
+        waiting = list(self._queue)
+        self._queue.clear()
+        return waiting
+
+    async def __aiter__(self) -> AsyncIterator[Published]:
+        while True:
+            while self._queue:
+                yield self._queue.popleft()
+            if self._closed:
+                return
+            self._wake.clear()
+            await self._wake.wait()
+
+
+class Bus:
+    """Publishes to every subscriber without ever waiting, and remembers the last `RING_CAPACITY` events."""
+
+    def __init__(self, *, node: str = "", now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+        self._node = node
+        self._now = now
+        self._last_id = 0
+        self._ring: deque[Published] = deque(maxlen=RING_CAPACITY)
+        self._subscriptions: set[Subscription] = set()
+        self._missed = 0
+        self._closed = False
+
+    @property
+    def last_id(self) -> int:
+        return self._last_id
+
+    @property
+    def missed(self) -> int:
+        """Events lost by slow subscribers so far, those of the past included."""
+        return self._missed + sum(subscription.missed for subscription in self._subscriptions)
+
+    @property
+    def closed(self) -> bool:
+        return self._closed
+
+    def close(self) -> None:
+        """End every subscription after what it already holds. The server calls it last when it stops."""
+        self._closed = True
+        for subscription in self._subscriptions:
+            subscription.close()
+
+    def publish(self, event: Event) -> Published:
+        self._last_id += 1
+        published = Published(self._last_id, self._node, self._now(), event)
+        self._ring.append(published)
+        for subscription in self._subscriptions:
+            subscription.push(published)
+        return published
+
+    def since(self, id: int) -> list[Published]:
+        """The remembered events after `id`; fewer than asked for when the ring has forgotten some."""
+        return [published for published in self._ring if published.id > id]
+
+    @contextmanager
+    def subscribe(self, *, capacity: int = 1024) -> Iterator[Subscription]:
+        subscription = Subscription(capacity)
+        if self._closed:
+            subscription.close()
+        self._subscriptions.add(subscription)
+        try:
+            yield subscription
+        finally:
+            self._subscriptions.discard(subscription)
+            self._missed += subscription.missed
+
+
+def _plain(value: Any) -> Any:
+    """JSON types of a dataclass; identifiers print as `/v3` and `/v1` know them."""
+    if isinstance(value, SessionId):
+        return {"id": str(value.uuid), "number": value.number, "code": value.code}
+    if dataclasses.is_dataclass(value):
+        return {f.name: _plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
+    if isinstance(value, tuple | list):
+        return [_plain(item) for item in value]
+    return value

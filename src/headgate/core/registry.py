@@ -1,0 +1,194 @@
+"""Who is here: every service and every session, found by any dialect's form of its id."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import logging
+import uuid
+from collections.abc import Callable, Iterable, Sequence
+from datetime import UTC, datetime
+from typing import TypeVar
+
+from headgate.core.errors import NotFound
+from headgate.core.events import Bus, ServiceStarted, SessionChanged, SessionClosed, SessionOpened
+from headgate.core.service import Endpoint, ListenerAddress, Service
+from headgate.core.session import CloseReason, Session, SessionId, SessionState, Totals
+from headgate.engine import Counters, Engine
+
+__all__ = ["Registry"]
+
+logger = logging.getLogger(__name__)
+S = TypeVar("S", bound=Session)
+
+
+class Registry:
+    """Owns the life cycle of every session: opened once, closed once, counted by the engine."""
+
+    def __init__(
+        self,
+        *,
+        engine: Engine,
+        bus: Bus,
+        node: str = "",
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self.bus = bus
+        self._engine = engine
+        self._node = node
+        self._now = now
+        self._numbers = itertools.count(1)
+        self._services: dict[str, Service] = {}
+        self._by_uuid: dict[uuid.UUID, Session] = {}
+        self._by_number: dict[int, Session] = {}
+        self._by_code: dict[str, Session] = {}
+
+    # Services
+
+    def add_service(self, service: Service, endpoints: Iterable[tuple[Endpoint, str]]) -> None:
+        """Enter a service whose listeners are open, each as (address, "TCP" or "UDP")."""
+        for endpoint, transport in endpoints:
+            service.listeners.append(
+                ListenerAddress(
+                    number=next(self._numbers), endpoint=endpoint, transport=transport, opened=self._now()
+                )
+            )
+        self._services[service.name] = service
+        addresses = tuple(f"{listener.endpoint}/{listener.transport}" for listener in service.listeners)
+        self.bus.publish(ServiceStarted(service=service.name, addresses=addresses))
+
+    @property
+    def services(self) -> Sequence[Service]:
+        return list(self._services.values())
+
+    def service(self, name: str) -> Service:
+        """Raises NotFound."""
+        try:
+            return self._services[name]
+        except KeyError:
+            raise NotFound("service not found") from None
+
+    # Sessions
+
+    def open(self, make: Callable[[SessionId, datetime], S]) -> S:
+        """Give a new session its identity and enter it. `make` builds it from the id and the time."""
+        session = make(SessionId.make(next(self._numbers), self._node), self._now())
+        self._by_uuid[session.id.uuid] = session
+        self._by_number[session.id.number] = session
+        self._by_code[session.id.code] = session
+        session.service.sessions += 1
+        session.service.total_sessions += 1
+        self.bus.publish(
+            SessionOpened(session=session.id, service=session.service.name, remote=str(session.remote))
+        )
+        return session
+
+    def changed(self, session: Session) -> None:
+        """Tell everyone that a session's role, target or transport is another now."""
+        session.state = SessionState.ACTIVE
+        self.bus.publish(
+            SessionChanged(
+                session=session.id,
+                service=session.service.name,
+                role=session.role,
+                target=session.target,
+                transport=session.transport,
+            )
+        )
+
+    def close(self, session: Session, reason: CloseReason) -> None:
+        """End a session. When this returns nothing finds it any more; a second call does nothing."""
+        if session.state is SessionState.CLOSED:
+            return
+        totals = self.totals([session])[0]
+        session.state = SessionState.CLOSED
+        session.close_reason = reason
+        del self._by_uuid[session.id.uuid]
+        del self._by_number[session.id.number]
+        del self._by_code[session.id.code]
+        session.service.sessions -= 1
+        try:
+            session.end(reason)
+        except Exception:
+            # The session is gone from every list already; a bug in its goodbye ends nothing else.
+            logger.exception("a bug while ending %r", session)
+        self.bus.publish(
+            SessionClosed(
+                session=session.id,
+                service=session.service.name,
+                remote=str(session.remote),
+                role=session.role,
+                target=session.target,
+                reason=reason,
+                duration_s=(self._now() - session.created).total_seconds(),
+                totals=totals,
+            )
+        )
+
+    def sessions(self, *, service: Service | None = None) -> list[Session]:
+        """All sessions, oldest first."""
+        everyone = self._by_number.values()
+        return list(everyone) if service is None else [s for s in everyone if s.service is service]
+
+    def by_uuid(self, id: uuid.UUID) -> Session:
+        """Raises NotFound."""
+        return self._found(self._by_uuid.get(id))
+
+    def by_number(self, number: int) -> Session:
+        """Raises NotFound."""
+        return self._found(self._by_number.get(number))
+
+    def by_code(self, code: str) -> Session:
+        """Raises NotFound."""
+        return self._found(self._by_code.get(code))
+
+    def totals(self, sessions: Sequence[Session]) -> list[Totals]:
+        """What each session moved so far, read from the engine in one call."""
+        handles = [handle for session in sessions for handle in session.flows]
+        counters = iter(self._engine.counters(handles))
+        return [_sum([*session.finished, *(next(counters) for _ in session.flows)]) for session in sessions]
+
+    @staticmethod
+    def _found(session: Session | None) -> Session:
+        if session is None:
+            raise NotFound("session not found")
+        return session
+
+
+def _sum(counters: Sequence[Counters | None]) -> Totals:
+    known = [_totals(c) for c in counters if c is not None]
+    if len(known) == 1:
+        # Nearly every session, and lists are long.
+        return known[0]
+    if not known:
+        return Totals()
+    summed = {
+        field.name: sum(getattr(totals, field.name) for totals in known)
+        for field in dataclasses.fields(Totals)
+        if field.name not in ("jitter_ticks", "jitter_s", "idle_s")
+    }
+    return Totals(
+        jitter_ticks=max(totals.jitter_ticks for totals in known),
+        jitter_s=max(totals.jitter_s for totals in known),
+        idle_s=min(totals.idle_s for totals in known),
+        **summed,
+    )
+
+
+def _totals(counters: Counters) -> Totals:
+    return Totals(
+        bytes_received=counters.bytes_received,
+        bytes_sent=counters.bytes_sent,
+        packets_received=counters.rtp_packets_received,
+        packets_sent=counters.rtp_packets_sent,
+        packets_lost=counters.rtp_packets_lost,
+        packets_in_error=counters.rtp_packets_in_error,
+        packets_discarded=counters.rtp_packets_discarded,
+        packets_queued=counters.queued_packets,
+        control_packets_received=counters.rtcp_packets_received,
+        control_packets_sent=counters.rtcp_packets_sent,
+        control_packets_in_error=counters.rtcp_packets_in_error,
+        jitter_ticks=counters.jitter_ticks,
+        jitter_s=counters.jitter_s,
+        idle_s=counters.idle_s,
+    )

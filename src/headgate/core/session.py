@@ -1,0 +1,142 @@
+"""A session is one client's dialogue with one service: who, since when, about what, how much."""
+
+from __future__ import annotations
+
+import enum
+import secrets
+import string
+import uuid
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from headgate.core.service import Endpoint, Service
+from headgate.engine import Counters
+
+__all__ = ["CloseReason", "Role", "Session", "SessionId", "SessionState", "Totals"]
+
+CODE_ALPHABET = string.ascii_uppercase + string.digits
+CODE_LENGTH = 13  # 67 random bits; the form of seed 004's client ids
+
+
+class SessionState(enum.StrEnum):
+    NEW = "new"
+    ACTIVE = "active"
+    DRAINING = "draining"
+    CLOSED = "closed"
+
+
+class Role(enum.StrEnum):
+    """What a session does with its target."""
+
+    IDLE = "idle"
+    READ = "read"
+    PUBLISH = "publish"
+
+
+class CloseReason(enum.StrEnum):
+    """Why a session ended. The value is shown to operators."""
+
+    KICKED = "kicked by an operator"
+    PEER = "closed by the client"
+    GOODBYE = "ended by the client"
+    """The protocol's own goodbye: TEARDOWN, BYE."""
+    READ_TIMEOUT = "nothing was received for too long"
+    WRITE_TIMEOUT = "the client stopped taking data"
+    PROTOCOL_ERROR = "the client broke the protocol"
+    PUBLISHER_GONE = "the publisher left"
+    OVERRIDDEN = "another publisher took the path"
+    RECONFIGURED = "its path is not configured any more"
+    SHUTDOWN = "the server is stopping"
+    FAULT = "a bug in the server"
+
+
+@dataclass(frozen=True, slots=True)
+class SessionId:
+    """One identity in the form each dialect prints. Made by `Registry`, never by a client."""
+
+    uuid: uuid.UUID
+    """`/v3`"""
+    number: int
+    """`/v1`; counts up from 1 within one node."""
+    code: str
+    """`/api/v1/applications`; 13 characters of A-Z and 0-9."""
+    node: str
+    """The node that owns the session; "" where there is one only."""
+
+    @classmethod
+    def make(cls, number: int, node: str) -> SessionId:
+        code = "".join(secrets.choice(CODE_ALPHABET) for _ in range(CODE_LENGTH))
+        return cls(uuid.uuid4(), number, code, node)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Totals:
+    """What a session moved so far, seen from the server."""
+
+    bytes_received: int = 0
+    bytes_sent: int = 0
+    packets_received: int = 0
+    packets_sent: int = 0
+    packets_lost: int = 0
+    packets_in_error: int = 0
+    packets_discarded: int = 0
+    """Not sent, because the client was too slow."""
+    packets_queued: int = 0
+    """Waiting to be sent now."""
+    control_packets_received: int = 0
+    """RTCP."""
+    control_packets_sent: int = 0
+    control_packets_in_error: int = 0
+    jitter_ticks: int = 0
+    """RFC 3550's interarrival jitter in RTP timestamp units."""
+    jitter_s: float = 0.0
+    idle_s: float = 0.0
+    """Seconds since something last arrived."""
+
+
+class Session(ABC):
+    """The part of a session that every wing and dialect shares.
+
+    A wing subclasses it, opens it with `Registry.open` and ends it with
+    `Registry.close`, which calls `end` exactly once.
+    """
+
+    def __init__(
+        self, *, id: SessionId, service: Service, remote: Endpoint, local: Endpoint, created: datetime
+    ) -> None:
+        self.id = id
+        self.service = service
+        self.remote = remote
+        self.local = local
+        """The server's address as the client reached it."""
+        self.created = created
+        self.state = SessionState.NEW
+        self.close_reason: CloseReason | None = None
+        self.user: str | None = None
+        self.user_agent = ""
+        self.role = Role.IDLE
+        self.target: str | None = None
+        """What the session is about: a path name, a room, a relayed address, a database."""
+        self.query = ""
+        """The query string the client gave with its target, without "?"."""
+        self.transport: str | None = None
+        """How its packets travel, where the protocol leaves a choice: "TCP", "UDP"."""
+        self.finished: list[Counters] = []
+        """Final totals of flows that are gone from `flows` while the session goes on."""
+
+    @property
+    @abstractmethod
+    def flows(self) -> Sequence[int]:
+        """The engine's handles whose counters are this session's; empty before any media."""
+
+    @abstractmethod
+    def end(self, reason: CloseReason) -> None:
+        """Say the protocol's goodbye and let go of everything held. Called once, by the registry."""
+
+    def __repr__(self) -> str:
+        return (
+            f"<{type(self).__name__} {self.id.number} {self.state} {self.role} "
+            f"target={self.target!r} remote={self.remote}>"
+        )

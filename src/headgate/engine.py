@@ -1,0 +1,267 @@
+"""The engine as the rest of headgate sees it: verbs down, events up.
+
+This is the only importer of the Rust extension. `Loop` joins the engine's event
+queue to asyncio; everything else here is the vocabulary of the boundary.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import enum
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from types import TracebackType
+from typing import NewType, Self, TypeAlias
+
+from headgate._engine import Accepted, Closed, Counters, Engine, Malformed, Received, StreamTrack, UdpPort
+
+__all__ = [
+    "Accepted",
+    "Channel",
+    "CloseReason",
+    "Closed",
+    "Codec",
+    "Connection",
+    "Counters",
+    "Engine",
+    "EngineLoop",
+    "Event",
+    "Flow",
+    "Handler",
+    "Listen",
+    "Listener",
+    "Malformed",
+    "OpenStream",
+    "PublishTcp",
+    "PublishUdp",
+    "ReadTcp",
+    "ReadUdp",
+    "Received",
+    "Refusal",
+    "Remote",
+    "Stream",
+    "StreamTrack",
+    "Tls",
+    "Track",
+    "UdpPort",
+]
+
+logger = logging.getLogger(__name__)
+
+Event: TypeAlias = Accepted | Received | Malformed | Closed
+
+Handler = Callable[[Event], None]
+Listener = NewType("Listener", int)
+Connection = NewType("Connection", int)
+Stream = NewType("Stream", int)
+Flow = NewType("Flow", int)
+
+
+class Codec(enum.IntEnum):
+    """What the engine must know of a payload: where a unit that needs no other begins.
+
+    The twin is `Codec` in crates/engine/src/stream/codec.rs.
+    """
+
+    OPAQUE = 0
+    """Every unit stands alone (audio, and any payload the engine cannot look into)."""
+    H264 = 1
+    H265 = 2
+    VP8 = 3
+    VP9 = 4
+    AV1 = 5
+    OPAQUE_VIDEO = 6
+    """Units of several packets, every one a possible start (JPEG, unknown video)."""
+
+
+class Refusal(enum.IntEnum):
+    """Why a connection's bytes were not a message. The twin is `Refusal` in crates/engine/src/rtsp.rs."""
+
+    HEAD_TOO_LARGE = 1
+    BODY_TOO_LARGE = 2
+    BAD_CONTENT_LENGTH = 3
+    NOT_RTSP = 4
+
+
+class CloseReason(enum.IntEnum):
+    """Why a connection or flow ended. The twin is `CloseReason` in crates/engine/src/event.rs."""
+
+    REQUESTED = 1
+    """`Engine.close`."""
+    PEER = 2
+    """The client closed or reset the connection."""
+    READ_TIMEOUT = 3
+    WRITE_TIMEOUT = 4
+    OVERFLOW = 5
+    """The client sent requests but did not take the answers."""
+    TLS = 6
+    """The TLS handshake or a record was bad."""
+    STREAM_CLOSED = 7
+    CONNECTION_CLOSED = 8
+    """A flow's connection is gone."""
+    SHUTDOWN = 9
+    FAULT = 10
+    """A bug in the engine, which ended this session only; it was logged to stderr."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tls:
+    """A certificate chain and its private key, both PEM."""
+
+    certificate_pem: bytes
+    key_pem: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listen:
+    """A TCP listener for RTSP. Sizes in bytes, times in seconds."""
+
+    host: str
+    """An IP literal; "::" takes IPv4 as well."""
+    port: int
+    """0: any free one."""
+    tls: Tls | None = None
+    head_size: int = 16 * 1024
+    body_size: int = 128 * 1024
+    read_timeout: float = 10.0
+    """A connection that completed no message or frame for so long is closed, unless a reader or a UDP flow
+    is attached to it."""
+    write_timeout: float = 10.0
+    """A connection whose socket took nothing for so long, though bytes waited, is closed."""
+    connection_limit: int = 20_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Track:
+    codec: Codec
+    clock_rate: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenStream:
+    tracks: Sequence[Track]
+    payload_size: int = 1472
+    """A larger RTP packet is re-packetised (H.264, H.265) or dropped and counted (everything else)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Channel:
+    """The two interleaved channels of one track (RFC 2326 10.12), 0 to 255 each."""
+
+    track: int
+    rtp: int
+    rtcp: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Remote:
+    """Where one track's datagrams come from or go to."""
+
+    track: int
+    host: str
+    rtp_port: int
+    rtcp_port: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PublishTcp:
+    stream: int
+    connection: int
+    channels: Sequence[Channel]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PublishUdp:
+    stream: int
+    connection: int
+    """The RTSP connection that set it up: the flow ends with it, and it has no read timeout of its own."""
+    rtp: int
+    rtcp: int
+    """Handles of `bind_udp`."""
+    remotes: Sequence[Remote]
+    read_timeout: float = 10.0
+    """The flow closes (`READ_TIMEOUT`) when no datagram came for so long."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadTcp:
+    stream: int
+    connection: int
+    channels: Sequence[Channel]
+    queue_packets: int = 512
+    queue_bytes: int = 4 * 1024 * 1024
+    """When either limit is reached, units are discarded up to the next key frame."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadUdp:
+    stream: int
+    connection: int
+    """As for `PublishUdp`."""
+    rtp: int
+    rtcp: int
+    remotes: Sequence[Remote]
+
+
+class EngineLoop:
+    """Owns an `Engine` and hands its events to whoever owns the handle they name.
+
+    Enter it inside a running asyncio loop; leaving it closes everything. Handlers
+    run on the loop and must not block. A handler that raises loses its own handle,
+    which is closed, and nothing else.
+    """
+
+    BATCH = 256
+    """Events taken a wake-up, so that a flood of them leaves the loop room for other work."""
+
+    def __init__(self, *, workers: int, event_capacity: int = 8192) -> None:
+        self.engine = Engine(workers=workers, event_capacity=event_capacity)
+        self._handlers: dict[int, Handler] = {}
+
+    async def __aenter__(self) -> Self:
+        asyncio.get_running_loop().add_reader(self.engine.fileno(), self._drain)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        asyncio.get_running_loop().remove_reader(self.engine.fileno())
+        self.engine.shutdown()
+
+    def attach(self, handle: int, handler: Handler) -> None:
+        """Give `handler` the events of a listener, connection or flow, until its `Closed`."""
+        self._handlers[handle] = handler
+
+    def detach(self, handle: int) -> None:
+        """Forget a listener's handler; connections and flows are forgotten at their `Closed`."""
+        self._handlers.pop(handle, None)
+
+    def _drain(self) -> None:
+        for event in self.engine.drain(self.BATCH):
+            self._dispatch(event)
+            if isinstance(event, Closed):
+                # Only now: its handler has read the final totals.
+                self.engine.forget(event.handle)
+
+    def _dispatch(self, event: Event) -> None:
+        match event:
+            case Accepted():
+                handle, orphan = event.listener, event.connection
+                handler = self._handlers.get(handle)
+            case Closed():
+                handle = orphan = event.handle
+                handler = self._handlers.pop(handle, None)
+            case _:
+                handle = orphan = event.connection
+                handler = self._handlers.get(handle)
+        if handler is None:
+            # A connection accepted just before its listener was closed, or an event that
+            # crossed with our own close: nobody will ever answer it.
+            self.engine.close(orphan)
+            return
+        try:
+            handler(event)
+        except Exception:
+            logger.exception("a bug while handling %s of handle %d; closing it", type(event).__name__, handle)
+            self.engine.close(orphan)

@@ -1,0 +1,190 @@
+"""Paths: the names under which streams are published and read, and who does which."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from headgate.core.config import Configuration, PathConf
+from headgate.core.config.path_names import CATCH_ALL
+from headgate.core.errors import NotFound, Refused
+from headgate.core.events import PathNotReady, PathReady
+from headgate.core.registry import Registry
+from headgate.core.session import CloseReason, Session
+from headgate.engine import Engine, OpenStream, Stream
+from headgate.media.track import Track
+
+__all__ = ["Path", "Paths", "Publication"]
+
+PUBLISHER = "publisher"
+"""The value of `source` in a path's configuration that lets clients publish to it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Publication:
+    """What a path has while somebody publishes to it."""
+
+    source: Session
+    stream: Stream
+    """The engine's handle; its counters are the path's."""
+    tracks: tuple[Track, ...]
+    """In the order of the stream's tracks in the engine."""
+    description: bytes
+    """SDP for readers, in the publisher's words."""
+    ready_time: datetime
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class Path:
+    """One name. `Paths` alone changes it; everybody else reads."""
+
+    name: str
+    conf_name: str
+    conf: PathConf
+    publication: Publication | None = None
+    _readers: dict[Session, None] = field(default_factory=dict)
+
+    @property
+    def source(self) -> Session | None:
+        return self.publication.source if self.publication else None
+
+    @property
+    def ready_time(self) -> datetime | None:
+        return self.publication.ready_time if self.publication else None
+
+    @property
+    def tracks(self) -> Sequence[str]:
+        """The label of every format of every track."""
+        tracks = self.publication.tracks if self.publication else ()
+        return [label for track in tracks for label in track.labels]
+
+    @property
+    def stream(self) -> Stream | None:
+        return self.publication.stream if self.publication else None
+
+    @property
+    def readers(self) -> Collection[Session]:
+        """Oldest first."""
+        return self._readers.keys()
+
+
+class Paths:
+    """Owns every path. One with a name of its own in the configuration is here from the start; one that
+    a regular expression matched is here while somebody publishes to it.
+    """
+
+    def __init__(self, *, configuration: Configuration, engine: Engine, registry: Registry) -> None:
+        self._configuration = configuration
+        self._engine = engine
+        self._registry = registry
+        self._paths: dict[str, Path] = {}
+        for conf_name in configuration.paths:
+            if _is_plain(conf_name):
+                self._enter(conf_name)
+
+    def __iter__(self) -> Iterator[Path]:
+        """By name."""
+        return iter(sorted(self._paths.values(), key=lambda path: path.name))
+
+    def __len__(self) -> int:
+        return len(self._paths)
+
+    def get(self, name: str) -> Path | None:
+        return self._paths.get(name)
+
+    # Publishing
+
+    def check_publish(self, name: str) -> None:
+        """Raises NotFound or Refused if nobody could publish to this path now."""
+        match = self._configuration.path_for(name)
+        if match.conf.source != PUBLISHER:
+            raise Refused(f"can't publish to path '{name}' since 'source' is not 'publisher'")
+        path = self._paths.get(name)
+        if path is not None and path.publication is not None and not match.conf.override_publisher:
+            raise Refused(f"someone is already publishing to path '{name}'")
+
+    def publish(
+        self, session: Session, *, name: str, tracks: Sequence[Track], description: bytes
+    ) -> tuple[Path, Publication]:
+        """Give the path to a session, and take it from another where the configuration lets it.
+
+        Ends the other session and its readers. The session must be attached to the stream by its
+        owner next, and must call `unpublish` when it ends. Raises NotFound, Refused, and
+        ValueError when the engine cannot carry such tracks.
+        """
+        self.check_publish(name)
+        stream = Stream(
+            self._engine.open_stream(
+                OpenStream(
+                    tracks=[track.engine_track for track in tracks],
+                    payload_size=self._configuration.global_.udp_max_payload_size,
+                )
+            )
+        )
+        present = self._paths.get(name)
+        if present is not None and present.source is not None:
+            self._registry.close(present.source, CloseReason.OVERRIDDEN)
+        path = self._paths.get(name) or self._enter(name)
+        path.publication = publication = Publication(
+            source=session,
+            stream=stream,
+            tracks=tuple(tracks),
+            description=description,
+            ready_time=datetime.now(UTC),
+        )
+        self._registry.bus.publish(
+            PathReady(
+                path=name,
+                source_type=f"{session.service.protocol}Session",
+                source_id=str(session.id.uuid),
+                tracks=tuple(path.tracks),
+            )
+        )
+        return path, publication
+
+    def unpublish(self, path: Path, *, session: Session) -> None:
+        """The publisher stopped: its readers end. Does nothing when the path is another's by now."""
+        publication = path.publication
+        if publication is None or publication.source is not session:
+            return
+        path.publication = None
+        for reader in list(path.readers):
+            self._registry.close(reader, CloseReason.PUBLISHER_GONE)
+        self._engine.close(publication.stream)
+        if not _is_plain(path.conf_name):
+            del self._paths[path.name]
+        self._registry.bus.publish(PathNotReady(path=path.name))
+
+    # Reading
+
+    def ready(self, name: str) -> tuple[Path, Publication]:
+        """A path that somebody publishes to. Raises NotFound."""
+        self._configuration.path_for(name)
+        path = self._paths.get(name)
+        if path is None or path.publication is None:
+            raise NotFound(f"no one is publishing to path '{name}'")
+        return path, path.publication
+
+    def check_read(self, path: Path) -> None:
+        """Raises Refused if the path takes no more readers."""
+        if 0 < path.conf.max_readers <= len(path.readers):
+            raise Refused(f"maximum reader count reached on path '{path.name}'")
+
+    def read(self, session: Session, *, path: Path) -> None:
+        """Enter a reader, which must call `leave` when it ends. Raises as `check_read`."""
+        self.check_read(path)
+        path._readers[session] = None
+
+    def leave(self, path: Path, *, session: Session) -> None:
+        path._readers.pop(session, None)
+
+    def _enter(self, name: str) -> Path:
+        match = self._configuration.path_for(name)
+        path = self._paths[name] = Path(name=name, conf_name=match.conf_name, conf=match.conf)
+        return path
+
+
+def _is_plain(conf_name: str) -> bool:
+    """Whether a configuration name is one path's, and no expression for many."""
+    return not conf_name.startswith("~") and conf_name not in CATCH_ALL

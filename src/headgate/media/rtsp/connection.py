@@ -1,0 +1,288 @@
+"""One client's RTSP connection: the protocol machine joined to the engine, the paths and the registry."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import uuid
+from collections.abc import Callable, Collection
+from datetime import UTC, datetime
+
+from headgate.core.errors import HeadgateError, NotFound
+from headgate.core.service import Endpoint, Service
+from headgate.core.session import CloseReason, SessionId
+from headgate.engine import Accepted, Closed, Connection, Event, Malformed, Received, Refusal
+from headgate.engine import CloseReason as EngineReason
+from headgate.media.rtsp import events
+from headgate.media.rtsp.message import Status
+from headgate.media.rtsp.protocol import Position, ServerProtocol
+from headgate.media.rtsp.sdp import SessionDescription
+from headgate.media.rtsp.session import ENGINE_REASONS, RtspSession, Shared
+from headgate.media.rtsp.state import State
+from headgate.media.rtsp.transport import Lower
+
+__all__ = ["RtspConnection"]
+
+logger = logging.getLogger(__name__)
+
+
+class RtspConnection:
+    """Lives from `Accepted` to `Closed`. Its methods run on the event loop and never wait."""
+
+    def __init__(
+        self,
+        accepted: Accepted,
+        *,
+        shared: Shared,
+        service: Service,
+        transports: Collection[Lower],
+        on_refusal: Callable[[Status], None],
+        on_closed: Callable[[RtspConnection], None],
+    ) -> None:
+        self.uuid = uuid.uuid4()
+        self.created = datetime.now(UTC)
+        self.handle = Connection(accepted.connection)
+        """The engine's; its counters are the connection's bytes."""
+        self.remote = Endpoint(accepted.remote_host, accepted.remote_port)
+        self.local = Endpoint(accepted.local_host, accepted.local_port)
+        self.service = service
+        self.session: RtspSession | None = None
+        self._shared = shared
+        self._on_refusal = on_refusal
+        self._on_closed = on_closed
+        self._loop = asyncio.get_running_loop()
+        self._machine = ServerProtocol(transports=transports, now=self._loop.time())
+        self._description: SessionDescription | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._over = False
+        self._complained = False
+
+    def on_event(self, event: Event) -> None:
+        """What the engine says about this connection."""
+        match event:
+            case Received() if not self._over:
+                self._machine.receive(event.message, self._loop.time())
+                self._work()
+            case Malformed() if not self._over:
+                self._machine.malformed(Refusal(event.refusal))
+                self._work()
+            case Closed():
+                self._closed(EngineReason(event.reason))
+            case _:
+                pass  # crossed with our own close
+
+    def hang_up(self) -> None:
+        """Close the connection, once what is queued for the client was sent."""
+        self._over = True
+        self.session = None
+        self._shared.loop.engine.close(self.handle)
+
+    def _closed(self, reason: EngineReason) -> None:
+        self._over = True
+        if self._timer is not None:
+            self._timer.cancel()
+        if self.session is not None:
+            self._shared.registry.close(self.session, ENGINE_REASONS[reason])
+        logger.debug("%s connection of %s closed: %s", self.service.name, self.remote, reason.name)
+        self._on_closed(self)
+
+    # The machine
+
+    def _work(self) -> None:
+        """Decide and send until the machine has nothing left to say."""
+        while not self._over and (batch := self._machine.events()):
+            for event in batch:
+                if not self._over:
+                    self._handle(event)
+        self._send()
+        self._set_timer()
+
+    def _send(self) -> None:
+        if data := self._machine.to_send():
+            self._shared.loop.engine.send(self.handle, data)
+
+    def _handle(self, event: events.Event) -> None:
+        match event:
+            case events.TornDown():
+                self._end_session(CloseReason.GOODBYE)
+            case events.TimedOut():
+                self._end_session(CloseReason.READ_TIMEOUT)
+            case events.RequestRefused():
+                self._refused(event)
+            case events.Ended():
+                self._send()
+                if self.session is not None:
+                    self._end_session(CloseReason.PROTOCOL_ERROR)
+                self.hang_up()
+            case _:
+                self._decide(event)
+
+    def _decide(self, event: events.Event) -> None:
+        try:
+            match event:
+                case events.DescribeRequested():
+                    _, publication = self._shared.paths.ready(event.path)
+                    self._machine.describe_ok(publication.description)
+                case events.AnnounceRequested():
+                    self._announce(event)
+                case events.SetupRequested():
+                    self._setup(event)
+                case events.PlayRequested():
+                    self._play()
+                case events.RecordRequested():
+                    self._record()
+                case events.PauseRequested():
+                    self._pause()
+        except NotFound as error:
+            self._machine.refuse(Status.NOT_FOUND, str(error))
+        except HeadgateError as error:
+            self._machine.refuse(Status.BAD_REQUEST, str(error))
+        except (ValueError, OSError) as error:  # the engine's: tracks or ports it cannot take
+            self._machine.refuse(Status.BAD_REQUEST, str(error))
+
+    def _announce(self, event: events.AnnounceRequested) -> None:
+        # Only looked at here: the path is taken at RECORD, so that who announces and never
+        # comes to the point takes nothing from anybody.
+        self._shared.paths.check_publish(event.path)
+        self._description = event.description
+        self._open_session(path=event.path, query=event.query)
+        self._machine.announce_ok()
+
+    def _setup(self, event: events.SetupRequested) -> None:
+        if self._machine.state is State.ANNOUNCED:
+            track, ssrc = event.track, None
+        else:
+            track, ssrc = self._join(event)
+        if track is None:
+            self._machine.refuse(Status.AGGREGATE_OPERATION_NOT_ALLOWED, "SETUP of more than one track")
+            return
+        udp = self._shared.udp if event.lower is Lower.UDP else None
+        self._machine.setup_ok(track=track, server_ports=udp.numbers if udp else None, ssrc=ssrc)
+        if self.session is not None:
+            self.session.transport = self._machine.lower
+
+    def _join(self, event: events.SetupRequested) -> tuple[int | None, int | None]:
+        """The track a reader means, None where it could be several, and the SSRC of its packets now.
+
+        Makes the session at a reader's first SETUP. Raises NotFound, Refused.
+        """
+        path, publication = self._shared.paths.ready(event.path)
+        track = event.track
+        if track is None:
+            if len(publication.tracks) > 1:
+                return None, None
+            track = 0
+        if track >= len(publication.tracks):
+            raise NotFound(f"path '{event.path}' has no track {track}")
+        if self.session is None:
+            self._shared.paths.check_read(path)
+            self._open_session(path=event.path, query=event.query).join(path)
+        return track, self._shared.loop.engine.tracks(publication.stream)[track].ssrc
+
+    def _play(self) -> None:
+        session = self._session()
+        session.prepare(self._machine.tracks)
+        self._machine.play_ok(self._positions(session))
+        # The engine sends in the order of its calls: the answer, then the first packet.
+        self._send()
+        session.play()
+
+    def _record(self) -> None:
+        if self._description is not None:
+            # Before the answer: a publisher may send the moment it has it.
+            self._session().publish(
+                self._machine.path, description=self._description, tracks=self._machine.tracks
+            )
+        self._machine.record_ok()
+
+    def _pause(self) -> None:
+        session = self._session()
+        if self._machine.state in {State.RECORDING, State.RECORD_PAUSED}:
+            session.stop_publishing()
+        else:
+            session.pause()
+        self._machine.pause_ok()
+
+    def _positions(self, session: RtspSession) -> dict[int, Position]:
+        path = self._shared.paths.get(session.target or "")
+        if path is None or path.stream is None:
+            return {}
+        return {
+            number: Position(sequence=track.sequence, timestamp=track.timestamp)
+            for number, track in enumerate(self._shared.loop.engine.tracks(path.stream))
+            if track.sequence is not None and track.timestamp is not None
+        }
+
+    # Sessions
+
+    def _session(self) -> RtspSession:
+        if self.session is None:
+            raise RuntimeError("the machine is in a session that was never opened")
+        return self.session
+
+    def _open_session(self, *, path: str, query: str) -> RtspSession:
+        def make(session_id: SessionId, now: datetime) -> RtspSession:
+            return RtspSession(
+                id=session_id,
+                service=self.service,
+                remote=self.remote,
+                local=self.local,
+                created=now,
+                shared=self._shared,
+                connection=self.handle,
+                hang_up=self.hang_up,
+            )
+
+        session = self._shared.registry.open(make)
+        session.target, session.query = path, query
+        session.user_agent = self._machine.user_agent
+        self.session = session
+        logger.info(
+            "%s session %d of %s opened: path '%s', %s",
+            self.service.name,
+            session.id.number,
+            self.remote,
+            path,
+            session.user_agent or "unnamed client",
+        )
+        return session
+
+    def _end_session(self, reason: CloseReason) -> None:
+        session, self.session = self.session, None
+        self._description = None
+        if session is not None:
+            self._shared.registry.close(session, reason)
+
+    def _refused(self, event: events.RequestRefused) -> None:
+        self._on_refusal(event.status)
+        # The first of a connection is worth a line; a client that goes on is not worth a log full of them.
+        level = logging.DEBUG if self._complained else logging.INFO
+        self._complained = True
+        logger.log(
+            level,
+            "%s %s: %s refused with %d: %s",
+            self.service.name,
+            self.remote,
+            event.method or "message",
+            event.status,
+            event.text,
+        )
+
+    # Time
+
+    def _set_timer(self) -> None:
+        """Deadlines only move away: a timer that is set is looked at again when it fires."""
+        deadline = self._machine.deadline()
+        if self._timer is None and deadline is not None and not self._over:
+            self._timer = self._loop.call_at(deadline, self._expire)
+
+    def _expire(self) -> None:
+        self._timer = None
+        now = self._loop.time()
+        flow = self.session.flow if self.session else None
+        if flow is not None:
+            counters = self._shared.loop.engine.counters([flow])[0]
+            if counters is not None:
+                self._machine.heard(now - counters.idle_s)
+        self._machine.expire(now)
+        self._work()

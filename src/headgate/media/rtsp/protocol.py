@@ -1,0 +1,476 @@
+"""The server's side of one RTSP connection (RFC 2326), without socket, clock or task.
+
+Its owner feeds it whole messages (`receive`), then in a loop takes `events`, answers
+the decisions among them, and sends `to_send`, until `events` is empty. Requests are
+answered strictly in the order in which they came, one at a time.
+
+A connection carries one session at a time, and a session is known to its own
+connection only: an id taken from elsewhere is answered 454 (RFC 2326 would let any
+connection use it, which is how sessions are stolen).
+"""
+
+from __future__ import annotations
+
+import hmac
+import secrets
+from collections import deque
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+
+from headgate.core.config.path_names import path_name_mistake
+from headgate.engine import Refusal
+from headgate.media.rtsp.events import (
+    AnnounceRequested,
+    DescribeRequested,
+    Ended,
+    Event,
+    PauseRequested,
+    PlayRequested,
+    RecordRequested,
+    RequestRefused,
+    SetupRequested,
+    TimedOut,
+    TornDown,
+)
+from headgate.media.rtsp.message import Method, ProtocolError, Request, Response, Status
+from headgate.media.rtsp.sdp import SessionDescription
+from headgate.media.rtsp.state import STATELESS, TRANSITIONS, State
+from headgate.media.rtsp.transport import Lower, Mode, Offer, Pair, Transport, assign, choose
+from headgate.media.rtsp.url import Url
+
+__all__ = ["SESSION_TIMEOUT", "Position", "ServerProtocol", "SetupTrack"]
+
+SESSION_TIMEOUT = 60.0
+"""Seconds; RFC 2326 12.37's default, and what every client assumes."""
+PIPELINE_LIMIT = 16
+"""Requests that wait for the answer to an earlier one. FFmpeg and GStreamer never have two."""
+SERVER_NAME = "headgate"
+PUBLIC = ", ".join(Method)
+
+REFUSALS: Mapping[Refusal, tuple[Status, str]] = {
+    Refusal.HEAD_TOO_LARGE: (Status.BAD_REQUEST, "the head is too large"),
+    Refusal.BODY_TOO_LARGE: (Status.REQUEST_ENTITY_TOO_LARGE, "the body is too large"),
+    Refusal.BAD_CONTENT_LENGTH: (Status.BAD_REQUEST, "Content-Length is not a number"),
+    Refusal.NOT_RTSP: (Status.BAD_REQUEST, "not RTSP"),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Position:
+    """Where a track is when a reader joins it, for RTP-Info (RFC 2326 12.33)."""
+
+    sequence: int
+    timestamp: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SetupTrack:
+    """A track the client set up."""
+
+    url: Url
+    """As the client named it: RTP-Info must repeat it."""
+    transport: Transport
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Decision:
+    """A request that waits for its owner's answer."""
+
+    request: Request
+    method: Method
+    url: Url
+    description: SessionDescription | None = None
+    """ANNOUNCE's."""
+    offer: Offer | None = None
+    """SETUP's."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Mistake:
+    """Something unreadable, which is answered in its turn."""
+
+    error: ProtocolError
+    fatal: bool
+
+
+class ServerProtocol:
+    """`now` is monotonic seconds, everywhere."""
+
+    def __init__(
+        self,
+        *,
+        transports: Collection[Lower],
+        now: float,
+        make_session_id: Callable[[], str] = lambda: secrets.token_hex(16),
+    ) -> None:
+        self._transports = transports
+        self._make_session_id = make_session_id
+        self._heard = now
+        self._queue: deque[Request | _Mistake] = deque()
+        self._pending: _Decision | None = None
+        self._announced: SessionDescription | None = None
+        self._described: Url | None = None
+        """What the client last got a description of; a SETUP may lack its query (`Url.base`)."""
+        self._events: list[Event] = []
+        self._out = bytearray()
+        self._over = False
+        self.state = State.INIT
+        self.session_id: str | None = None
+        """RTSP's own session identifier, a secret between this connection and us: never shown or logged."""
+        self.path = ""
+        """The session's; "" without a session."""
+        self.tracks: dict[int, SetupTrack] = {}
+        """By the track's number within the path."""
+        self.user_agent = ""
+
+    # Bytes and time
+
+    def receive(self, message: bytes, now: float) -> None:
+        """Take one whole message. Never raises, whatever it says."""
+        self._heard = max(self._heard, now)
+        if message.startswith(b"RTSP/"):
+            return  # an answer; nothing was asked
+        try:
+            self._enqueue(Request.parse(message))
+        except ProtocolError as error:
+            self._enqueue(_Mistake(error, fatal=False))
+
+    def malformed(self, refusal: Refusal) -> None:
+        """The bytes after the last message cannot be one: answer so, in its turn, and end."""
+        self._enqueue(_Mistake(ProtocolError(*REFUSALS[refusal]), fatal=True))
+
+    def events(self) -> list[Event]:
+        """What happened since the last call, oldest first."""
+        events, self._events = self._events, []
+        return events
+
+    def to_send(self) -> bytes:
+        data = bytes(self._out)
+        self._out.clear()
+        return data
+
+    def deadline(self) -> float | None:
+        """When to call `expire`; None while nothing of ours can run out.
+
+        Only a session over UDP can be lost without a sign: one over TCP ends with its
+        connection. Whether a publisher's datagrams stopped, the engine sees.
+        """
+        if self.lower is Lower.UDP and self.state is not State.RECORDING:
+            return self._heard + SESSION_TIMEOUT
+        return None
+
+    def heard(self, at: float) -> None:
+        """The session gave a sign of life beside RTSP at this time: RTCP (RFC 2326 12.37)."""
+        self._heard = max(self._heard, at)
+
+    def expire(self, now: float) -> None:
+        """End a session whose deadline has passed."""
+        deadline = self.deadline()
+        if deadline is not None and now >= deadline:
+            self._end_session()
+            self._events.append(TimedOut())
+            self._advance()
+
+    @property
+    def lower(self) -> Lower | None:
+        """What carries the session's packets; None before the first SETUP."""
+        return next((track.transport.offer.lower for track in self.tracks.values()), None)
+
+    # Answers
+
+    def describe_ok(self, description: bytes) -> None:
+        decision = self._decided(Method.DESCRIBE)
+        self._described = decision.url
+        headers = [("Content-Base", decision.url.base), ("Content-Type", "application/sdp")]
+        self._answer(decision.request, headers, description)
+        self._advance()
+
+    def announce_ok(self) -> None:
+        decision = self._decided(Method.ANNOUNCE)
+        self._announced = decision.description
+        self._move(decision)
+
+    def setup_ok(self, *, track: int, server_ports: Pair | None = None, ssrc: int | None = None) -> None:
+        """Agree. `server_ports` for UDP; `ssrc` is that of the packets we send, where it is known.
+
+        May refuse after all: the track may be set up already, or its channels or ports be taken.
+        """
+        decision = self._decided(Method.SETUP)
+        if decision.offer is None:
+            raise RuntimeError("a SETUP without an offer")
+        try:
+            self._check_not_set_up(track)
+            pair = assign(decision.offer, taken=[known.transport.pair for known in self.tracks.values()])
+        except ProtocolError as error:
+            self._error(decision.request, error)
+            self._advance()
+            return
+        transport = Transport(offer=decision.offer, pair=pair, server_ports=server_ports, ssrc=ssrc)
+        self.tracks[track] = SetupTrack(url=decision.url, transport=transport)
+        self._move(decision, [("Transport", str(transport))])
+
+    def play_ok(self, positions: Mapping[int, Position]) -> None:
+        """`positions` by track; one that sent nothing yet is left out."""
+        decision = self._decided(Method.PLAY)
+        headers = [("Range", "npt=0-")] if decision.request.header("Range") is not None else []
+        info = [
+            f"url={track.url};seq={positions[number].sequence};rtptime={positions[number].timestamp}"
+            for number, track in sorted(self.tracks.items())
+            if number in positions
+        ]
+        if info:
+            headers.append(("RTP-Info", ",".join(info)))
+        self._move(decision, headers)
+
+    def record_ok(self) -> None:
+        self._move(self._decided(Method.RECORD))
+
+    def pause_ok(self) -> None:
+        self._move(self._decided(Method.PAUSE))
+
+    def refuse(self, status: Status, text: str) -> None:
+        """Answer the decision with an error; the state stays. `text` is for the log."""
+        self._error(self._decided(None).request, ProtocolError(status, text))
+        self._advance()
+
+    # Requests
+
+    def _enqueue(self, item: Request | _Mistake) -> None:
+        if self._over:
+            return
+        if len(self._queue) >= PIPELINE_LIMIT:
+            self._queue.clear()
+            error = ProtocolError(Status.BAD_REQUEST, f"more than {PIPELINE_LIMIT} requests at once")
+            item = _Mistake(error, fatal=True)
+        self._queue.append(item)
+        self._advance()
+
+    def _advance(self) -> None:
+        while self._queue and self._pending is None and not self._over:
+            item = self._queue.popleft()
+            if isinstance(item, _Mistake):
+                self._error(None, item.error)
+                if item.fatal:
+                    self._over = True
+                    self._events.append(Ended(text=str(item.error)))
+                continue
+            try:
+                self._handle(item)
+            except ProtocolError as error:
+                self._error(item, error)
+
+    def _handle(self, request: Request) -> None:
+        try:
+            method = Method(request.method)
+        except ValueError:
+            raise ProtocolError(Status.NOT_IMPLEMENTED, f"method {request.method[:40]!r}") from None
+        self.user_agent = request.header("User-Agent") or self.user_agent
+        if request.header("Require") is not None or request.header("Proxy-Require") is not None:
+            raise ProtocolError(Status.OPTION_NOT_SUPPORTED, "we know no options")
+        self._check_session(request)
+        match method:
+            case Method.OPTIONS:
+                self._answer(request, [("Public", PUBLIC)])
+            case Method.GET_PARAMETER | Method.SET_PARAMETER:
+                if request.body.strip():  # without a body it is how clients say that they live
+                    raise ProtocolError(Status.PARAMETER_NOT_UNDERSTOOD, "we know no parameters")
+                self._answer(request)
+            case Method.DESCRIBE:
+                self._describe(request)
+            case Method.ANNOUNCE:
+                self._announce(request)
+            case Method.SETUP:
+                self._setup(request)
+            case Method.PLAY | Method.RECORD | Method.PAUSE | Method.TEARDOWN:
+                self._control(request, method)
+
+    def _describe(self, request: Request) -> None:
+        url = self._target(request)
+        accept = request.header("Accept")
+        if accept is not None and "application/sdp" not in accept.lower() and "*/*" not in accept:
+            raise ProtocolError(Status.NOT_ACCEPTABLE, f"cannot describe as {accept[:80]!r}")
+        self._decide(
+            _Decision(request=request, method=Method.DESCRIBE, url=url),
+            DescribeRequested(path=_path_name(url), query=url.plain_query),
+        )
+
+    def _announce(self, request: Request) -> None:
+        self._check_state(Method.ANNOUNCE)
+        url = self._target(request)
+        path = _path_name(url)
+        kind = request.header("Content-Type") or "application/sdp"
+        if kind.partition(";")[0].strip().lower() != "application/sdp":
+            raise ProtocolError(Status.UNSUPPORTED_MEDIA_TYPE, f"a description of type {kind[:80]!r}")
+        description = SessionDescription.parse(request.body)
+        self._decide(
+            _Decision(request=request, method=Method.ANNOUNCE, url=url, description=description),
+            AnnounceRequested(path=path, query=url.plain_query, description=description),
+        )
+
+    def _setup(self, request: Request) -> None:
+        url = self._target(request)
+        base, track = self._meant(url)
+        if self.state is State.ANNOUNCED and track is None:
+            raise ProtocolError(Status.NOT_FOUND, "no track was announced under this URL")
+        path = _path_name(base)
+        replaces = self._asks_for_another_session(request, path=path, track=track)
+        if not replaces:
+            self._check_state(Method.SETUP)
+            if self.state is not State.INIT and path != self.path:
+                raise ProtocolError(Status.BAD_REQUEST, "the session is about another path")
+            self._check_not_set_up(track)
+        offer = choose(request.header("Transport") or "", allowed=self._transports)
+        wanted = Mode.RECORD if self.state is State.ANNOUNCED else Mode.PLAY
+        if offer.mode not in {None, wanted}:
+            raise ProtocolError(Status.BAD_REQUEST, f"mode {offer.mode} in a session for {wanted}")
+        if not replaces and self.lower not in {None, offer.lower}:
+            raise ProtocolError(Status.BAD_REQUEST, "one session over both TCP and UDP")
+        if replaces:
+            self._end_session()
+            self._events.append(TornDown())
+        self._decide(
+            _Decision(request=request, method=Method.SETUP, url=url, offer=offer),
+            SetupRequested(path=path, query=self._query(base), track=track, lower=offer.lower),
+        )
+
+    def _query(self, base: Url) -> str:
+        described = self._described
+        if base.query is None and described is not None and described.name == base.name:
+            return described.plain_query
+        return base.plain_query
+
+    def _asks_for_another_session(self, request: Request, *, path: str, track: int | None) -> bool:
+        """No id asks for a session of its own (RFC 2326 10.4), which here takes the other's place.
+
+        FFmpeg does this when no datagram came through: it pauses, and sets everything up again
+        over TCP. Who merely forgets the id from one track to the next means the session there is.
+        """
+        if request.header("Session") is not None:
+            return False
+        repeats = track in self.tracks or path != self.path
+        return self.state is State.PLAY_PAUSED or (self.state is State.READY and repeats)
+
+    def _control(self, request: Request, method: Method) -> None:
+        self._check_state(method)
+        url = self._target(request)
+        base, track = self._meant(url)
+        if base.name != self.path:
+            raise ProtocolError(Status.NOT_FOUND, "the session is about another path")
+        if track is not None and len(self.tracks) > 1 and base is not url:
+            raise ProtocolError(Status.ONLY_AGGREGATE_OPERATION_ALLOWED, f"{method} of a single track")
+        decision = _Decision(request=request, method=method, url=url)
+        match method:
+            case Method.PLAY:
+                self._decide(decision, PlayRequested())
+            case Method.PAUSE:
+                self._decide(decision, PauseRequested())
+            case Method.RECORD:
+                missing = len(self._announced.medias) - len(self.tracks) if self._announced else 0
+                if missing:
+                    raise ProtocolError(
+                        Status.METHOD_NOT_VALID_IN_THIS_STATE, f"{missing} announced tracks are not set up"
+                    )
+                self._decide(decision, RecordRequested())
+            case _:
+                self._answer(request)
+                self._end_session()
+                self._events.append(TornDown())
+
+    # Checks
+
+    def _check_session(self, request: Request) -> None:
+        header = request.header("Session")
+        if header is None:
+            return
+        given = header.partition(";")[0].strip().encode()
+        if self.session_id is None or not hmac.compare_digest(given, self.session_id.encode()):
+            raise ProtocolError(Status.SESSION_NOT_FOUND, "a Session that is not this connection's")
+
+    def _check_state(self, method: Method) -> None:
+        if method not in TRANSITIONS[self.state]:
+            raise ProtocolError(Status.METHOD_NOT_VALID_IN_THIS_STATE, f"{method} while {self.state.name}")
+
+    def _check_not_set_up(self, track: int | None) -> None:
+        if track in self.tracks:
+            raise ProtocolError(Status.METHOD_NOT_VALID_IN_THIS_STATE, f"track {track} is set up already")
+
+    @staticmethod
+    def _target(request: Request) -> Url:
+        if request.url is None:
+            raise ProtocolError(Status.BAD_REQUEST, f"{request.method} of *")
+        return request.url
+
+    def _meant(self, url: Url) -> tuple[Url, int | None]:
+        """The path's URL and the number of the track meant, by the publisher's own controls or by ours."""
+        if self._announced is None:
+            return url.track
+        return self._announced.find(url, path=self.path, taken=self.tracks)
+
+    # Steps
+
+    def _decide(self, decision: _Decision, event: Event) -> None:
+        self._pending = decision
+        self._events.append(event)
+
+    def _decided(self, method: Method | None) -> _Decision:
+        """What waits for an answer. Raises RuntimeError when it is another method, or nothing."""
+        decision = self._pending
+        if decision is None or method not in {None, decision.method}:
+            raise RuntimeError(f"no {method or 'request'} waits for an answer")
+        self._pending = None
+        return decision
+
+    def _move(self, decision: _Decision, headers: Collection[tuple[str, str]] = ()) -> None:
+        """Enter the state that a granted request leads to, answer it, and look at the next."""
+        if self.state is State.INIT:
+            self.session_id = self._make_session_id()
+            base = decision.url if decision.method is Method.ANNOUNCE else decision.url.track[0]
+            self.path = base.name
+        self.state = TRANSITIONS[self.state][decision.method]
+        self._answer(decision.request, headers)
+        self._advance()
+
+    def _answer(self, request: Request, headers: Collection[tuple[str, str]] = (), body: bytes = b"") -> None:
+        self._write(Response(status=Status.OK, cseq=request.cseq, headers=tuple(headers), body=body))
+
+    def _error(self, request: Request | None, error: ProtocolError) -> None:
+        headers: tuple[tuple[str, str], ...] = ()
+        if error.status is Status.NOT_IMPLEMENTED:
+            headers = (("Public", PUBLIC),)
+        elif error.status is Status.METHOD_NOT_VALID_IN_THIS_STATE:  # RFC 2326 11.3.6: Allow
+            allowed = [method for method in Method if method in STATELESS | TRANSITIONS[self.state].keys()]
+            headers = (("Allow", ", ".join(allowed)),)
+        elif error.status is Status.OPTION_NOT_SUPPORTED and request is not None:
+            wanted = (request.header("Require"), request.header("Proxy-Require"))
+            headers = (("Unsupported", ", ".join(option for option in wanted if option)),)
+        cseq = error.cseq if request is None else request.cseq
+        self._write(Response(status=error.status, cseq=cseq, headers=headers))
+        method = request.method if request is not None else ""
+        self._events.append(RequestRefused(method=method, status=error.status, text=str(error)))
+
+    def _write(self, response: Response) -> None:
+        """Add the headers that every answer has."""
+        headers = [("Server", SERVER_NAME), *response.headers]
+        if self.session_id is not None:
+            timeout = f";timeout={SESSION_TIMEOUT:.0f}" if self.lower is Lower.UDP else ""
+            headers.append(("Session", self.session_id + timeout))
+        self._out += Response(
+            status=response.status, cseq=response.cseq, headers=tuple(headers), body=response.body
+        ).serialise()
+
+    def _end_session(self) -> None:
+        self.state = State.INIT
+        self.session_id = None
+        self.path = ""
+        self.tracks.clear()
+        self._announced = None
+        if self._pending is not None:  # what it asked about is gone
+            error = ProtocolError(Status.SESSION_NOT_FOUND, "the session ended meanwhile")
+            self._error(self._decided(None).request, error)
+
+
+def _path_name(url: Url) -> str:
+    """Raises ProtocolError(400) for a name that no path can have."""
+    if mistake := path_name_mistake(url.name):
+        raise ProtocolError(Status.BAD_REQUEST, f"invalid path name {url.name[:80]!r}: {mistake}")
+    return url.name

@@ -1,0 +1,158 @@
+"""The Transport header (RFC 2326 12.39): what a client offers, and what it gets."""
+
+from __future__ import annotations
+
+import enum
+import re
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+
+from headgate.media.rtsp.message import ProtocolError, Status
+
+__all__ = ["Lower", "Mode", "Offer", "Pair", "Transport", "assign", "choose"]
+
+ALTERNATIVE_LIMIT = 16
+"""No client offers more than it has transports: three, in practice."""
+SPECIFICATION = re.compile(r"RTP/AVP(?:/(TCP|UDP))?", re.IGNORECASE)
+RANGE = re.compile(r"(\d{1,6})(?:-(\d{1,6}))?")
+CHANNELS = 256
+PORTS = 65536
+
+
+class Lower(enum.StrEnum):
+    """What carries RTP; the value is what `/v3` shows."""
+
+    UDP = "UDP"
+    TCP = "TCP"
+
+
+class Mode(enum.StrEnum):
+    PLAY = "PLAY"
+    RECORD = "RECORD"
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """Two ports or two interleaved channels."""
+
+    rtp: int
+    rtcp: int
+
+    def __str__(self) -> str:
+        return f"{self.rtp}-{self.rtcp}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Offer:
+    """One alternative of a client's header that this server can serve."""
+
+    specification: str
+    """As the client wrote it, for the answer: some compare it."""
+    lower: Lower
+    mode: Mode | None
+    """None where the client did not say: PLAY by the RFC, RECORD in a session that was announced."""
+    pair: Pair | None
+    """UDP: the client's ports. TCP: the channels it wants, None where the server may choose."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Transport:
+    """What was agreed for one track."""
+
+    offer: Offer
+    pair: Pair
+    """UDP: the client's ports. TCP: the channels."""
+    server_ports: Pair | None = None
+    ssrc: int | None = None
+    """Of the packets we send; None while there was none."""
+
+    def __str__(self) -> str:
+        if self.offer.lower is Lower.TCP:
+            parts = [f"{self.offer.specification};unicast;interleaved={self.pair}"]
+        else:
+            parts = [f"{self.offer.specification};unicast;client_port={self.pair}"]
+            if self.server_ports is not None:
+                parts.append(f"server_port={self.server_ports}")
+        if self.ssrc is not None:
+            parts.append(f"ssrc={self.ssrc:08X}")
+        if self.offer.mode is not None:
+            parts.append(f"mode={self.offer.mode.lower()}")
+        return ";".join(parts)
+
+
+def choose(header: str, *, allowed: Collection[Lower]) -> Offer:
+    """The first alternative that can be served; a client lists them in the order it prefers.
+
+    Raises ProtocolError: 400 when the header is malformed, 461 when nothing in it can be served.
+    """
+    alternatives = header.split(",")
+    if len(alternatives) > ALTERNATIVE_LIMIT:
+        raise ProtocolError(Status.BAD_REQUEST, f"more than {ALTERNATIVE_LIMIT} transports")
+    for alternative in alternatives:
+        offer = _offer(alternative)
+        if offer is not None and offer.lower in allowed:
+            return offer
+    raise ProtocolError(Status.UNSUPPORTED_TRANSPORT, f"no usable transport in {header[:120]!r}")
+
+
+def assign(offer: Offer, *, taken: Iterable[Pair]) -> Pair:
+    """The ports or channels of one more track of a session whose other tracks have `taken`.
+
+    Raises ProtocolError when the client wants one twice.
+    """
+    numbers = {number for pair in taken for number in (pair.rtp, pair.rtcp)}
+    if offer.pair is None:
+        # Found always: 63 other tracks cover at most 126 of the 128 even pairs.
+        first = next(n for n in range(0, CHANNELS, 2) if numbers.isdisjoint({n, n + 1}))
+        return Pair(first, first + 1)
+    if not numbers.isdisjoint({offer.pair.rtp, offer.pair.rtcp}):
+        raise ProtocolError(Status.BAD_REQUEST, f"{offer.pair} belongs to another track")
+    return offer.pair
+
+
+def _offer(text: str) -> Offer | None:
+    """None for what this server cannot serve: another profile, multicast, odd ports."""
+    specification, *parameters = (part.strip() for part in text.split(";"))
+    values = {
+        name.strip().lower(): value.strip() for name, _, value in (part.partition("=") for part in parameters)
+    }
+    form = SPECIFICATION.fullmatch(specification)
+    if form is None or "multicast" in values:
+        return None
+    # RFC 2326 12.39 makes multicast the default where neither is said; every client that says
+    # neither means unicast.
+    lower = Lower((form[1] or "UDP").upper())
+    if lower is Lower.TCP:
+        pair = _range(values["interleaved"], limit=CHANNELS) if "interleaved" in values else None
+    else:
+        if "client_port" not in values:
+            raise ProtocolError(Status.BAD_REQUEST, "a UDP transport without client_port")
+        pair = _range(values["client_port"], limit=PORTS)
+        if pair.rtp == 0:
+            raise ProtocolError(Status.BAD_REQUEST, "client_port is 0")
+        if pair.rtp % 2 or pair.rtcp != pair.rtp + 1:  # RFC 3550 11
+            return None
+    return Offer(specification=specification, lower=lower, mode=_mode(values.get("mode")), pair=pair)
+
+
+def _range(text: str, *, limit: int) -> Pair:
+    form = RANGE.fullmatch(text)
+    if form is None:
+        raise ProtocolError(Status.BAD_REQUEST, f"not a range: {text[:20]!r}")
+    rtp = int(form[1])
+    rtcp = int(form[2]) if form[2] else rtp + 1
+    if rtp >= rtcp or rtcp >= limit:
+        raise ProtocolError(Status.BAD_REQUEST, f"range {text} is reversed, empty or past {limit - 1}")
+    return Pair(rtp, rtcp)
+
+
+def _mode(text: str | None) -> Mode | None:
+    match (text or "").strip('"').lower():
+        case "":
+            return None
+        case "play":
+            return Mode.PLAY
+        case "record" | "receive":  # "receive": FFmpeg before 1.0 and what was modelled on it
+            return Mode.RECORD
+        case other:
+            raise ProtocolError(Status.BAD_REQUEST, f"unknown mode {other[:20]!r}")

@@ -1,0 +1,50 @@
+"""A real server, real clients, real sockets: what the journeys start from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.journeys.clip import Clip, Codecs, make_clip, make_loud_clip
+from tests.journeys.gate import Gate, settings
+from tests.journeys.program import Stage, require
+
+
+@pytest.fixture(scope="session")
+def shared_gate(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gate]:
+    with Gate.open(tmp_path_factory.mktemp("gate"), settings()) as gate:
+        yield gate
+
+
+@pytest.fixture
+def gate(shared_gate: Gate) -> Iterator[Gate]:
+    """A server that many journeys share, each with paths of its own; none of them may end it."""
+    yield shared_gate
+    assert shared_gate.running, shared_gate.log
+
+
+@pytest.fixture
+def stage(tmp_path: Path) -> Iterator[Stage]:
+    with Stage.set_up(tmp_path) as stage:
+        yield stage
+
+
+@pytest.fixture(scope="session")
+def clips(tmp_path_factory: pytest.TempPathFactory) -> dict[Codecs, Clip]:
+    require("ffmpeg", "ffprobe")
+    directory = tmp_path_factory.mktemp("clips")
+    return {codecs: make_clip(codecs, directory) for codecs in Codecs}
+
+
+@pytest.fixture
+def clip(clips: dict[Codecs, Clip]) -> Clip:
+    """For journeys to which any clip will do."""
+    return clips[Codecs.H264_AAC]
+
+
+@pytest.fixture(scope="session")
+def loud_clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    require("ffmpeg")
+    return make_loud_clip(tmp_path_factory.mktemp("loud"))

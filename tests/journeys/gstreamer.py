@@ -1,0 +1,49 @@
+"""GStreamer as a publisher and a reader."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+from tests.journeys.clip import HEIGHT, WIDTH, Clip
+from tests.journeys.ffmpeg import Transport
+from tests.journeys.program import Program, Stage
+
+__all__ = ["pictures", "publish", "read"]
+
+PARSERS = {"h264": "h264parse", "hevc": "h265parse", "aac": "aacparse", "opus": "opusparse"}
+VIDEO_READERS = {
+    "h264": ("rtph264depay", "!", "h264parse", "!", "avdec_h264"),
+    "hevc": ("rtph265depay", "!", "h265parse", "!", "avdec_h265"),
+}
+
+
+def publish(stage: Stage, clip: Clip, url: str, *, transport: Transport) -> Program:
+    video, audio = PARSERS[clip.video_codec], PARSERS[clip.audio_codec]
+    return stage.start(
+        *("gst-launch-1.0", "-q", "filesrc", f"location={clip.file}", "!", "matroskademux", "name=file"),
+        *("rtspclientsink", "name=sink", f"location={url}", f"protocols={transport}"),
+        *("file.video_0", "!", "queue", "!", video, "!", "sink."),
+        *("file.audio_0", "!", "queue", "!", audio, "!", "sink."),
+    )
+
+
+def read(stage: Stage, clip: Clip, url: str, *, transport: Transport, count: int) -> tuple[Program, Path]:
+    """Decode so many pictures into a file, then end."""
+    file = stage.directory / f"{transport}.yuv"
+    program = stage.start(
+        *("gst-launch-1.0", "-q", "rtspsrc", f"location={url}", f"protocols={transport}", "latency=100"),
+        *("!", "application/x-rtp,media=video", "!", *VIDEO_READERS[clip.video_codec]),
+        *("!", "videoconvert", "!", "video/x-raw,format=I420", "!", "identity", f"eos-after={count + 1}"),
+        *("!", "filesink", f"location={file}"),
+    )
+    return program, file
+
+
+def pictures(file: Path) -> list[str]:
+    """The checksum of every picture in a file of them, the same that ffmpeg's framemd5 gives."""
+    data, size = file.read_bytes(), WIDTH * HEIGHT * 3 // 2
+    return [
+        hashlib.md5(data[at : at + size], usedforsecurity=False).hexdigest()
+        for at in range(0, len(data), size)
+    ]

@@ -1,0 +1,81 @@
+"""RTSP over TLS: the same journey, in the services and lists of its own."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.journeys import ffmpeg
+from tests.journeys.client import Client
+from tests.journeys.clip import Clip, is_excerpt
+from tests.journeys.ffmpeg import Transport
+from tests.journeys.gate import READ_TIMEOUT, Gate, settings
+from tests.journeys.program import Stage, require
+
+
+@pytest.fixture(scope="module")
+def tls_gate(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gate]:
+    require("openssl")
+    directory = tmp_path_factory.mktemp("tls")
+    key, certificate = directory / "server.key", directory / "server.crt"
+    command: list[str | Path] = [
+        *("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"),
+        *("-nodes", "-subj", "/CN=127.0.0.1", "-days", "1", "-keyout", key, "-out", certificate),
+    ]
+    subprocess.run(command, check=True, capture_output=True, timeout=30)
+    encryption = {
+        "rtspEncryption": "optional",
+        "rtspsAddress": "127.0.0.1:0",
+        "rtspServerKey": str(key),
+        "rtspServerCert": str(certificate),
+    }
+    with Gate.open(directory, settings(**encryption)) as gate:
+        yield gate
+        assert gate.running, gate.log
+
+
+def test_published_and_read_over_tls(tls_gate: Gate, stage: Stage, clip: Clip) -> None:
+    url = f"rtsps://127.0.0.1:{tls_gate.port('RTSPS')}/tls/cam"
+    ffmpeg.publish(stage, clip.file, url, forever=False)
+    publisher = tls_gate.events.publishes("tls/cam")
+
+    encrypted = ffmpeg.read(stage, url, transport=Transport.TCP, pictures=30, sounds=30, name="tls")
+    plain = ffmpeg.read(
+        stage, tls_gate.rtsp("tls/cam"), transport=Transport.UDP, pictures=30, sounds=30, name="plain"
+    )
+
+    for reading in (encrypted, plain):
+        reading.program.succeed()
+        assert is_excerpt(reading.pictures, clip.pictures)
+        assert is_excerpt(reading.sounds, clip.sounds)
+    assert tls_gate.get(f"/v3/rtspssessions/get/{publisher['id']}")["state"] == "publish"
+    assert tls_gate.status(f"/v3/rtspsessions/get/{publisher['id']}") == 404
+    assert tls_gate.get("/v3/paths/get/tls/cam")["source"] == {"type": "rtspsSession", "id": publisher["id"]}
+    session = tls_gate.get(f"/v1/sessions/{publisher['number']}")["data"]
+    assert session["relationships"]["services"]["data"] == [{"id": "RTSPS", "type": "services"}]
+    assert tls_gate.http.post(f"/v3/rtspssessions/kick/{publisher['id']}").is_success
+    tls_gate.events.wait("path.notReady", path="tls/cam")
+
+
+def test_a_kick_over_tls_ends_the_client(tls_gate: Gate, stage: Stage, clip: Clip) -> None:
+    publishing = ffmpeg.publish(stage, clip.file, f"rtsps://127.0.0.1:{tls_gate.port('RTSPS')}/tls/kicked")
+    publisher = tls_gate.events.publishes("tls/kicked")
+    assert tls_gate.http.delete(f"/v1/sessions/{publisher['number']}").status_code == 204
+    publishing.wait()
+
+
+@pytest.mark.parametrize(
+    "hello", [b"", b"OPTIONS * RTSP/1.0\r\nCSeq: 1\r\n\r\n", b"\x16\x03\x01" + b"\xff" * 200]
+)
+def test_who_does_not_speak_tls_is_closed(tls_gate: Gate, hello: bytes) -> None:
+    with Client(tls_gate.port("RTSPS")) as client:
+        client.send(hello)
+        assert client.closed_by_server(timeout=READ_TIMEOUT + 2)
+
+
+def test_without_encryption_its_lists_are_not_there(gate: Gate) -> None:
+    answer = gate.http.get("/v3/rtspssessions/list")
+    assert (answer.status_code, answer.text) == (404, "404 page not found")
