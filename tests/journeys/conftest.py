@@ -21,7 +21,9 @@ def shared_gate(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gate]:
 @pytest.fixture
 def gate(shared_gate: Gate) -> Iterator[Gate]:
     """A server that many journeys share, each with paths of its own; none of them may end it."""
+    said = len(shared_gate.log)
     yield shared_gate
+    print(shared_gate.log[said:])  # shown when the journey fails
     assert shared_gate.running, shared_gate.log
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import subprocess
 import sys
@@ -46,6 +47,8 @@ class Gate:
         self.printed, self.operator = _start(process, log)
         """What it printed up to its operator's address, and that address."""
         self._log = log
+        # What a pipe holds is little, and the lines are wanted when a journey fails.
+        threading.Thread(target=self._keep_log, name="server log", daemon=True).start()
         self.http = httpx.Client(base_url=self.operator, timeout=10.0, trust_env=False)
         self.events = Events(self.operator)
 
@@ -56,7 +59,7 @@ class Gate:
         file, log = directory / "headgate.yml", directory / "headgate.log"
         YAML().dump(dict(configuration), file)
         with (
-            log.open("w") as errors,
+            log.open("a") as errors,
             subprocess.Popen(
                 [PROGRAM, "run", file],
                 stdin=subprocess.DEVNULL,
@@ -76,6 +79,13 @@ class Gate:
                 assert process.wait(START) == 0, f"the server did not stop well\n{gate.log}"
             finally:
                 process.kill()
+
+    def _keep_log(self) -> None:
+        assert self.process.stdout is not None
+        with self._log.open("a") as log, contextlib.suppress(ValueError):  # closed under us, at the end
+            for line in self.process.stdout:
+                log.write(line)
+                log.flush()
 
     @property
     def log(self) -> str:

@@ -137,7 +137,8 @@ impl Audience<'_> {
     fn join_due(&mut self, began: u64, now: u64) -> bool {
         loop {
             let number = self.share.part + self.seats.len() * self.share.of;
-            if number >= self.crowd.readers {
+            // A server that accepts nothing makes each connect wait, past the end of the run too.
+            if number >= self.crowd.readers || self.window.is_over() {
                 return false;
             }
             if now < began + number as u64 * 1_000_000_000 / self.crowd.join_rate {
