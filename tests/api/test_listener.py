@@ -8,7 +8,7 @@ import pytest
 from headgate.core.session import CloseReason
 from tests.api.house import House
 
-HERE = "http://gate.example:9997"
+HERE = "http://192.0.2.1:9997"
 ELSEWHERE = "http://evil.example"
 
 

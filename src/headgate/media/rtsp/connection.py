@@ -9,12 +9,15 @@ from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 
-from headgate.core.errors import Denied, HeadgateError, NotFound
+from headgate.core.auth import Action
+from headgate.core.config.secrets import redacted_query
+from headgate.core.errors import CredentialsMissing, Denied, HeadgateError, NotFound
 from headgate.core.service import Endpoint, Service
 from headgate.core.session import CloseReason, SessionId
 from headgate.engine import Accepted, Closed, Connection, Event, Malformed, Received, Refusal
 from headgate.engine import CloseReason as EngineReason
 from headgate.media.rtsp import events
+from headgate.media.rtsp.admission import Admission
 from headgate.media.rtsp.message import Status
 from headgate.media.rtsp.protocol import Position, ServerProtocol
 from headgate.media.rtsp.sdp import SessionDescription
@@ -58,6 +61,13 @@ class RtspConnection:
         self._on_closed = on_closed
         self._loop = asyncio.get_running_loop()
         self._machine = ServerProtocol(transports=transports, now=self._loop.time())
+        self._admission = Admission(
+            access=shared.access,
+            settings=shared.settings,
+            ip=self.remote.host,
+            protocol=service.protocol.value,
+            connection=self.uuid,
+        )
         self._description: SessionDescription | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._deciding: asyncio.Task[None] | None = None
@@ -161,8 +171,10 @@ class RtspConnection:
             yield
         except NotFound as error:
             self._machine.refuse(Status.NOT_FOUND, str(error))
+        except CredentialsMissing as error:
+            self._machine.refuse(Status.UNAUTHORIZED, str(error), self._admission.challenges())
         except Denied as error:
-            self._machine.refuse(Status.UNAUTHORIZED, str(error))
+            self._machine.dismiss(Status.UNAUTHORIZED, str(error), self._admission.challenges())
         except HeadgateError as error:
             self._machine.refuse(Status.BAD_REQUEST, str(error))
         except TimeoutError:
@@ -174,11 +186,18 @@ class RtspConnection:
         """Tell the machine what was decided. Where a Wait is returned nothing was done yet."""
         match event:
             case events.DescribeRequested():
+                if wait := self._admit(event, Action.READ):
+                    return wait
                 _, publication = self._shared.paths.ready(event.path)
                 self._machine.describe_ok(publication.description)
             case events.AnnounceRequested():
+                if wait := self._admit(event, Action.PUBLISH):
+                    return wait
                 self._announce(event)
             case events.SetupRequested():
+                # A session was admitted when it began, and ends with its access.
+                if self.session is None and (wait := self._admit(event, Action.READ)):
+                    return wait
                 self._setup(event)
             case events.PlayRequested():
                 self._play()
@@ -187,6 +206,13 @@ class RtspConnection:
             case events.PauseRequested():
                 self._pause()
         return None
+
+    def _admit(
+        self,
+        event: events.DescribeRequested | events.AnnounceRequested | events.SetupRequested,
+        action: Action,
+    ) -> Wait | None:
+        return self._admission.admit(event.asker, action, path=event.path, query=event.query)
 
     def _announce(self, event: events.AnnounceRequested) -> None:
         # Only looked at here: the path is taken at RECORD, so that who announces and never
@@ -282,7 +308,8 @@ class RtspConnection:
             )
 
         session = self._shared.registry.open(make)
-        session.target, session.query = path, query
+        session.target, session.query = path, redacted_query(query)
+        self._shared.leases.hold(session, *self._admission.granted)
         session.user_agent = self._machine.user_agent
         self.session = session
         logger.info(

@@ -14,6 +14,7 @@ from pathlib import Path as FilePath
 from types import TracebackType
 from typing import Self, TypeVar
 
+from headgate.core.auth import Access, Leases
 from headgate.core.config import GlobalConf, ListenAddress
 from headgate.core.config.choices import Encryption, RtspTransport
 from headgate.core.errors import ListenError
@@ -43,11 +44,22 @@ class RtspServer:
     Leaving it ends its sessions (`SHUTDOWN`) and connections.
     """
 
-    def __init__(self, *, loop: EngineLoop, registry: Registry, paths: Paths, settings: GlobalConf) -> None:
+    def __init__(
+        self,
+        *,
+        loop: EngineLoop,
+        registry: Registry,
+        paths: Paths,
+        settings: GlobalConf,
+        access: Access,
+        leases: Leases,
+    ) -> None:
         self._loop = loop
         self._registry = registry
         self._paths = paths
         self._settings = settings
+        self._access = access
+        self._leases = leases
         self._listeners: list[int] = []
         self._udp_ports: list[UdpPort] = []
         self._tasks = asyncio.TaskGroup()
@@ -107,6 +119,8 @@ class RtspServer:
             registry=self._registry,
             paths=self._paths,
             settings=settings,
+            access=self._access,
+            leases=self._leases,
             tasks=self._tasks,
             udp=udp,
         )
