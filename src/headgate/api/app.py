@@ -51,7 +51,7 @@ def build(view: View) -> FastAPI:
             Middleware(
                 OperatorListener,
                 allow_origin=lambda: view.configuration().global_.api_allow_origin,
-                entrance=Entrance(view),
+                entrance=Entrance(view, trusted=lambda: view.configuration().global_.api_trusted_proxies),
             )
         ],
         exception_handlers={
@@ -81,7 +81,7 @@ def build_metrics(view: View) -> Starlette:
     listener = Middleware(
         OperatorListener,
         allow_origin=lambda: view.configuration().global_.metrics_allow_origin,
-        entrance=Entrance(view),
+        entrance=Entrance(view, trusted=lambda: view.configuration().global_.metrics_trusted_proxies),
     )
     return Starlette(routes=[Route("/metrics", answer)], middleware=[listener])
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from starlette.datastructures import Headers
 from starlette.responses import Response
@@ -25,8 +25,10 @@ QUERY_LIMIT = 16_384
 
 
 class Entrance:
-    def __init__(self, view: View) -> None:
+    def __init__(self, view: View, *, trusted: Callable[[], Sequence[Network]]) -> None:
+        """`trusted`: proxies whose X-Forwarded-For is believed."""
         self._view = view
+        self._trusted = trusted
 
     async def admit(self, scope: Scope) -> Grant | Response:
         """The grant, or the answer where there is none."""
@@ -66,7 +68,7 @@ class Entrance:
             ip=_client(
                 (scope.get("client") or ("", 0))[0],
                 forwarded=headers.getlist("x-forwarded-for"),
-                trusted=self._view.configuration().global_.api_trusted_proxies,
+                trusted=self._trusted(),
             ),
             protocol="http",
         )

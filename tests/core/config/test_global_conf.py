@@ -50,6 +50,7 @@ DOCUMENT = {
     "authJWTJWKS": "",
     "authJWTJWKSFingerprint": "",
     "authJWTClaimKey": "mediamtx_permissions",
+    "authJWTAudience": "",
     "authJWTExclude": [],
     "authJWTInHTTPQuery": True,
     "api": True,
