@@ -29,6 +29,7 @@ OPERATIONS = {
     ),
     ("post", "/v3/rtspsessions/kick/{id}"),
     ("post", "/v3/rtspssessions/kick/{id}"),
+    ("post", "/v3/auth/jwks/refresh"),
     ("get", "/v3/config/global/get"),
     ("get", "/v3/config/pathdefaults/get"),
     ("get", "/v3/config/paths/list"),

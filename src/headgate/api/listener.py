@@ -6,7 +6,6 @@ Requests from other web sites, who may come in, trailing slashes, HEAD, headers 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import ipaddress
 import logging
 import socket
@@ -70,9 +69,14 @@ class OperatorListener:
                 return
             # An event stream ends with the token it was opened with.
             left = None if grant.expires is None else max(grant.expires - time.time(), 0.0)
-            with contextlib.suppress(TimeoutError):
+            try:
                 async with asyncio.timeout(left):
                     await self._app(_routed(scope), receive, answer)
+            except TimeoutError:
+                if answer.started:
+                    await answer({"type": "http.response.body", "body": b"", "more_body": False})
+                else:
+                    await Response(status_code=401)(scope, receive, answer)
         except Exception:
             logger.exception("a bug while answering %s %s", scope["method"], scope["path"])
             if not answer.started:

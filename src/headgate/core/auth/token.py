@@ -16,7 +16,7 @@ from headgate.core.auth.key_set import KeySet
 from headgate.core.auth.permission import permits
 from headgate.core.auth.request import Request
 from headgate.core.config.users import AuthInternalUserPermission
-from headgate.core.errors import Denied
+from headgate.core.errors import Denied, Unavailable
 
 __all__ = ["Tokens"]
 
@@ -64,7 +64,11 @@ class Tokens:
     async def check(self, request: Request) -> Grant:
         token = self._token(request)
         kid = _kid(token)
-        await self.keys.refresh()
+        try:
+            await self.keys.refresh()
+        except Unavailable:
+            if self.keys.find(kid) is None:
+                raise
         return self._judge(token, kid, request)
 
     def _token(self, request: Request) -> str:

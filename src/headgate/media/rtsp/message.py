@@ -183,7 +183,7 @@ def _split(message: bytes) -> tuple[str, dict[str, str], bytes, str | None]:
         name, colon, value = line.partition(":")
         name, value = name.rstrip().lower(), value.strip()
         if not colon or not TOKEN.fullmatch(name):
-            complaint, name = complaint or f"not a header: {line[:40]!r}", ""
+            complaint, name = complaint or "a line that is no header", ""
             continue
         headers[name] = f"{headers[name]}, {value}" if name in headers else value
     headers.pop("content-length", None)
