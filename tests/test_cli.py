@@ -129,10 +129,10 @@ def test_a_file_that_is_not_there(headgate: Callable[..., Result]) -> None:
 
 
 def test_run_refuses_to_leave_anybody_in_false_safety(headgate: Callable[..., Result]) -> None:
-    Path("c.yml").write_text("authInternalUsers: []\n")
+    Path("c.yml").write_text("apiEncryption: yes\n")
     result = headgate("run", "c.yml")
     assert result.exit_code == 1
-    assert "headgate refuses to run open" in result.stderr
+    assert "headgate refuses to answer operators in the clear" in result.stderr
 
 
 def test_a_command_that_is_not_there(headgate: Callable[..., Result]) -> None:

@@ -22,6 +22,7 @@ import uvicorn
 from headgate.api.app import build, build_metrics
 from headgate.api.http_connection import HttpConnection
 from headgate.api.view import View
+from headgate.core.auth import Access, Leases
 from headgate.core.config import Configuration, ListenAddress
 from headgate.core.config.choices import LogLevel
 from headgate.core.errors import HeadgateError, ListenError
@@ -76,8 +77,18 @@ class Server:
         self.loop = EngineLoop(workers=min(len(os.sched_getaffinity(0)), WORKERS))
         self.registry = Registry(engine=self.loop.engine, bus=self.bus)
         self.paths = Paths(configuration=configuration, engine=self.loop.engine, registry=self.registry)
-        self.rtsp = RtspServer(loop=self.loop, registry=self.registry, paths=self.paths, settings=settings)
+        self.access = Access(lambda: self.configuration.global_)
+        self.leases = Leases(access=self.access, registry=self.registry)
+        self.rtsp = RtspServer(
+            loop=self.loop,
+            registry=self.registry,
+            paths=self.paths,
+            settings=settings,
+            access=self.access,
+            leases=self.leases,
+        )
         self.view = View(
+            access=self.access,
             registry=self.registry,
             bus=self.bus,
             engine=self.loop.engine,
@@ -97,6 +108,7 @@ class Server:
     async def __aenter__(self) -> Self:
         settings = self.configuration.global_
         async with AsyncExitStack() as stack:
+            await stack.enter_async_context(self.access)
             await stack.enter_async_context(self.loop)
             await stack.enter_async_context(self.rtsp)
             sites: list[tuple[socket.socket, Any]] = []

@@ -27,3 +27,9 @@ def house(engine: Engine) -> House:
 async def operator(house: House) -> AsyncIterator[httpx.AsyncClient]:
     async with house.client() as client:
         yield client
+
+
+@pytest.fixture(autouse=True)
+def no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wrong credentials are not slowed, but in the test that is about it."""
+    monkeypatch.setattr("headgate.core.auth.access.FAILURE_PAUSE", 0.0)

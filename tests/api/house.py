@@ -14,6 +14,7 @@ from fastapi import FastAPI
 
 from headgate.api.app import build
 from headgate.api.view import View
+from headgate.core.auth import Access
 from headgate.core.config import Applications, Configuration, GlobalConf, PathConf
 from headgate.core.events import Bus
 from headgate.core.registry import Registry
@@ -84,7 +85,9 @@ class House:
         self.rtsp_connections: dict[UUID, Connection] = {}
         self.configuration = Configuration.default()
         self.service = self.add_service("RTSP", Protocol.RTSP)
+        self.access = Access(lambda: self.configuration.global_)
         self.view = View(
+            access=self.access,
             registry=self.registry,
             bus=self.bus,
             engine=engine,
@@ -148,5 +151,5 @@ class House:
 
     def client(self) -> AbstractAsyncContextManager[httpx.AsyncClient]:
         return httpx.AsyncClient(
-            transport=httpx.ASGITransport(self.app), base_url="http://gate.example:9997", trust_env=False
+            transport=httpx.ASGITransport(self.app), base_url="http://192.0.2.1:9997", trust_env=False
         )

@@ -4,6 +4,7 @@ import httpx
 
 from headgate.api.app import build
 from headgate.api.view import View
+from headgate.core.auth import Access
 from headgate.core.config import Configuration
 from headgate.core.events import Bus
 from headgate.core.registry import Registry
@@ -34,6 +35,7 @@ async def test_not_ready_before(engine: Engine) -> None:
     bus = Bus()
     configuration = Configuration.default()
     view = View(
+        access=Access(lambda: configuration.global_),
         registry=Registry(engine=engine, bus=bus),
         bus=bus,
         engine=engine,

@@ -8,7 +8,7 @@ import pytest
 from headgate.core.session import CloseReason
 from tests.api.house import House
 
-HERE = "http://gate.example:9997"
+HERE = "http://192.0.2.1:9997"
 ELSEWHERE = "http://evil.example"
 
 
@@ -73,7 +73,7 @@ class TestOtherSites:
 
     async def test_ports_that_go_without_saying(self, house: House, operator: httpx.AsyncClient) -> None:
         session = house.visit("live/cam")
-        headers = {"origin": "http://gate.example", "host": "gate.example:80"}
+        headers = {"origin": "http://192.0.2.1", "host": "192.0.2.1:80"}
 
         answer = await operator.delete(f"/v1/sessions/{session.id.number}", headers=headers)
 
@@ -91,12 +91,32 @@ class TestOtherSites:
         assert answer.headers["access-control-allow-origin"] == "https://ops.example"
         assert answer.headers["access-control-allow-credentials"] == "true"
 
-    async def test_anyone_may_read_but_without_credentials(self, operator: httpx.AsyncClient) -> None:
-        answer = await operator.get("/v3/paths/list", headers={"origin": ELSEWHERE})
+    @pytest.mark.parametrize("headers", [{}, {"authorization": "Basic YTpi"}, {"authorization": "junk"}])
+    async def test_an_address_is_no_credential_of_a_page(
+        self, operator: httpx.AsyncClient, headers: dict[str, str]
+    ) -> None:
+        """S-25: a browser on this machine is let in, and whoever made the page does not see what it gets."""
+        answer = await operator.get("/v3/paths/list", headers={"origin": ELSEWHERE, **headers})
 
-        assert answer.status_code == 200
+        readable = "access-control-allow-origin" in answer.headers
+        assert (answer.status_code, readable) == ((401, True) if "junk" in headers.values() else (200, False))
+
+    async def test_programs_are_told_what_pages_may(self, operator: httpx.AsyncClient) -> None:
+        answer = await operator.get("/v3/paths/list")
+
         assert answer.headers["access-control-allow-origin"] == "*"
         assert "access-control-allow-credentials" not in answer.headers
+
+    async def test_what_a_browser_sends_without_an_origin(
+        self, house: House, operator: httpx.AsyncClient
+    ) -> None:
+        session = house.visit("live/cam")
+
+        answer = await operator.delete(
+            f"/v1/sessions/{session.id.number}", headers={"sec-fetch-site": "cross-site"}
+        )
+
+        assert (answer.status_code, session.ends) == (403, [])
 
     async def test_no_site_may_read_where_none_is_allowed(
         self, house: House, operator: httpx.AsyncClient

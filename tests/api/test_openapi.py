@@ -29,6 +29,7 @@ OPERATIONS = {
     ),
     ("post", "/v3/rtspsessions/kick/{id}"),
     ("post", "/v3/rtspssessions/kick/{id}"),
+    ("post", "/v3/auth/jwks/refresh"),
     ("get", "/v3/config/global/get"),
     ("get", "/v3/config/pathdefaults/get"),
     ("get", "/v3/config/paths/list"),
@@ -99,7 +100,7 @@ async def test_no_answer_that_is_never_given(document: dict[str, Any]) -> None:
 
 async def test_schemas_hold_every_key(document: dict[str, Any]) -> None:
     schemas = document["components"]["schemas"]
-    assert len(schemas["GlobalConf"]["properties"]) == 100
+    assert len(schemas["GlobalConf"]["properties"]) == 101
     assert "rtspAddress" in schemas["GlobalConf"]["properties"]
     assert "sourceOnDemand" in schemas["PathConf"]["properties"]
     assert next(iter(schemas["RTSPConn"]["properties"])) == "id"

@@ -21,17 +21,17 @@ class TestSessions:
         attributes = resource["attributes"]
         assert list(answer.json()) == ["links", "data"]
         assert list(resource) == ["id", "type", "relationships", "attributes", "links"]
-        assert answer.json()["links"] == {"self": "http://gate.example:9997/v1/sessions/1"}
+        assert answer.json()["links"] == {"self": "http://192.0.2.1:9997/v1/sessions/1"}
         assert (resource["id"], resource["type"]) == ("1", "sessions")
         assert resource["relationships"] == {
             "services": {
-                "links": {"self": "http://gate.example:9997/v1/services/"},
+                "links": {"self": "http://192.0.2.1:9997/v1/services/"},
                 "data": [{"id": "RTSP", "type": "services"}],
             }
         }
         assert list(attributes)[:2] == ["state", "connected"]
         assert attributes["state"] == "Listener Session"
-        assert resource["links"] == {"self": "http://gate.example:9997/v1/sessions/1"}
+        assert resource["links"] == {"self": "http://192.0.2.1:9997/v1/sessions/1"}
         TypeAdapter(document.SessionDocument).validate_json(json.dumps(answer.json()), strict=True)
 
     async def test_a_client(self, house: House, operator: httpx.AsyncClient) -> None:
@@ -66,7 +66,7 @@ class TestSessions:
 
         answer = (await operator.get("/v1/sessions")).json()
 
-        assert answer["links"] == {"self": "http://gate.example:9997/v1/sessions/"}
+        assert answer["links"] == {"self": "http://192.0.2.1:9997/v1/sessions/"}
         assert [resource["id"] for resource in answer["data"]] == ["1", "2", "3", "4"]
         states = [resource["attributes"]["state"] for resource in answer["data"]]
         assert states == ["Listener Session", "Session ready for routing"] * 2
@@ -131,7 +131,7 @@ class TestServices:
                     }
                 ],
             },
-            "links": {"self": "http://gate.example:9997/v1/services/RTSP"},
+            "links": {"self": "http://192.0.2.1:9997/v1/services/RTSP"},
         }
         TypeAdapter(document.ServiceDocument).validate_json(json.dumps(answer), strict=True)
 
@@ -140,7 +140,7 @@ class TestServices:
 
         answer = (await operator.get("/v1/services")).json()
 
-        assert answer["links"] == {"self": "http://gate.example:9997/v1/services/"}
+        assert answer["links"] == {"self": "http://192.0.2.1:9997/v1/services/"}
         assert [service["id"] for service in answer["data"]] == ["RTSP", "RTSPS"]
         TypeAdapter(document.ServiceCollection).validate_json(json.dumps(answer), strict=True)
 

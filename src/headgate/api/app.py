@@ -18,6 +18,7 @@ from starlette.routing import Match, Route
 
 from headgate.api import applications, events, health, media, metrics, services
 from headgate.api.docs import HEADERS, index_page, reference_page
+from headgate.api.entrance import Entrance
 from headgate.api.exposition import CONTENT_TYPE
 from headgate.api.failure import MEDIA, BadRequest, Unauthorised, failure, no_route
 from headgate.api.listener import OperatorListener
@@ -29,8 +30,8 @@ __all__ = ["build", "build_metrics"]
 
 DESCRIPTION = """The operator's listener: every session of this server, in the dialect of your choice.
 
-Listening at an address other than the loopback one makes it public: there is no access control yet,
-except for the token of the applications dialect."""
+Who may use it is what `authMethod` says of the actions `api` and `metrics`; out of the box, whoever is on
+this machine."""
 
 
 def build(view: View) -> FastAPI:
@@ -47,7 +48,11 @@ def build(view: View) -> FastAPI:
         redoc_url=None,
         redirect_slashes=False,
         middleware=[
-            Middleware(OperatorListener, allow_origin=lambda: view.configuration().global_.api_allow_origin)
+            Middleware(
+                OperatorListener,
+                allow_origin=lambda: view.configuration().global_.api_allow_origin,
+                entrance=Entrance(view, trusted=lambda: view.configuration().global_.api_trusted_proxies),
+            )
         ],
         exception_handlers={
             NotFound: _told(404),
@@ -73,7 +78,12 @@ def build_metrics(view: View) -> Starlette:
     async def answer(_: Request) -> Response:
         return Response(metrics.render(view), media_type=CONTENT_TYPE)
 
-    return Starlette(routes=[Route("/metrics", answer)])
+    listener = Middleware(
+        OperatorListener,
+        allow_origin=lambda: view.configuration().global_.metrics_allow_origin,
+        entrance=Entrance(view, trusted=lambda: view.configuration().global_.metrics_trusted_proxies),
+    )
+    return Starlette(routes=[Route("/metrics", answer)], middleware=[listener])
 
 
 def _add_pages(app: FastAPI, *, version: str) -> None:

@@ -47,6 +47,8 @@ async def _admit(view: Viewed, request: Request, access_token: AccessToken = "")
     in_query = hmac.compare_digest(access_token.encode(), expected)
     in_header = hmac.compare_digest(bearer.encode(), expected)
     if not (in_query or in_header):
+        if access_token or bearer:
+            await view.access.slow_down()
         raise Unauthorised("the access token is missing or wrong", challenge='Bearer realm="headgate"')
 
 

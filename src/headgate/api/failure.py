@@ -10,7 +10,7 @@ from starlette.responses import PlainTextResponse, Response
 
 from headgate.api.documents import applications, media, services
 
-__all__ = ["APPLICATIONS", "MEDIA", "SERVICES", "BadRequest", "Unauthorised", "failure", "no_route"]
+__all__ = ["APPLICATIONS", "MEDIA", "SERVICES", "BadRequest", "Unauthorised", "failure", "no_route", "within"]
 
 MEDIA = "/v3"
 SERVICES = "/v1"
@@ -32,12 +32,12 @@ class Unauthorised(Exception):
 def failure(path: str, *, status: int, detail: str, headers: Mapping[str, str] | None = None) -> Response:
     """The error body of the dialect that `path` belongs to."""
     body: media.Error | services.Errors | applications.Failure
-    if _within(path, SERVICES):
+    if within(path, SERVICES):
         if status == 404:
             # Without a body, whatever is missing: seed 003's server does so.
             return Response(status_code=status, headers=headers)
         body = {"errors": [{"detail": detail}]}
-    elif _within(path, APPLICATIONS):
+    elif within(path, APPLICATIONS):
         body = {"status": "error", "code": status, "message": detail, "timestamp": int(time.time() * 1000)}
     else:
         body = {"error": detail}
@@ -46,10 +46,10 @@ def failure(path: str, *, status: int, detail: str, headers: Mapping[str, str] |
 
 def no_route(path: str) -> Response:
     """No such path, or not with this method."""
-    if _within(path, MEDIA):
+    if within(path, MEDIA):
         return PlainTextResponse("404 page not found", 404)
     return failure(path, status=404, detail="no such resource")
 
 
-def _within(path: str, prefix: str) -> bool:
+def within(path: str, prefix: str) -> bool:
     return path == prefix or path.startswith(prefix + "/")

@@ -1,12 +1,15 @@
 """What holds for every request of the operator's listener, whatever the dialect.
 
-Requests from other web sites, trailing slashes, HEAD, headers of every answer, and bugs.
+Requests from other web sites, who may come in, trailing slashes, HEAD, headers of every answer, and bugs.
 """
 
 from __future__ import annotations
 
+import asyncio
 import ipaddress
 import logging
+import socket
+import time
 from collections.abc import Callable
 from urllib.parse import urlsplit
 
@@ -14,7 +17,9 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from headgate.api.entrance import Entrance
 from headgate.api.failure import APPLICATIONS, MEDIA, SERVICES, failure
+from headgate.core.auth import Grant
 
 __all__ = ["OperatorListener"]
 
@@ -30,36 +35,58 @@ class OperatorListener:
     """Stands before the routes.
 
     `allow_origin` is asked at every request, because the configuration may change. Where it is "*"
-    pages of other sites may read, as they may with MediaMTX, but never change anything: a browser
-    would lend any page its place inside the operator's network.
+    pages of other sites may read with credentials of their own, but never change anything, and not
+    read either where only the sender's address speaks for it: a browser would lend any page its
+    place inside the operator's network.
     """
 
-    def __init__(self, app: ASGIApp, *, allow_origin: Callable[[], str]) -> None:
+    def __init__(self, app: ASGIApp, *, allow_origin: Callable[[], str], entrance: Entrance) -> None:
         self._app = app
         self._allow_origin = allow_origin
+        self._entrance = entrance
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        answer = Answer(send, allow_origin=self._allow_origin(), head=scope["method"] == "HEAD")
-        refusal = self._refusal(scope)
+        foreign = self._foreign(scope)
+        allowed = self._allow_origin()
+        answer = Answer(send, allow_origin=allowed, head=scope["method"] == "HEAD")
+        if foreign and allowed == ANYONE and not _asks_to_log_in(scope):
+            answer.allow_origin = ""
+        refusal = self._refusal(scope, foreign=foreign)
         if refusal is not None:
             await refusal(scope, receive, answer)
             return
         try:
-            await self._app(_routed(scope), receive, answer)
+            grant = await self._entrance.admit(scope)
+            if isinstance(grant, Grant) and not grant.proven:
+                grant = self._without_proof(grant, scope)
+            elif foreign:
+                answer.allow_origin = allowed
+            if isinstance(grant, Response):
+                await grant(scope, receive, answer)
+                return
+            # An event stream ends with the token it was opened with.
+            left = None if grant.expires is None else max(grant.expires - time.time(), 0.0)
+            try:
+                async with asyncio.timeout(left):
+                    await self._app(_routed(scope), receive, answer)
+            except TimeoutError:
+                if answer.started:
+                    await answer({"type": "http.response.body", "body": b"", "more_body": False})
+                else:
+                    await Response(status_code=401)(scope, receive, answer)
         except Exception:
             logger.exception("a bug while answering %s %s", scope["method"], scope["path"])
             if not answer.started:
                 bug = failure(scope["path"], status=500, detail="a bug in the server; it was logged")
                 await bug(scope, receive, answer)
 
-    def _refusal(self, scope: Scope) -> Response | None:
-        """The answer, where no route is to see the request."""
-        headers = Headers(scope=scope)
-        foreign = self._foreign(headers, scope)
-        if scope["method"] == "OPTIONS" and "access-control-request-method" in headers:
+    def _refusal(self, scope: Scope, *, foreign: bool) -> Response | None:
+        """The answer, where nobody needs to be asked who it is."""
+        method = scope["method"]
+        if method == "OPTIONS" and "access-control-request-method" in Headers(scope=scope):
             methods = "OPTIONS, GET" if foreign else ALL_METHODS
             return Response(
                 status_code=204,
@@ -68,29 +95,62 @@ class OperatorListener:
                     "access-control-allow-headers": "Authorization, Content-Type",
                 },
             )
-        if scope["method"] == "OPTIONS" and scope["path"].startswith(SERVICES):
+        if method == "OPTIONS" and scope["path"].startswith(SERVICES):
             methods = "GET, HEAD, DELETE, OPTIONS"
             return Response(headers={"allow": methods, "accept": methods})
-        if foreign and scope["method"] not in READING:
+        if foreign and method not in READING:
             detail = "a page of another site may not change anything here; see apiAllowOrigin"
             return failure(scope["path"], status=403, detail=detail)
         return None
 
-    def _foreign(self, headers: Headers, scope: Scope) -> bool:
+    def _without_proof(self, grant: Grant, scope: Scope) -> Grant | Response:
+        """For whom only the address speaks, and that may be the address of a browser.
+
+        A stranger's host name can be made to lead here (DNS rebinding), and then its pages look like
+        ours. An address cannot, nor "localhost", nor this machine's own name.
+        """
+        if scope["method"] in READING or self._is_our_name(scope):
+            return grant
+        detail = "not a name of this server; log in, use its address, or name it in apiAllowOrigin"
+        return failure(scope["path"], status=403, detail=detail)
+
+    def _foreign(self, scope: Scope) -> bool:
         """Whether a browser sent it for a page of another site that nobody has allowed."""
+        headers = Headers(scope=scope)
         origin = headers.get("origin")
-        if origin is None or origin == self._allow_origin():
+        if origin is None:
+            return headers.get("sec-fetch-site") in {"cross-site", "same-site"}
+        if origin == self._allow_origin():
             return False
-        ours = _authority(f"{scope['scheme']}://{headers.get('host', '')}")
-        if ours is None or _authority(origin) != ours:
-            return True
-        # A stranger's host name may lead to this machine's loopback address (DNS rebinding), and
-        # then its pages look like ours. An address, or "localhost", cannot be made to.
-        server = scope.get("server") or ("", None)
-        return _is_loopback(server[0]) and not (_is_address(ours[0]) or ours[0] == "localhost")
+        ours = _host(scope)
+        return ours is None or _authority(origin) != ours
+
+    def _is_our_name(self, scope: Scope) -> bool:
+        host = _host(scope)
+        if host is None:
+            return False
+        known = {"localhost", socket.gethostname().lower()}
+        allowed = _authority(self._allow_origin())
+        return _is_address(host[0]) or host[0] in known or (allowed is not None and host[0] == allowed[0])
 
 
-def _authority(url: str) -> tuple[str, int | None] | None:
+Authority = tuple[str, int | None]
+
+
+def _asks_to_log_in(scope: Scope) -> bool:
+    """What a browser asks before a page may read with credentials that the page has."""
+    headers = Headers(scope=scope)
+    wanted = headers.get("access-control-request-headers", "").lower()
+    reads = headers.get("access-control-request-method") in READING
+    return scope["method"] == "OPTIONS" and reads and "authorization" in wanted
+
+
+def _host(scope: Scope) -> Authority | None:
+    """What the request's Host names."""
+    return _authority(f"{scope['scheme']}://{Headers(scope=scope).get('host', '')}")
+
+
+def _authority(url: str) -> Authority | None:
     """Host and port; None for what is no URL ("null", the origin of a file or sandbox)."""
     try:
         parts = urlsplit(url)
@@ -122,16 +182,12 @@ def _is_address(host: str) -> bool:
     return True
 
 
-def _is_loopback(host: str) -> bool:
-    return _is_address(host) and ipaddress.ip_address(host).is_loopback
-
-
 class Answer:
     """Sends an answer with the headers that all have in common, and no body to HEAD."""
 
     def __init__(self, send: Send, *, allow_origin: str, head: bool) -> None:
         self._send = send
-        self._allow_origin = allow_origin
+        self.allow_origin = allow_origin
         self._head = head
         self.started = False
 
@@ -141,9 +197,9 @@ class Answer:
             headers = MutableHeaders(scope=message)
             headers["server"] = "headgate"
             headers["x-content-type-options"] = "nosniff"
-            if self._allow_origin:
-                headers["access-control-allow-origin"] = self._allow_origin
-                if self._allow_origin != ANYONE:
+            if self.allow_origin:
+                headers["access-control-allow-origin"] = self.allow_origin
+                if self.allow_origin != ANYONE:
                     headers["access-control-allow-credentials"] = "true"
         elif message["type"] == "http.response.body" and self._head:
             message = {**message, "body": b""}

@@ -18,6 +18,7 @@ from headgate.api.failure import MEDIA, BadRequest
 from headgate.api.paging import ItemsPerPage, PageNumber, Slice, page_of, parse_uuid
 from headgate.api.view import Viewed
 from headgate.core.config import GlobalConf, PathConf
+from headgate.core.config.secrets import redacted
 from headgate.core.errors import NotFound
 from headgate.core.service import Protocol
 from headgate.core.session import CloseReason, Session, Totals
@@ -240,19 +241,32 @@ def _session_document(session: Session, totals: Totals) -> document.RTSPSession:
     }
 
 
+# Access
+
+
+@router.post("/auth/jwks/refresh", operation_id="authJwksRefresh", responses=_answers(document.Ok))
+async def refresh_keys(view: Viewed) -> Response:
+    """Those who sign tokens have changed their keys.
+
+    A key that is not known yet is looked for at once, and not only a minute after the last time.
+    """
+    view.access.expect_new_keys()
+    return _json(document.Ok(status="ok"))
+
+
 # Configuration
 
 
 @router.get("/config/global/get", operation_id="configGlobalGet", responses=_answers(GlobalConf))
 async def get_global(view: Viewed) -> Response:
     """The global part of the configuration, defaults included."""
-    return _json(view.configuration().global_.document())
+    return _json(redacted(view.configuration().global_.document()))
 
 
 @router.get("/config/pathdefaults/get", operation_id="configPathDefaultsGet", responses=_answers(PathConf))
 async def get_path_defaults(view: Viewed) -> Response:
     """What every path's configuration begins with."""
-    return _json(view.configuration().path_defaults.document())
+    return _json(redacted(view.configuration().path_defaults.document()))
 
 
 @router.get("/config/paths/list", operation_id="configPathsList", responses=_answers(PathConfList))
@@ -274,11 +288,11 @@ async def get_path_configuration(view: Viewed, name: str) -> Response:
     conf = view.configuration().paths.get(_name(name))
     if conf is None:
         raise NotFound("path configuration not found")
-    return _json(conf.document())
+    return _json(redacted(conf.document()))
 
 
 def _configurations(_: shape.View, paths: Sequence[PathConf]) -> list[dict[str, Any]]:
-    return [path.document() for path in paths]
+    return [redacted(path.document()) for path in paths]
 
 
 # The form of everything

@@ -150,6 +150,17 @@ def _server(view: View) -> Iterator[Family]:
     for reason, count in sorted(view.closures.items()):
         closed.add(count, labels({"reason": reason}))
     yield closed
+    denials = Family("headgate_access_denied_total", Kind.COUNTER, "Requests with wrong credentials.")
+    for action, count in sorted(view.access.denials.items()):
+        denials.add(count, labels({"action": action}))
+    yield denials
+    throttled = Family(
+        "headgate_access_throttled_total",
+        Kind.COUNTER,
+        "Requests that were refused unseen, after too many wrong credentials.",
+    )
+    throttled.add(view.access.throttled)
+    yield throttled
     sessions = Family("headgate_sessions", Kind.GAUGE, "Sessions open now.")
     total = Family("headgate_sessions_opened_total", Kind.COUNTER, "Sessions opened since the start.")
     roles = Counter((session.service.name, session.role) for session in view.registry.sessions())

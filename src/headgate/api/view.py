@@ -11,6 +11,7 @@ from uuid import UUID
 from fastapi import Depends
 from starlette.requests import Request
 
+from headgate.core.auth import Access
 from headgate.core.config import Configuration
 from headgate.core.events import Bus
 from headgate.core.registry import Registry
@@ -86,6 +87,7 @@ class Connection(Protocol):
 class View:
     """Everything a dialect may read. None of it is copied: a request sees the present state."""
 
+    access: Access
     registry: Registry
     bus: Bus
     engine: Engine

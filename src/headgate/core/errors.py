@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
-__all__ = ["ConfigurationError", "Denied", "HeadgateError", "ListenError", "NotFound", "Refused"]
+__all__ = [
+    "ConfigurationError",
+    "CredentialsMissing",
+    "Denied",
+    "HeadgateError",
+    "ListenError",
+    "NotFound",
+    "Refused",
+    "Unavailable",
+]
 
 
 class HeadgateError(Exception):
@@ -19,6 +28,17 @@ class Refused(HeadgateError):
 
 class Denied(HeadgateError):
     """The client may not do this. Its text never says why, so that it tells a stranger nothing."""
+
+    def __init__(self) -> None:
+        super().__init__("access denied")
+
+
+class CredentialsMissing(Denied):
+    """As Denied, and the client said nothing about who it is: it may be asked."""
+
+
+class Unavailable(Denied):
+    """As Denied, because nobody could be asked. What was granted before stays granted."""
 
 
 class ListenError(HeadgateError):

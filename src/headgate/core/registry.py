@@ -108,6 +108,8 @@ class Registry:
         del self._by_number[session.id.number]
         del self._by_code[session.id.code]
         session.service.sessions -= 1
+        if session.lease is not None:
+            session.lease.release()
         try:
             session.end(reason)
         except Exception:

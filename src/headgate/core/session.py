@@ -11,12 +11,12 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Self
+from typing import Protocol, Self
 
 from headgate.core.service import Endpoint, Service
 from headgate.engine import Counters
 
-__all__ = ["CloseReason", "Role", "Session", "SessionId", "SessionState", "Totals"]
+__all__ = ["CloseReason", "Held", "Role", "Session", "SessionId", "SessionState", "Totals"]
 
 CODE_ALPHABET = string.ascii_uppercase + string.digits
 CODE_LENGTH = 13  # 67 random bits; the form of seed 004's client ids
@@ -50,6 +50,8 @@ class CloseReason(enum.StrEnum):
     PUBLISHER_GONE = "the publisher left"
     OVERRIDDEN = "another publisher took the path"
     RECONFIGURED = "its path is not configured any more"
+    EXPIRED = "its access has run out"
+    REVOKED = "its access was taken away"
     SHUTDOWN = "the server is stopping"
     FAULT = "a bug in the server"
 
@@ -132,6 +134,12 @@ class Totals:
         )
 
 
+class Held(Protocol):
+    """Something that must be let go when a session ends."""
+
+    def release(self) -> None: ...
+
+
 class Session(ABC):
     """The part of a session that every wing and dialect shares.
 
@@ -151,6 +159,8 @@ class Session(ABC):
         self.state = SessionState.NEW
         self.close_reason: CloseReason | None = None
         self.user: str | None = None
+        self.lease: Held | None = None
+        """What its access depends on (`core.auth.lease`)."""
         self.user_agent = ""
         self.role = Role.IDLE
         self.target: str | None = None

@@ -36,6 +36,8 @@ def test_effective_keys_are_not_remarked(load_text: Load) -> None:
         readTimeout: 3s
         rtspTransports: [tcp]
         rtspEncryption: strict
+        rtspAuthMethods: [digest]
+        authInternalUsers: [{user: bob, pass: x, permissions: [{action: read, path: ~^cam}]}]
         metrics: yes
         paths:
           cam: {maxReaders: 3, overridePublisher: no}
@@ -101,12 +103,6 @@ def test_a_default_is_told_once_and_not_at_each_path(load_text: Load) -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        "authMethod: jwt\nauthJWTJWKS: https://x",
-        "authHTTPAddress: http://x",
-        "authHTTPExclude: []",
-        "authInternalUsers: []",
-        "authInternalUsers: [{user: bob, pass: x, permissions: [{action: read}]}]",
-        "authJWTExclude: [{action: read}]",
         "apiEncryption: yes",
         "metricsEncryption: yes",
         "paths: {cam: {srtReadPassphrase: 0123456789}}",

@@ -5,6 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from headgate.core.config import GlobalConf, Loaded, PathConf
+from headgate.core.config.choices import AuthMethod
 from headgate.core.config.former_keys import FORMER_GLOBAL, FORMER_PATH, NEWER_GLOBAL, NEWER_PATH
 
 Load = Callable[..., Loaded]
@@ -119,7 +120,5 @@ def test_access_control_of_old_does_not_get_lost(load_text: Load, mistakes: Mist
         f"c.yml:1: paths.cam.publishUser: {lost}",
         f"c.yml:1: paths.cam.readIPs: {lost}",
     ]
-    assert mistakes("externalAuthenticationURL: http://localhost/auth") == [
-        "c.yml:1: authMethod: is set, but access control is not built yet; headgate refuses to run open",
-        "c.yml:1: authHTTPAddress: is set, but access control is not built yet; headgate refuses to run open",
-    ]
+    settings = load_text("externalAuthenticationURL: http://localhost/auth").configuration.global_
+    assert (settings.auth_method, settings.auth_http_address) == (AuthMethod.HTTP, "http://localhost/auth")

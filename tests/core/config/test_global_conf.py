@@ -50,6 +50,7 @@ DOCUMENT = {
     "authJWTJWKS": "",
     "authJWTJWKSFingerprint": "",
     "authJWTClaimKey": "mediamtx_permissions",
+    "authJWTAudience": "",
     "authJWTExclude": [],
     "authJWTInHTTPQuery": True,
     "api": True,
@@ -138,7 +139,7 @@ DOCUMENT = {
 def test_every_key_in_order_with_its_default() -> None:
     document = GlobalConf().document()
     assert list(document) == list(DOCUMENT)
-    assert len(document) == 100
+    assert len(document) == 101
     assert document == DOCUMENT
 
 

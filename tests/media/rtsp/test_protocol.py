@@ -17,6 +17,8 @@ from headgate.media.rtsp.state import STATELESS, TRANSITIONS, State
 from headgate.media.rtsp.transport import Lower, Pair
 from tests.media.rtsp.dialogue import SDP, TCP, UDP, Dialogue, answers
 
+ASKS_TO_SEE, ASKS_TO_SET_UP = events.Asker("DESCRIBE"), events.Asker("SETUP")
+
 
 @pytest.fixture
 def dialogue() -> Dialogue:
@@ -35,7 +37,7 @@ def test_options(dialogue: Dialogue) -> None:
 
 def test_describe(dialogue: Dialogue) -> None:
     assert dialogue.ask("DESCRIBE", "rtsp://u:p@h/a/b?k=v", "Accept: application/sdp") is None
-    assert dialogue.news == [events.DescribeRequested(path="a/b", query="k=v")]
+    assert dialogue.news == [events.DescribeRequested(path="a/b", query="k=v", asker=ASKS_TO_SEE)]
     dialogue.machine.describe_ok(b"v=0\r\n")
     answer = dialogue.taken()
     assert answer.body == b"v=0\r\n"
@@ -79,7 +81,9 @@ def test_describe_as_something_else(dialogue: Dialogue) -> None:
 def test_a_reader_over_udp(dialogue: Dialogue) -> None:
     dialogue.send("SETUP", "rtsp://h/cam/trackID=1", "Transport: RTP/AVP;unicast;client_port=5000-5001")
     assert dialogue.take() is None
-    assert dialogue.news == [events.SetupRequested(path="cam", query="", track=1, lower=Lower.UDP)]
+    assert dialogue.news == [
+        events.SetupRequested(path="cam", query="", asker=ASKS_TO_SET_UP, track=1, lower=Lower.UDP)
+    ]
     dialogue.machine.setup_ok(track=1, server_ports=Pair(8000, 8001), ssrc=0x1234)
     answer = dialogue.taken()
     assert answer.header("Transport") == (
@@ -121,7 +125,7 @@ def test_a_publisher_over_tcp(dialogue: Dialogue) -> None:
         transport = f"Transport: RTP/AVP/TCP;unicast;interleaved={2 * track}-{2 * track + 1};mode=record"
         assert dialogue.ask("SETUP", url, transport) is None
         assert dialogue.news[-1] == events.SetupRequested(
-            path="cam", query="k=v", track=track, lower=Lower.TCP
+            path="cam", query="k=v", asker=ASKS_TO_SET_UP, track=track, lower=Lower.TCP
         )
         dialogue.machine.setup_ok(track=track)
         answer = dialogue.taken()
@@ -279,7 +283,9 @@ def test_several_tracks_are_controlled_together(dialogue: Dialogue) -> None:
 
 def test_setup_of_a_path_names_no_track(dialogue: Dialogue) -> None:
     assert dialogue.ask("SETUP", "rtsp://h/cam", f"Transport: {TCP}") is None
-    assert dialogue.news == [events.SetupRequested(path="cam", query="", track=None, lower=Lower.TCP)]
+    assert dialogue.news == [
+        events.SetupRequested(path="cam", query="", asker=ASKS_TO_SET_UP, track=None, lower=Lower.TCP)
+    ]
     dialogue.machine.refuse(Status.AGGREGATE_OPERATION_NOT_ALLOWED, "several")
     assert dialogue.taken().status == 459
 
@@ -464,7 +470,7 @@ def test_pipelined_requests_are_answered_in_order(dialogue: Dialogue) -> None:
     dialogue.send("DESCRIBE", "rtsp://h/b")
     dialogue.send("BREW", "rtsp://h/c")
     assert [answer.cseq for answer in answers(dialogue.machine.to_send())] == [1]
-    assert dialogue.machine.events() == [events.DescribeRequested(path="a", query="")]
+    assert dialogue.machine.events() == [events.DescribeRequested(path="a", query="", asker=ASKS_TO_SEE)]
     dialogue.machine.describe_ok(b"v=0\r\n")
     second = list(answers(dialogue.machine.to_send()))
     assert [(answer.cseq, answer.status) for answer in second] == [(2, 200), (3, 200), (None, 400)]

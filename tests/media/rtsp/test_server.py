@@ -69,7 +69,7 @@ async def test_a_stream_goes_from_publisher_to_reader(open_server: Open) -> None
         described = await reader.ask("DESCRIBE", "live/cam")
         assert b"a=control:trackID=1\r\n" in described.body
         assert described.header("Content-Base") == f"{reader.base}/live/cam/"
-        assert (await reader.read("live/cam?token=1")).status == 200
+        assert (await reader.read("live/cam?token=1&a=2")).status == 200
 
         path = server.paths.get("live/cam")
         assert path is not None
@@ -78,7 +78,7 @@ async def test_a_stream_goes_from_publisher_to_reader(open_server: Open) -> None
         writing, reading = session_of(server, publisher), session_of(server, reader)
         assert (path.source, list(path.readers)) == (writing, [reading])
         assert (writing.role, writing.transport) == (Role.PUBLISH, "TCP")
-        assert (reading.role, reading.transport, reading.query) == (Role.READ, "TCP", "token=1")
+        assert (reading.role, reading.transport, reading.query) == (Role.READ, "TCP", "token=<redacted>&a=2")
         connections = server.rtsp.connections[Protocol.RTSP].values()
         assert {c.remote: c.session for c in connections} == {
             publisher.address: writing,

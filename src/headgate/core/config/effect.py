@@ -28,11 +28,24 @@ EFFECTIVE_GLOBAL = frozenset(
         "writeTimeout",
         "writeQueueSize",
         "udpMaxPayloadSize",
+        "authMethod",
+        "authInternalUsers",
+        "authHTTPAddress",
+        "authHTTPExclude",
+        "authJWTJWKS",
+        "authJWTJWKSFingerprint",
+        "authJWTClaimKey",
+        "authJWTAudience",
+        "authJWTExclude",
+        "authJWTInHTTPQuery",
         "api",
         "apiAddress",
         "apiAllowOrigin",
+        "apiTrustedProxies",
         "metrics",
         "metricsAddress",
+        "metricsAllowOrigin",
+        "metricsTrustedProxies",
         "rtsp",
         "rtspTransports",
         "rtspEncryption",
@@ -42,24 +55,16 @@ EFFECTIVE_GLOBAL = frozenset(
         "rtcpAddress",
         "rtspServerKey",
         "rtspServerCert",
+        "rtspAuthMethods",
     }
 )
 EFFECTIVE_PATH = frozenset({"name", "source", "maxReaders", "overridePublisher"})
 
-OPEN = "is set, but access control is not built yet; headgate refuses to run open"
+OPEN = "is set, but SRT is not built yet; headgate refuses to let anybody think that it protects"
 CLEAR = "is set, but HTTPS is not built yet; headgate refuses to answer operators in the clear"
 # MediaMTX, which listens everywhere, answers only this machine's clients unless told otherwise.
 EXPOSED = "whoever reaches it may end sessions: access control is not built yet"
 UNSAFE_GLOBAL = {
-    "authMethod": OPEN,
-    "authInternalUsers": OPEN,
-    "authHTTPAddress": OPEN,
-    "authHTTPExclude": OPEN,
-    "authJWTJWKS": OPEN,
-    "authJWTJWKSFingerprint": OPEN,
-    "authJWTClaimKey": OPEN,
-    "authJWTExclude": OPEN,
-    "authJWTInHTTPQuery": OPEN,
     "apiEncryption": CLEAR,
     "metricsEncryption": CLEAR,
 }
@@ -78,12 +83,11 @@ MISSING = (
     ("runOn", "running commands on events"),
     ("rpiCamera", "the Raspberry Pi camera"),
     ("source", "pulling from a source"),
-    ("rtspAuth", "access control"),
     ("rtsp", "pulling from a source"),
     ("log", "logging to a file or the system log"),
     ("sysLog", "logging to a file or the system log"),
-    ("api", "TLS or a proxy in front of the operator's listener"),
-    ("metrics", "TLS or a proxy in front of the metrics listener"),
+    ("api", "TLS on the operator's listener"),
+    ("metrics", "TLS on the metrics listener"),
 )
 # Services that are not built: nobody misses them who has switched them off.
 UNBUILT_SERVICES = ("hls", "rtmp", "srt", "webrtc", "playback", "pprof")

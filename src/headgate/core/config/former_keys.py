@@ -124,7 +124,6 @@ NEWER_GLOBAL: Mapping[str, tuple[Any, ...]] = {
     "udpReadBufferSize": ("0",),
     "authHTTPFingerprint": ("",),
     "authJWTIssuer": ("",),
-    "authJWTAudience": ("",),
     "srtpAddress": (":8004",),
     "srtcpAddress": (":8005",),
     "multicastSRTPPort": ("8006",),

@@ -111,6 +111,11 @@ class GlobalConf(Section):
     auth_jwt_claim_key: str = key(
         "authJWTClaimKey", "claim with the permissions", default="mediamtx_permissions"
     )
+    auth_jwt_audience: str = key(
+        "authJWTAudience",
+        "the audience that is ours; a token for another is refused, and any with one while it is empty",
+        default="",
+    )
     auth_jwt_exclude: tuple[AuthInternalUserPermission, ...] = key(
         "authJWTExclude", "what is allowed without a token", default=()
     )

@@ -9,6 +9,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from headgate.core.config.choices import AuthAction
 from headgate.core.config.networks import Networks, parse_network
+from headgate.core.config.path_names import PathPattern
 from headgate.core.config.section import Section, key
 
 __all__ = ["DEFAULT_USERS", "AuthInternalUser", "AuthInternalUserPermission", "Credential", "is_hashed"]
@@ -41,9 +42,18 @@ Credential = Annotated[str, AfterValidator(_credential)]
 """Plain text, "sha256:" and base64, or "argon2:" and the encoded form. The text is never in an error."""
 
 
+def _permission_path(text: str) -> str:
+    if text.startswith("~"):
+        PathPattern.compile(text)
+    return text
+
+
+PermissionPath = Annotated[str, AfterValidator(_permission_path)]
+
+
 class AuthInternalUserPermission(Section):
     action: AuthAction = Field(alias="action", description="what is allowed")
-    path: str = key("path", "on which path: a name, ~regex, or empty for every path", default="")
+    path: PermissionPath = key("path", "on which path: a name, ~regex, or empty for every path", default="")
 
 
 class AuthInternalUser(Section):

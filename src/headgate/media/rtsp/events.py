@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from headgate.media.rtsp.message import Status
 from headgate.media.rtsp.sdp import SessionDescription
@@ -10,6 +10,7 @@ from headgate.media.rtsp.transport import Lower
 
 __all__ = [
     "AnnounceRequested",
+    "Asker",
     "DescribeRequested",
     "Ended",
     "Event",
@@ -22,6 +23,16 @@ __all__ = [
     "TornDown",
 ]
 
+
+@dataclass(frozen=True, slots=True)
+class Asker:
+    """What a request says about who sent it."""
+
+    method: str
+    authorization: str | None = field(default=None, repr=False)
+    """The header's text."""
+
+
 # Decisions: each is answered by the method of `ServerProtocol` that its docstring names, or by
 # `refuse`. Until then no later request of the connection is looked at.
 
@@ -32,6 +43,7 @@ class DescribeRequested:
 
     path: str
     query: str
+    asker: Asker
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +52,7 @@ class AnnounceRequested:
 
     path: str
     query: str
+    asker: Asker
     description: SessionDescription
 
 
@@ -49,6 +62,7 @@ class SetupRequested:
 
     path: str
     query: str
+    asker: Asker
     track: int | None
     """None: the client named the path and no track, which has a meaning only where there is one."""
     lower: Lower

@@ -40,6 +40,7 @@ class Status(enum.IntEnum):
 
     OK = 200
     BAD_REQUEST = 400
+    UNAUTHORIZED = 401
     NOT_FOUND = 404
     NOT_ACCEPTABLE = 406
     REQUEST_ENTITY_TOO_LARGE = 413
@@ -51,6 +52,7 @@ class Status(enum.IntEnum):
     ONLY_AGGREGATE_OPERATION_ALLOWED = 460
     UNSUPPORTED_TRANSPORT = 461
     NOT_IMPLEMENTED = 501
+    SERVICE_UNAVAILABLE = 503
     RTSP_VERSION_NOT_SUPPORTED = 505
     OPTION_NOT_SUPPORTED = 551
 
@@ -181,7 +183,7 @@ def _split(message: bytes) -> tuple[str, dict[str, str], bytes, str | None]:
         name, colon, value = line.partition(":")
         name, value = name.rstrip().lower(), value.strip()
         if not colon or not TOKEN.fullmatch(name):
-            complaint, name = complaint or f"not a header: {line[:40]!r}", ""
+            complaint, name = complaint or "a line that is no header", ""
             continue
         headers[name] = f"{headers[name]}, {value}" if name in headers else value
     headers.pop("content-length", None)

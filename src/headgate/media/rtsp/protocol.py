@@ -21,6 +21,7 @@ from headgate.core.config.path_names import path_name_mistake
 from headgate.engine import Refusal
 from headgate.media.rtsp.events import (
     AnnounceRequested,
+    Asker,
     DescribeRequested,
     Ended,
     Event,
@@ -233,10 +234,16 @@ class ServerProtocol:
     def pause_ok(self) -> None:
         self._move(self._decided(Method.PAUSE))
 
-    def refuse(self, status: Status, text: str) -> None:
+    def refuse(self, status: Status, text: str, headers: Collection[tuple[str, str]] = ()) -> None:
         """Answer the decision with an error; the state stays. `text` is for the log."""
-        self._error(self._decided(None).request, ProtocolError(status, text))
+        self._error(self._decided(None).request, ProtocolError(status, text), headers)
         self._advance()
+
+    def dismiss(self, status: Status, text: str, headers: Collection[tuple[str, str]] = ()) -> None:
+        """As `refuse`, and nothing more is answered."""
+        self._error(self._decided(None).request, ProtocolError(status, text), headers)
+        self._over = True
+        self._events.append(Ended(text=text))
 
     # Requests
 
@@ -296,7 +303,7 @@ class ServerProtocol:
             raise ProtocolError(Status.NOT_ACCEPTABLE, f"cannot describe as {accept[:80]!r}")
         self._decide(
             _Decision(request=request, method=Method.DESCRIBE, url=url),
-            DescribeRequested(path=_path_name(url), query=url.plain_query),
+            DescribeRequested(path=_path_name(url), query=url.plain_query, asker=_asker(request)),
         )
 
     def _announce(self, request: Request) -> None:
@@ -309,7 +316,9 @@ class ServerProtocol:
         description = SessionDescription.parse(request.body)
         self._decide(
             _Decision(request=request, method=Method.ANNOUNCE, url=url, description=description),
-            AnnounceRequested(path=path, query=url.plain_query, description=description),
+            AnnounceRequested(
+                path=path, query=url.plain_query, asker=_asker(request), description=description
+            ),
         )
 
     def _setup(self, request: Request) -> None:
@@ -335,7 +344,13 @@ class ServerProtocol:
             self._events.append(TornDown())
         self._decide(
             _Decision(request=request, method=Method.SETUP, url=url, offer=offer),
-            SetupRequested(path=path, query=self._query(base), track=track, lower=offer.lower),
+            SetupRequested(
+                path=path,
+                query=self._query(base),
+                asker=_asker(request),
+                track=track,
+                lower=offer.lower,
+            ),
         )
 
     def _query(self, base: Url) -> str:
@@ -438,8 +453,10 @@ class ServerProtocol:
     def _answer(self, request: Request, headers: Collection[tuple[str, str]] = (), body: bytes = b"") -> None:
         self._write(Response(status=Status.OK, cseq=request.cseq, headers=tuple(headers), body=body))
 
-    def _error(self, request: Request | None, error: ProtocolError) -> None:
-        headers: tuple[tuple[str, str], ...] = ()
+    def _error(
+        self, request: Request | None, error: ProtocolError, extra: Collection[tuple[str, str]] = ()
+    ) -> None:
+        headers = tuple(extra)
         if error.status is Status.NOT_IMPLEMENTED:
             headers = (("Public", PUBLIC),)
         elif error.status is Status.METHOD_NOT_VALID_IN_THIS_STATE:  # RFC 2326 11.3.6: Allow
@@ -472,6 +489,10 @@ class ServerProtocol:
         if self._pending is not None:  # what it asked about is gone
             error = ProtocolError(Status.SESSION_NOT_FOUND, "the session ended meanwhile")
             self._error(self._decided(None).request, error)
+
+
+def _asker(request: Request) -> Asker:
+    return Asker(request.method, request.header("Authorization"))
 
 
 def _path_name(url: Url) -> str:

@@ -15,6 +15,7 @@ from pathlib import Path as FilePath
 from types import TracebackType
 from typing import Self, TypeVar
 
+from headgate.core.auth import Access, Leases
 from headgate.core.config import GlobalConf, ListenAddress
 from headgate.core.config.choices import Encryption, RtspTransport
 from headgate.core.errors import ListenError
@@ -49,13 +50,25 @@ class RtspServer:
     Leaving it ends its sessions (`SHUTDOWN`) and connections.
     """
 
-    def __init__(self, *, loop: EngineLoop, registry: Registry, paths: Paths, settings: GlobalConf) -> None:
+    def __init__(
+        self,
+        *,
+        loop: EngineLoop,
+        registry: Registry,
+        paths: Paths,
+        settings: GlobalConf,
+        access: Access,
+        leases: Leases,
+    ) -> None:
         self._loop = loop
         self._registry = registry
         self._paths = paths
         self._settings = settings
+        self._access = access
+        self._leases = leases
         self._listeners: list[int] = []
         self._udp_ports: list[UdpPort] = []
+        self._tasks = asyncio.TaskGroup()
         self._left = asyncio.Event()
         """Set whenever a connection is gone."""
         self._connections: dict[Protocol, dict[uuid.UUID, RtspConnection]] = {}
@@ -70,10 +83,12 @@ class RtspServer:
         return self._connections
 
     async def __aenter__(self) -> Self:
+        await self._tasks.__aenter__()
         try:
             self._open()
         except BaseException:
             self._close_listeners()
+            await self._tasks.__aexit__(None, None, None)
             raise
         return self
 
@@ -81,6 +96,7 @@ class RtspServer:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self.close()
+        await self._tasks.__aexit__(None, None, None)
 
     async def close(self) -> None:
         """Take no more clients, send away those there are, and wait until they are gone. Once is enough.
@@ -107,7 +123,14 @@ class RtspServer:
         plain = settings.rtsp_encryption is not Encryption.STRICT
         udp = self._open_udp() if plain and Lower.UDP in transports else None
         shared = Shared(
-            loop=self._loop, registry=self._registry, paths=self._paths, settings=settings, udp=udp
+            loop=self._loop,
+            registry=self._registry,
+            paths=self._paths,
+            settings=settings,
+            access=self._access,
+            leases=self._leases,
+            tasks=self._tasks,
+            udp=udp,
         )
         if plain:
             self._open_service(

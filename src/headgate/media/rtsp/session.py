@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from headgate.core.auth import Access, Leases
 from headgate.core.config import GlobalConf
 from headgate.core.registry import Registry
 from headgate.core.service import Endpoint, Service
@@ -70,6 +72,10 @@ class Shared:
     registry: Registry
     paths: Paths
     settings: GlobalConf
+    access: Access
+    leases: Leases
+    tasks: asyncio.TaskGroup
+    """The server's, for decisions that take time. A task in it must not raise."""
     udp: UdpPorts | None
     """None where UDP is off."""
 

@@ -6,6 +6,8 @@ import re
 from dataclasses import dataclass, replace
 from urllib.parse import unquote
 
+from headgate.core.config.secrets import redacted_query
+
 __all__ = ["Url", "track_control"]
 
 SIZE_LIMIT = 2048
@@ -37,7 +39,8 @@ class Url:
         form = FORM.fullmatch(text) if len(text) <= SIZE_LIMIT else None
         authority = AUTHORITY.fullmatch(form["authority"]) if form else None
         if form is None or authority is None or int(authority["port"] or 0) > 65535:
-            raise ValueError(f"not an RTSP URL: {text[:80]!r}")
+            # Behind the last "@": what is before it may be a password that has one in it.
+            raise ValueError(f"not an RTSP URL: {redacted_query(text.rpartition('@')[2])[:80]!r}")
         host = authority["host"] + (f":{authority['port']}" if authority["port"] else "")
         return cls(
             scheme=form["scheme"].lower(), host=host, path=(form["path"] or "/")[1:], query=form["query"]

@@ -1,0 +1,100 @@
+"""Who may come to the operator's listener, before any route sees the request."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from starlette.datastructures import Headers
+from starlette.responses import Response
+from starlette.types import Scope
+
+from headgate.api.failure import APPLICATIONS, SERVICES, failure, within
+from headgate.api.view import View
+from headgate.core.auth import Action, Grant, Request
+from headgate.core.auth.authorization import REALM, Basic, Bearer, parse
+from headgate.core.auth.request import address
+from headgate.core.config.networks import Network
+from headgate.core.errors import CredentialsMissing, Denied
+
+__all__ = ["CHALLENGE", "Entrance"]
+
+CHALLENGE = f'Basic realm="{REALM}"'
+OPEN_TO_ALL = "/health"
+"""Load balancers and orchestrators have no credentials, and it tells them nothing else."""
+QUERY_LIMIT = 16_384
+
+
+class Entrance:
+    def __init__(self, view: View, *, trusted: Callable[[], Sequence[Network]]) -> None:
+        """`trusted`: proxies whose X-Forwarded-For is believed."""
+        self._view = view
+        self._trusted = trusted
+
+    async def admit(self, scope: Scope) -> Grant | Response:
+        """The grant, or the answer where there is none."""
+        path: str = scope["path"]
+        if within(path, OPEN_TO_ALL) or self._has_its_own_token(path):
+            return Grant()
+        access = self._view.access
+        try:
+            request = self._request(scope)
+            return access.known(request) or await access.check(request)
+        except CredentialsMissing:
+            return _denied(path)
+        except Denied:
+            await access.slow_down()
+            return _denied(path)
+
+    def _has_its_own_token(self, path: str) -> bool:
+        """The applications dialect, where it is configured to ask for one itself."""
+        return within(path, APPLICATIONS) and bool(self._view.configuration().applications.access_token)
+
+    def _request(self, scope: Scope) -> Request:
+        """Raises Denied for credentials that cannot be understood."""
+        headers = Headers(scope=scope)
+        header = headers.get("authorization")
+        given = parse(header) if header is not None else None
+        if header is not None and not isinstance(given, Basic | Bearer):
+            raise Denied
+        query = scope["query_string"]
+        if len(query) > QUERY_LIMIT:
+            raise Denied
+        return Request(
+            action=_action(scope["path"]),
+            query=query.decode("latin-1"),
+            user=given.user if isinstance(given, Basic) else "",
+            password=given.password if isinstance(given, Basic) else "",
+            token=given.token if isinstance(given, Bearer) else "",
+            ip=_client(
+                (scope.get("client") or ("", 0))[0],
+                forwarded=headers.getlist("x-forwarded-for"),
+                trusted=self._trusted(),
+            ),
+            protocol="http",
+        )
+
+
+def _action(path: str) -> Action:
+    if path == "/metrics":
+        return Action.METRICS
+    return Action.PPROF if within(path, "/debug/pprof") else Action.API
+
+
+def _denied(path: str) -> Response:
+    headers = {"www-authenticate": CHALLENGE}
+    if within(path, SERVICES) or within(path, APPLICATIONS):
+        return failure(path, status=401, detail="access denied", headers=headers)
+    return Response(status_code=401, headers=headers)  # without a body, as seed 002's server
+
+
+def _client(peer: str, *, forwarded: Sequence[str], trusted: Sequence[Network]) -> str:
+    """The address a request comes from: behind trusted proxies, what the last of them was told."""
+    hops = [hop.strip() for line in forwarded for hop in line.split(",")]
+    while hops and _is_in(peer, trusted):
+        peer = hops.pop()
+    return peer
+
+
+def _is_in(ip: str, networks: Sequence[Network]) -> bool:
+    parsed = address(ip)
+    return parsed is not None and any(parsed in network for network in networks)

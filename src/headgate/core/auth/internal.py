@@ -1,0 +1,110 @@
+"""`authMethod: internal`: the users of the configuration."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Sequence
+
+from headgate.core.auth.grant import Grant
+from headgate.core.auth.password import ARGON2, Passwords
+from headgate.core.auth.permission import permits
+from headgate.core.auth.request import Request, address
+from headgate.core.config.secrets import REDACTED
+from headgate.core.config.users import AuthInternalUser
+from headgate.core.errors import Denied
+
+__all__ = ["InternalUsers"]
+
+ANYBODY = "any"
+
+Judgement = Generator[tuple[str, str], bool, Grant | None]
+"""Yields a credential and what was given for it, is sent whether they agree, and returns the grant."""
+
+
+class InternalUsers:
+    """A name that nobody has costs as much time as a password that is wrong.
+
+    Where no name fits, the password is compared with a spare one, whose verdict counts for nothing.
+    """
+
+    def __init__(self, users: Sequence[AuthInternalUser], *, passwords: Passwords) -> None:
+        self._anybody = [user for user in users if user.user == ANYBODY]
+        self._named = [user for user in users if user.user != ANYBODY]
+        self._passwords = passwords
+        hashed = [user.password for user in self._named if _is_costly(user)]
+        self._costly = bool(hashed)
+        self._spare = next(iter(hashed or [user.password for user in self._named]), "")
+
+    def open_to(self, request: Request) -> Grant | None:
+        return Grant(proven=False) if any(_may(user, request) for user in self._anybody) else None
+
+    def login(self, request: Request) -> str | None:
+        return None if request.anonymous else request.login
+
+    def known(self, request: Request) -> Grant | None:
+        if request.proof is not None:
+            return _granted(self._prove(request))
+        judgement = self._judge(request)
+        try:
+            credential, given = next(judgement)
+            while True:
+                verdict = self._passwords.known(credential, given, user=request.user)
+                if verdict is None:
+                    return None
+                credential, given = judgement.send(verdict)
+        except StopIteration as end:
+            return _granted(end.value)
+
+    async def check(self, request: Request) -> Grant:
+        judgement = self._judge(request)
+        try:
+            credential, given = next(judgement)
+            while True:
+                verdict = await self._passwords.check(credential, given, user=request.user, ip=request.ip)
+                credential, given = judgement.send(verdict)
+        except StopIteration as end:
+            return _granted(end.value)
+
+    def _judge(self, request: Request) -> Judgement:
+        meant: list[AuthInternalUser] = []
+        for user in self._named:
+            fits = yield user.user, request.user
+            meant += [user] * fits
+        granted = False
+        for user in meant:
+            proven = yield user.password, request.password
+            granted |= proven and _may(user, request)
+        if not meant or (self._costly and not any(_is_costly(user) for user in meant)):
+            yield self._spare, request.password
+        # The placeholder is shown to whoever reads the configuration, so it proves nothing.
+        return Grant(user=request.user) if granted and request.password != REDACTED else None
+
+    def _prove(self, request: Request) -> Grant | None:
+        if request.proof is None:
+            return None
+        meant = [user for user in self._named if user.user == request.proof.user]
+        proven = [user for user in meant if request.proof.proves(password=user.password)]
+        if not meant:
+            request.proof.proves(password=self._spare)
+        proven = [user for user in proven if user.password != REDACTED]
+        return Grant(user=request.proof.user) if any(_may(user, request) for user in proven) else None
+
+
+def _granted(grant: Grant | None) -> Grant:
+    if grant is None:
+        raise Denied
+    return grant
+
+
+def _may(user: AuthInternalUser, request: Request) -> bool:
+    return permits(user.permissions, request) and _comes_from(user, request.ip)
+
+
+def _comes_from(user: AuthInternalUser, ip: str) -> bool:
+    if not user.ips:
+        return True
+    source = address(ip)
+    return source is not None and any(source in network for network in user.ips)
+
+
+def _is_costly(user: AuthInternalUser) -> bool:
+    return user.password.startswith(ARGON2)
