@@ -4,6 +4,7 @@
 //! each batch, and `expire` at `deadline`.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering::SeqCst;
 use std::time::{Duration, Instant};
 
 use crate::Handle;
@@ -11,8 +12,9 @@ use crate::codec::Codec;
 use crate::counters::{Counters, Table};
 use crate::reorder::Reorder;
 use crate::repacketise::Repacketiser;
-use crate::rtcp::{self, Report, ReportBlock};
+use crate::rtcp::{self, Report, ReportBlock, SenderReport};
 use crate::rtp::{Header, Reception};
+use crate::splice::Splice;
 use crate::stream::Stream;
 use crate::unit::{Unit, UnitBuilder};
 
@@ -49,6 +51,16 @@ struct TrackIn {
     /// RFC 3550 6.4.1 LSR and when it came.
     last_report: Option<(u32, Instant)>,
     last_key: Instant,
+    succession: Option<Box<Succession>>,
+}
+
+/// A track that another flow fed before this one.
+#[derive(Debug, Default)]
+struct Succession {
+    splice: Option<Splice>,
+    /// Readers have the pictures of the other flow: nothing of ours makes sense before our key frame.
+    began: bool,
+    scratch: Vec<u8>,
 }
 
 impl Publisher {
@@ -69,6 +81,7 @@ impl Publisher {
             repacketiser: None,
             last_report: None,
             last_key: now,
+            succession: track.live().ssrc.map(|_| Box::default()),
         });
         Self { handle, counters, paused: false, tracks: tracks.collect(), stream, tally: Tally::default() }
     }
@@ -92,7 +105,7 @@ impl Publisher {
         let input = &mut tracks[track];
         let clock_rate = input.clock_rate;
         input.reception.get_or_insert_with(|| Reception::new(&header, clock_rate, now)).packet(&header, now);
-        let mut out = Out { stream, counters, units, track };
+        let mut out = Out { stream, counters, units, track, flow: self.handle };
         if let Some(mut reorder) = input.reorder.take() {
             reorder.packet(header.sequence, packet, now, |ordered| input.ordered(ordered, now, &mut out));
             input.reorder = Some(reorder);
@@ -107,7 +120,15 @@ impl Publisher {
         let read = rtcp::read(packet, |report| {
             if let Report::Sender(sender) = report {
                 tracks[track].last_report = Some(((sender.ntp >> 16) as u32, now));
-                stream.tracks[track].reported(&sender, now);
+                let splice = tracks[track].splice();
+                let Some((ssrc, rtp_timestamp)) = splice
+                    .map_or(Some((sender.ssrc, sender.rtp_timestamp)), |splice| {
+                        splice.report(sender.ssrc, sender.rtp_timestamp)
+                    })
+                else {
+                    return;
+                };
+                stream.tracks[track].reported(&SenderReport { ssrc, rtp_timestamp, ..sender }, now);
             }
         });
         match read {
@@ -121,7 +142,7 @@ impl Publisher {
         let Self { tracks, stream, counters, tally, .. } = self;
         for (track, input) in tracks.iter_mut().enumerate() {
             if !input.codec.is_video() && input.builder.started().is_some() {
-                input.flush(now, &mut Out { stream, counters, units, track });
+                input.flush(now, &mut Out { stream, counters, units, track, flow: self.handle });
             }
         }
         if tally.bytes > 0 {
@@ -148,7 +169,7 @@ impl Publisher {
     pub fn expire(&mut self, now: Instant, units: &mut Vec<Arc<Unit>>) {
         let Self { tracks, stream, counters, .. } = self;
         for (track, input) in tracks.iter_mut().enumerate() {
-            let mut out = Out { stream, counters, units: &mut *units, track };
+            let mut out = Out { stream, counters, units: &mut *units, track, flow: self.handle };
             if let Some(mut reorder) = input.reorder.take() {
                 reorder.expire(now, |ordered| input.ordered(ordered, now, &mut out));
                 input.reorder = Some(reorder);
@@ -204,6 +225,7 @@ struct Out<'a> {
     counters: &'a Counters,
     units: &'a mut Vec<Arc<Unit>>,
     track: usize,
+    flow: Handle,
 }
 
 impl TrackIn {
@@ -215,6 +237,42 @@ impl TrackIn {
     }
 
     fn whole(&mut self, packet: &[u8], header: &Header, now: Instant, out: &mut Out<'_>) {
+        let Some(mut scratch) = self.succession.as_mut().map(|it| std::mem::take(&mut it.scratch)) else {
+            self.sized(packet, header, now, out);
+            return;
+        };
+        // What waits may have to be dropped, and its numbers be given again: to this packet.
+        if let Some(splice) = self.splice()
+            && self.codec.is_video()
+            && self.builder.is_other(splice.apply(packet, header, &mut scratch).timestamp)
+        {
+            self.flush(now, out);
+        }
+        if !self.splice().is_some_and(|splice| splice.is_of(header)) {
+            self.flush(now, out);
+            self.repacketiser = None;
+            let live = out.stream.tracks[out.track].live();
+            if let Some(succession) = &mut self.succession {
+                succession.splice = Splice::new(header, &live, self.clock_rate, now);
+            }
+        }
+        match self.splice() {
+            Some(splice) => {
+                let header = splice.apply(packet, header, &mut scratch);
+                self.sized(&scratch, &header, now, out);
+            }
+            None => self.sized(packet, header, now, out),
+        }
+        if let Some(succession) = &mut self.succession {
+            succession.scratch = scratch;
+        }
+    }
+
+    fn splice(&self) -> Option<Splice> {
+        self.succession.as_ref()?.splice
+    }
+
+    fn sized(&mut self, packet: &[u8], header: &Header, now: Instant, out: &mut Out<'_>) {
         if self.repacketiser.is_none() && packet.len() <= out.stream.payload_size {
             self.add(packet, header, now, out);
             return;
@@ -251,12 +309,30 @@ impl TrackIn {
     }
 
     fn flush(&mut self, now: Instant, out: &mut Out<'_>) {
+        if self.builder.started().is_none() {
+            return;
+        }
         let track = &out.stream.tracks[out.track];
+        if !track.is_fed_by(out.flow) {
+            self.builder.skip(); // another flow has taken the track
+            return;
+        }
+        if let Some(succession) = &mut self.succession
+            && !succession.began
+        {
+            if self.codec.is_video() && !self.builder.is_key() {
+                self.builder.skip();
+                // The numbers of what was dropped are given again.
+                succession.splice = None;
+                return;
+            }
+            succession.began = true;
+        }
         if !out.stream.has_readers() {
             track.sent(&self.builder.skip(), now);
             return;
         }
-        let datagrams = out.stream.datagram_readers.load(std::sync::atomic::Ordering::SeqCst) > 0;
+        let datagrams = out.stream.datagram_readers.load(SeqCst) > 0;
         let (unit, sent) = self.builder.finish(datagrams);
         track.sent(&sent, now);
         out.units.push(Arc::new(unit));
@@ -265,8 +341,6 @@ impl TrackIn {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::Ordering::SeqCst;
-
     use super::*;
     use crate::rtp::tests::packet;
     use crate::stream::TrackSpec;
@@ -409,5 +483,56 @@ mod tests {
         assert_eq!(seen, [Report::Sender(expected), Report::Bye]);
         publisher.rtcp(0, &report[..20], now);
         assert_eq!(publisher.counters.rtcp_packets_in_error.get(), 1);
+    }
+
+    fn numbers(unit: &Unit) -> Vec<(u16, u32, u32)> {
+        let headers = unit.raw.chunks(16).filter_map(Header::parse);
+        headers.map(|header| (header.sequence, header.timestamp, header.ssrc)).collect()
+    }
+
+    #[test]
+    fn a_successor_goes_on_with_its_first_key_frame() {
+        let now = Instant::now();
+        let (mut first, table) = publisher(Codec::H264, false, now);
+        feed(&mut first, &[packet(9, 100, true, IDR)], now);
+        let stream = Arc::clone(&first.stream);
+        let later = now + Duration::from_secs(1);
+        let mut second = Publisher::new(3, Arc::clone(&stream), table.add(3, later), false, later);
+        stream.tracks[0].give_to(3);
+        assert!(feed(&mut first, &[packet(10, 200, true, IDR)], later).is_empty(), "it has lost the track");
+        let units = feed(
+            &mut second,
+            &[
+                packet(700, 5000, false, SLICE),
+                packet(701, 5000, true, SLICE),
+                packet(702, 8000, false, IDR),
+                packet(703, 8000, true, IDR),
+                packet(704, 11000, true, SLICE),
+            ],
+            later,
+        );
+        assert_eq!(units.iter().map(|unit| unit.kind).collect::<Vec<_>>(), [Kind::Key, Kind::Delta]);
+        let ssrc = stream.tracks[0].live().ssrc.expect("sent");
+        assert_eq!(numbers(&units[0]), [(10, 90_100, ssrc), (11, 90_100, ssrc)]);
+        assert_eq!(numbers(&units[1]), [(12, 93_100, ssrc)]);
+    }
+
+    #[test]
+    fn a_successor_whose_pictures_are_too_large_is_cut_and_goes_on() {
+        let now = Instant::now();
+        let (mut first, table) = publisher(Codec::H264, false, now);
+        feed(&mut first, &[packet(9, 100, true, IDR)], now);
+        let stream = Arc::clone(&first.stream);
+        let mut second = Publisher::new(3, Arc::clone(&stream), table.add(3, now), true, now);
+        let large = |first: u8| [&[first], &[9; 4000][..]].concat();
+        let packets = [
+            packet(1, 0, true, &large(0x41)),
+            packet(2, 3000, true, &large(0x65)),
+            packet(3, 6000, true, SLICE),
+        ];
+        let units = feed(&mut second, &packets, now);
+        assert_eq!(units.iter().map(|unit| unit.packets).collect::<Vec<_>>(), [3, 1]);
+        assert_eq!(numbers(&units[1])[0].0, 13);
+        assert_eq!(stream.tracks[0].live().next_sequence, 14);
     }
 }

@@ -1,7 +1,7 @@
 //! A stream: a path's live media. One publisher flow makes units, every worker
 //! that has readers of it gets each unit once.
 
-use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -31,6 +31,8 @@ pub struct Stream {
 #[derive(Debug)]
 pub struct Track {
     pub spec: TrackSpec,
+    /// The flow whose packets are this track's; 0 while that was never said.
+    owner: AtomicU64,
     /// Locked once a unit by the publisher, once a report by readers.
     live: Mutex<Live>,
 }
@@ -46,6 +48,8 @@ pub struct Live {
     /// An RTP timestamp and the NTP time it stands for, and when that was known:
     /// from the publisher's sender report, before the first one from its arrival.
     clock: Option<(u64, u32, Instant)>,
+    /// When the newest unit was sent on.
+    pub at: Option<Instant>,
 }
 
 impl Stream {
@@ -56,7 +60,7 @@ impl Stream {
         counters: Arc<Counters>,
         workers: usize,
     ) -> Self {
-        let tracks = specs.iter().map(|spec| Track { spec: *spec, live: Mutex::default() }).collect();
+        let tracks = specs.iter().copied().map(Track::new).collect();
         Self {
             handle,
             tracks,
@@ -73,6 +77,20 @@ impl Stream {
 }
 
 impl Track {
+    pub fn new(spec: TrackSpec) -> Self {
+        Self { spec, owner: AtomicU64::new(0), live: Mutex::default() }
+    }
+
+    /// From now on the packets of this flow are the track's, and no other's.
+    pub fn give_to(&self, flow: Handle) {
+        self.owner.store(flow, SeqCst);
+    }
+
+    pub fn is_fed_by(&self, flow: Handle) -> bool {
+        let owner = self.owner.load(SeqCst);
+        owner == flow || owner == 0
+    }
+
     pub fn live(&self) -> Live {
         *self.live.lock().expect("no holder panics")
     }
@@ -86,6 +104,7 @@ impl Track {
         }
         live.next_sequence = unit.last_sequence.wrapping_add(1);
         live.timestamp = unit.timestamp;
+        live.at = Some(now);
         live.packets = live.packets.wrapping_add(unit.packets);
         live.octets = live.octets.wrapping_add(unit.octets);
     }

@@ -6,6 +6,7 @@
 //! Here is the loop with what sockets and time bring; `verbs` obeys commands, `ending`
 //! takes things apart.
 
+mod connecting;
 mod ending;
 mod verbs;
 
@@ -95,6 +96,14 @@ enum Route {
 struct BoundPort {
     port: Arc<Port>,
     routes: HashMap<SocketAddr, Route>,
+}
+
+impl BoundPort {
+    /// A flow whose remote port is 0 takes what comes from any port of its host.
+    fn route(&self, remote: SocketAddr) -> Option<&Route> {
+        let of_the_host = || self.routes.get(&SocketAddr::new(remote.ip(), 0));
+        self.routes.get(&remote).or_else(of_the_host)
+    }
 }
 
 #[derive(Debug)]
@@ -190,11 +199,13 @@ impl Worker {
                     Ready::Listener(i) => worker.accept(i, now),
                     Ready::Port(i) => worker.receive(i, now),
                     Ready::Connection(i) => {
+                        worker.establish(i, now);
                         if event.is_writable() {
                             worker.write(i, now);
                         }
                         if event.is_readable() || event.is_read_closed() || event.is_error() {
                             worker.read(i, now);
+                            worker.establish(i, now);
                         }
                     }
                 });
@@ -382,7 +393,7 @@ impl Worker {
             let mut units: Vec<(usize, Vec<Arc<Unit>>)> = Vec::new();
             let Some(bound) = self.ports.get(i) else { break };
             let (publishers, table) = (&mut self.publishers, &self.shared.table);
-            let result = receiver.receive(&bound.port, |remote, packet| match bound.routes.get(&remote) {
+            let result = receiver.receive(&bound.port, |remote, packet| match bound.route(remote) {
                 Some(Route::Rtp(publisher, track)) => {
                     if let Some(DatagramPublisher { flow, .. }) = publishers.get_mut(*publisher) {
                         if heard.last() != Some(publisher) {
