@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import logging
 import uuid
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 
-from headgate.core.errors import HeadgateError, NotFound
+from headgate.core.errors import Denied, HeadgateError, NotFound
 from headgate.core.service import Endpoint, Service
 from headgate.core.session import CloseReason, SessionId
 from headgate.engine import Accepted, Closed, Connection, Event, Malformed, Received, Refusal
@@ -20,6 +21,7 @@ from headgate.media.rtsp.sdp import SessionDescription
 from headgate.media.rtsp.session import ENGINE_REASONS, RtspSession, Shared
 from headgate.media.rtsp.state import State
 from headgate.media.rtsp.transport import Lower
+from headgate.media.rtsp.wait import Wait
 
 __all__ = ["RtspConnection"]
 
@@ -27,7 +29,11 @@ logger = logging.getLogger(__name__)
 
 
 class RtspConnection:
-    """Lives from `Accepted` to `Closed`. Its methods run on the event loop and never wait."""
+    """Lives from `Accepted` to `Closed`. Its methods run on the event loop and never wait.
+
+    A decision that depends on something which is not here yet waits in a task; there is one at most,
+    because the machine looks at no request before the one before it is answered.
+    """
 
     def __init__(
         self,
@@ -54,6 +60,7 @@ class RtspConnection:
         self._machine = ServerProtocol(transports=transports, now=self._loop.time())
         self._description: SessionDescription | None = None
         self._timer: asyncio.TimerHandle | None = None
+        self._deciding: asyncio.Task[None] | None = None
         self._over = False
         self._complained = False
 
@@ -74,11 +81,13 @@ class RtspConnection:
     def hang_up(self) -> None:
         """Close the connection, once what is queued for the client was sent."""
         self._over = True
+        self._stop_deciding()
         self.session = None
         self._shared.loop.engine.close(self.handle)
 
     def _closed(self, reason: EngineReason) -> None:
         self._over = True
+        self._stop_deciding()
         if self._timer is not None:
             self._timer.cancel()
         if self.session is not None:
@@ -117,28 +126,67 @@ class RtspConnection:
             case _:
                 self._decide(event)
 
+    # Decisions
+
     def _decide(self, event: events.Event) -> None:
+        """Answer at once where nothing has to be waited for."""
+        with self._refusing():
+            wait = self._answer(event)
+            if wait is not None:
+                self._deciding = self._shared.tasks.create_task(self._decide_later(event, wait))
+
+    async def _decide_later(self, event: events.Event, wait: Wait | None) -> None:
         try:
-            match event:
-                case events.DescribeRequested():
-                    _, publication = self._shared.paths.ready(event.path)
-                    self._machine.describe_ok(publication.description)
-                case events.AnnounceRequested():
-                    self._announce(event)
-                case events.SetupRequested():
-                    self._setup(event)
-                case events.PlayRequested():
-                    self._play()
-                case events.RecordRequested():
-                    self._record()
-                case events.PauseRequested():
-                    self._pause()
+            with self._refusing():
+                while wait is not None:
+                    async with asyncio.timeout(wait.timeout):
+                        await wait.until()
+                    wait = self._answer(event)
+            self._deciding = None
+            self._work()
+        except Exception:
+            # A bug in one decision ends its connection, and not the group of everybody's tasks.
+            logger.exception("a bug while deciding for %s; closing its connection", self.remote)
+            self._shared.loop.engine.close(self.handle)
+
+    def _stop_deciding(self) -> None:
+        if self._deciding is not None:
+            self._deciding.cancel()
+            self._deciding = None
+
+    @contextmanager
+    def _refusing(self) -> Iterator[None]:
+        """What is raised inside is the answer."""
+        try:
+            yield
         except NotFound as error:
             self._machine.refuse(Status.NOT_FOUND, str(error))
+        except Denied as error:
+            self._machine.refuse(Status.UNAUTHORIZED, str(error))
         except HeadgateError as error:
             self._machine.refuse(Status.BAD_REQUEST, str(error))
+        except TimeoutError:
+            self._machine.refuse(Status.SERVICE_UNAVAILABLE, "what it depends on did not come in time")
         except (ValueError, OSError) as error:  # the engine's: tracks or ports it cannot take
             self._machine.refuse(Status.BAD_REQUEST, str(error))
+
+    def _answer(self, event: events.Event) -> Wait | None:
+        """Tell the machine what was decided. Where a Wait is returned nothing was done yet."""
+        match event:
+            case events.DescribeRequested():
+                _, publication = self._shared.paths.ready(event.path)
+                self._machine.describe_ok(publication.description)
+            case events.AnnounceRequested():
+                self._announce(event)
+            case events.SetupRequested():
+                self._setup(event)
+            case events.PlayRequested():
+                self._play()
+            case events.RecordRequested():
+                self._record()
+            case events.PauseRequested():
+                self._pause()
+        return None
 
     def _announce(self, event: events.AnnounceRequested) -> None:
         # Only looked at here: the path is taken at RECORD, so that who announces and never
@@ -250,6 +298,7 @@ class RtspConnection:
     def _end_session(self, reason: CloseReason) -> None:
         session, self.session = self.session, None
         self._description = None
+        self._stop_deciding()  # the machine has answered, if it still waited
         if session is not None:
             self._shared.registry.close(session, reason)
 

@@ -50,6 +50,7 @@ class RtspServer:
         self._settings = settings
         self._listeners: list[int] = []
         self._udp_ports: list[UdpPort] = []
+        self._tasks = asyncio.TaskGroup()
         self._left = asyncio.Event()
         """Set whenever a connection is gone."""
         self._connections: dict[Protocol, dict[uuid.UUID, RtspConnection]] = {}
@@ -62,10 +63,12 @@ class RtspServer:
         return self._connections
 
     async def __aenter__(self) -> Self:
+        await self._tasks.__aenter__()
         try:
             self._open()
         except BaseException:
             self._close_listeners()
+            await self._tasks.__aexit__(None, None, None)
             raise
         return self
 
@@ -73,6 +76,7 @@ class RtspServer:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self.close()
+        await self._tasks.__aexit__(None, None, None)
 
     async def close(self) -> None:
         """Take no more clients, send away those there are, and wait until they are gone. Once is enough.
@@ -99,7 +103,12 @@ class RtspServer:
         plain = settings.rtsp_encryption is not Encryption.STRICT
         udp = self._open_udp() if plain and Lower.UDP in transports else None
         shared = Shared(
-            loop=self._loop, registry=self._registry, paths=self._paths, settings=settings, udp=udp
+            loop=self._loop,
+            registry=self._registry,
+            paths=self._paths,
+            settings=settings,
+            tasks=self._tasks,
+            udp=udp,
         )
         if plain:
             self._open_service(

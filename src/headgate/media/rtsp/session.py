@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -71,6 +72,8 @@ class Shared:
     registry: Registry
     paths: Paths
     settings: GlobalConf
+    tasks: asyncio.TaskGroup
+    """The server's, for decisions that take time. A task in it must not raise."""
     udp: UdpPorts | None
     """None where UDP is off."""
 
