@@ -47,6 +47,8 @@ class CloseReason(enum.StrEnum):
     PROTOCOL_ERROR = "the client broke the protocol"
     PUBLISHER_GONE = "the publisher left"
     OVERRIDDEN = "another publisher took the path"
+    SOURCE_LOST = "the source failed"
+    UNWANTED = "nobody reads it any more"
     RECONFIGURED = "its path is not configured any more"
     SHUTDOWN = "the server is stopping"
     FAULT = "a bug in the server"
@@ -125,6 +127,11 @@ class Session(ABC):
         """How its packets travel, where the protocol leaves a choice: "TCP", "UDP"."""
         self.finished: list[Counters] = []
         """Final totals of flows that are gone from `flows` while the session goes on."""
+
+    @property
+    def kind(self) -> str:
+        """What `/v3` calls it where it is a path's source or reader."""
+        return f"{self.service.protocol}Session"
 
     @property
     @abstractmethod

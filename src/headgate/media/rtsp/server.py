@@ -26,6 +26,7 @@ from headgate.media.rtsp.connection import RtspConnection
 from headgate.media.rtsp.message import Status
 from headgate.media.rtsp.session import Shared, UdpPorts
 from headgate.media.rtsp.transport import Lower
+from headgate.media.sources import Sources
 
 __all__ = ["RtspServer"]
 
@@ -43,10 +44,13 @@ class RtspServer:
     Leaving it ends its sessions (`SHUTDOWN`) and connections.
     """
 
-    def __init__(self, *, loop: EngineLoop, registry: Registry, paths: Paths, settings: GlobalConf) -> None:
+    def __init__(
+        self, *, loop: EngineLoop, registry: Registry, paths: Paths, sources: Sources, settings: GlobalConf
+    ) -> None:
         self._loop = loop
         self._registry = registry
         self._paths = paths
+        self._sources = sources
         self._settings = settings
         self._listeners: list[int] = []
         self._udp_ports: list[UdpPort] = []
@@ -106,6 +110,7 @@ class RtspServer:
             loop=self._loop,
             registry=self._registry,
             paths=self._paths,
+            sources=self._sources,
             settings=settings,
             tasks=self._tasks,
             udp=udp,

@@ -32,6 +32,7 @@ from headgate.media.path import Path, Paths
 from headgate.media.rtsp.protocol import SetupTrack
 from headgate.media.rtsp.sdp import SessionDescription
 from headgate.media.rtsp.transport import Lower, Pair
+from headgate.media.sources import Sources
 
 __all__ = ["ENGINE_REASONS", "RtspSession", "Shared", "UdpPorts"]
 
@@ -71,6 +72,7 @@ class Shared:
     loop: EngineLoop
     registry: Registry
     paths: Paths
+    sources: Sources
     settings: GlobalConf
     tasks: asyncio.TaskGroup
     """The server's, for decisions that take time. A task in it must not raise."""
