@@ -1,6 +1,6 @@
 """The engine as the rest of headgate sees it: verbs down, events up.
 
-This is the only importer of the Rust extension. `Loop` joins the engine's event
+This is the only importer of the Rust extension. `EngineLoop` joins the engine's event
 queue to asyncio; everything else here is the vocabulary of the boundary.
 """
 

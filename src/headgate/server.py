@@ -99,6 +99,7 @@ class Server:
             started=self.started,
             version=importlib.metadata.version("headgate"),
             refusals=self.rtsp.refusals,
+            closures=self.rtsp.closures,
         )
         self.operator: Endpoint | None = None
         """Where the operator's listener is; None where it is off."""

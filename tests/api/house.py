@@ -91,6 +91,7 @@ class House:
             paths=self.paths,
             connections={Protocol.RTSP: self.rtsp_connections},
             refusals={404: 3, 400: 2},
+            closures={"peer": 7},
             configuration=lambda: self.configuration,
             started=LONG_AGO,
             version="1.2.3",

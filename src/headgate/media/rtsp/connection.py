@@ -43,7 +43,7 @@ class RtspConnection:
         service: Service,
         transports: Collection[Lower],
         on_refusal: Callable[[Status], None],
-        on_closed: Callable[[RtspConnection], None],
+        on_closed: Callable[[RtspConnection, EngineReason], None],
     ) -> None:
         self.uuid = uuid.uuid4()
         self.created = datetime.now(UTC)
@@ -93,7 +93,7 @@ class RtspConnection:
         if self.session is not None:
             self._shared.registry.close(self.session, ENGINE_REASONS[reason])
         logger.debug("%s connection of %s closed: %s", self.service.name, self.remote, reason.name)
-        self._on_closed(self)
+        self._on_closed(self, reason)
 
     # The machine
 

@@ -245,7 +245,7 @@ class RtspSession(Session):
         if not isinstance(event, Closed):
             return
         self._flows.remove(event.handle)
-        self.finished.append(event.counters)
+        self.finish(event.counters)
         if event.handle != self._flow:
             return
         self._flow = None
