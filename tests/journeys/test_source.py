@@ -231,9 +231,11 @@ def test_readers_are_sent_elsewhere(gate: Gate, second_gate: OpenGate, stage: St
         for name in paths:
             assert len(ffmpeg.probe(second.rtsp(name))) == 2
         # And a source follows, too.
-    with second_gate({"moved": paths["moved"], "empty": paths["empty"]}) as second:
-        with Gate.open(stage.directory, settings(paths={"cam": source(second.rtsp("moved"))})) as third:
-            third.events.publishes("cam")
+    with (
+        second_gate({"moved": paths["moved"]}) as second,
+        Gate.open(stage.directory, settings(paths={"cam": source(second.rtsp("moved"))})) as third,
+    ):
+        third.events.publishes("cam")
 
 
 def test_no_password_is_shown(gate: Gate, second_gate: OpenGate) -> None:

@@ -14,7 +14,7 @@ use crate::reorder::Reorder;
 use crate::repacketise::Repacketiser;
 use crate::rtcp::{self, Report, ReportBlock, SenderReport};
 use crate::rtp::{Header, Reception};
-use crate::splice::Splice;
+use crate::splice::{Clock, Offset, Splice};
 use crate::stream::Stream;
 use crate::unit::{Unit, UnitBuilder};
 
@@ -32,6 +32,8 @@ pub struct Publisher {
     tracks: Vec<TrackIn>,
     /// Added to the counters once a turn, not once a packet.
     tally: Tally,
+    /// Of a successor's clock.
+    offset: Offset,
 }
 
 #[derive(Debug, Default)]
@@ -52,6 +54,8 @@ struct TrackIn {
     last_report: Option<(u32, Instant)>,
     last_key: Instant,
     succession: Option<Box<Succession>>,
+    /// As the publisher last reported it.
+    clock: Option<Clock>,
 }
 
 /// A track that another flow fed before this one.
@@ -82,8 +86,17 @@ impl Publisher {
             last_report: None,
             last_key: now,
             succession: track.live().ssrc.map(|_| Box::default()),
+            clock: None,
         });
-        Self { handle, counters, paused: false, tracks: tracks.collect(), stream, tally: Tally::default() }
+        Self {
+            handle,
+            counters,
+            paused: false,
+            tracks: tracks.collect(),
+            stream,
+            tally: Tally::default(),
+            offset: None,
+        }
     }
 
     pub fn pause(&mut self, paused: bool) {
@@ -101,11 +114,11 @@ impl Publisher {
         if self.paused {
             return;
         }
-        let Self { tracks, stream, counters, .. } = self;
+        let Self { tracks, stream, counters, offset, .. } = self;
         let input = &mut tracks[track];
         let clock_rate = input.clock_rate;
         input.reception.get_or_insert_with(|| Reception::new(&header, clock_rate, now)).packet(&header, now);
-        let mut out = Out { stream, counters, units, track, flow: self.handle };
+        let mut out = Out { stream, counters, units, track, flow: self.handle, offset };
         if let Some(mut reorder) = input.reorder.take() {
             reorder.packet(header.sequence, packet, now, |ordered| input.ordered(ordered, now, &mut out));
             input.reorder = Some(reorder);
@@ -116,19 +129,23 @@ impl Publisher {
 
     pub fn rtcp(&mut self, track: usize, packet: &[u8], now: Instant) {
         self.tally.bytes += packet.len();
-        let Self { tracks, stream, .. } = self;
+        let Self { tracks, stream, offset, handle, .. } = self;
         let read = rtcp::read(packet, |report| {
             if let Report::Sender(sender) = report {
                 tracks[track].last_report = Some(((sender.ntp >> 16) as u32, now));
-                let splice = tracks[track].splice();
-                let Some((ssrc, rtp_timestamp)) = splice
-                    .map_or(Some((sender.ssrc, sender.rtp_timestamp)), |splice| {
-                        splice.report(sender.ssrc, sender.rtp_timestamp)
-                    })
-                else {
-                    return;
+                let input = &mut tracks[track];
+                let SenderReport { ssrc, ntp, rtp_timestamp: timestamp, .. } = sender;
+                input.clock = Some(Clock { ssrc, ntp, timestamp });
+                let told = match (&input.succession, input.splice()) {
+                    (None, _) => Some(sender),
+                    (Some(_), None) => None, // nothing of it was sent yet
+                    (Some(_), Some(splice)) => {
+                        splice.report(sender, &stream.tracks[track].live(), offset, input.clock_rate)
+                    }
                 };
-                stream.tracks[track].reported(&SenderReport { ssrc, rtp_timestamp, ..sender }, now);
+                if let Some(told) = told.filter(|_| stream.tracks[track].is_fed_by(*handle)) {
+                    stream.tracks[track].reported(&told, now);
+                }
             }
         });
         match read {
@@ -139,10 +156,13 @@ impl Publisher {
 
     /// End of a batch of packets: send on what need not wait, and count.
     pub fn turn(&mut self, table: &Table, now: Instant, units: &mut Vec<Arc<Unit>>) {
-        let Self { tracks, stream, counters, tally, .. } = self;
+        let Self { tracks, stream, counters, tally, offset, .. } = self;
         for (track, input) in tracks.iter_mut().enumerate() {
             if !input.codec.is_video() && input.builder.started().is_some() {
-                input.flush(now, &mut Out { stream, counters, units, track, flow: self.handle });
+                input.flush(
+                    now,
+                    &mut Out { stream, counters, units, track, flow: self.handle, offset: &mut *offset },
+                );
             }
         }
         if tally.bytes > 0 {
@@ -167,9 +187,10 @@ impl Publisher {
     }
 
     pub fn expire(&mut self, now: Instant, units: &mut Vec<Arc<Unit>>) {
-        let Self { tracks, stream, counters, .. } = self;
+        let Self { tracks, stream, counters, offset, .. } = self;
         for (track, input) in tracks.iter_mut().enumerate() {
-            let mut out = Out { stream, counters, units: &mut *units, track, flow: self.handle };
+            let mut out =
+                Out { stream, counters, units: &mut *units, track, flow: self.handle, offset: &mut *offset };
             if let Some(mut reorder) = input.reorder.take() {
                 reorder.expire(now, |ordered| input.ordered(ordered, now, &mut out));
                 input.reorder = Some(reorder);
@@ -226,6 +247,7 @@ struct Out<'a> {
     units: &'a mut Vec<Arc<Unit>>,
     track: usize,
     flow: Handle,
+    offset: &'a mut Offset,
 }
 
 impl TrackIn {
@@ -253,7 +275,7 @@ impl TrackIn {
             self.repacketiser = None;
             let live = out.stream.tracks[out.track].live();
             if let Some(succession) = &mut self.succession {
-                succession.splice = Splice::new(header, &live, self.clock_rate, now);
+                succession.splice = Splice::new(header, &live, self.clock, out.offset, self.clock_rate, now);
             }
         }
         match self.splice() {

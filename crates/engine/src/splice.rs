@@ -5,8 +5,9 @@
 
 use std::time::Instant;
 
+use crate::rtcp::SenderReport;
 use crate::rtp::Header;
-use crate::stream::Live;
+use crate::stream::{Live, NTP_SECOND};
 
 /// What is added to one track's packets.
 #[derive(Debug, Clone, Copy)]
@@ -18,13 +19,44 @@ pub struct Splice {
     timestamp: u32,
 }
 
+/// The successor's own clock: a source, an NTP time and the RTP timestamp that stands for it.
+#[derive(Debug, Clone, Copy)]
+pub struct Clock {
+    pub ssrc: u32,
+    pub ntp: u64,
+    pub timestamp: u32,
+}
+
+/// What lies between the successor's NTP time and that of the readers; one for all of its tracks,
+/// so that they stay side by side. `None` until one of them has reported its clock.
+pub type Offset = Option<u64>;
+
 impl Splice {
     /// Begin with the successor's packet. `None`: nothing was sent before it.
-    pub fn new(first: &Header, live: &Live, clock_rate: u32, now: Instant) -> Option<Self> {
+    pub fn new(
+        first: &Header,
+        live: &Live,
+        clock: Option<Clock>,
+        offset: &mut Offset,
+        clock_rate: u32,
+        now: Instant,
+    ) -> Option<Self> {
         let ssrc = live.ssrc?;
         let passed = now.saturating_duration_since(live.at?).as_secs_f64() * f64::from(clock_rate);
         // At least one tick: the first unit is another than the last.
-        let timestamp = live.timestamp.wrapping_add((passed as u64 as u32).max(1));
+        let mut timestamp = live.timestamp.wrapping_add((passed as u64 as u32).max(1));
+        if let Some(clock) = clock.filter(|clock| clock.ssrc == first.ssrc) {
+            let ticks = first.timestamp.wrapping_sub(clock.timestamp) as i32;
+            let own = (f64::from(ticks) / f64::from(clock_rate) * NTP_SECOND) as i64 as u64;
+            let own = clock.ntp.wrapping_add(own);
+            if let Some(offset) = *offset {
+                let wanted = live.timestamp_of(own.wrapping_add(offset), clock_rate)?;
+                let ahead = wanted.wrapping_sub(live.timestamp) as i32;
+                timestamp = live.timestamp.wrapping_add(ahead.max(1) as u32);
+            } else {
+                *offset = Some(live.ntp_of(timestamp, clock_rate)?.wrapping_sub(own));
+            }
+        }
         Some(Self {
             from: first.ssrc,
             ssrc,
@@ -54,9 +86,24 @@ impl Splice {
         spliced
     }
 
-    /// A time of the successor's reports in the readers' terms; `None`: it speaks of another source.
-    pub fn report(&self, ssrc: u32, timestamp: u32) -> Option<(u32, u32)> {
-        (ssrc == self.from).then(|| (self.ssrc, timestamp.wrapping_add(self.timestamp)))
+    /// The successor's report in the readers' terms; `None`: it speaks of another source.
+    pub fn report(
+        &self,
+        report: SenderReport,
+        live: &Live,
+        offset: &mut Offset,
+        clock_rate: u32,
+    ) -> Option<SenderReport> {
+        let rtp_timestamp = report.rtp_timestamp.wrapping_add(self.timestamp);
+        if report.ssrc != self.from {
+            return None;
+        }
+        // The first to report says what was said before: time must not jump under its readers.
+        let offset = match *offset {
+            Some(offset) => offset,
+            None => *offset.insert(live.ntp_of(rtp_timestamp, clock_rate)?.wrapping_sub(report.ntp)),
+        };
+        Some(SenderReport { ssrc: self.ssrc, ntp: report.ntp.wrapping_add(offset), rtp_timestamp, ..report })
     }
 }
 
@@ -74,13 +121,15 @@ mod tests {
         let now = Instant::now();
         let first = packet(500, 7000, false, b"x");
         let header = Header::parse(&first).expect("valid");
-        assert!(Splice::new(&header, &track.live(), 90000, now).is_none());
+        let mut offset = None;
+        assert!(Splice::new(&header, &track.live(), None, &mut offset, 90000, now).is_none());
         track.sent(
             &Sent { ssrc: 9, last_sequence: u16::MAX, timestamp: u32::MAX, packets: 1, octets: 1 },
             now,
         );
         let later = now + Duration::from_secs(1);
-        let splice = Splice::new(&header, &track.live(), 90000, later).expect("a predecessor");
+        let splice =
+            Splice::new(&header, &track.live(), None, &mut offset, 90000, later).expect("a predecessor");
         let mut out = Vec::new();
         for (n, time) in [(0_u16, 0_u32), (1, 3000)] {
             let bytes = packet(500 + n, 7000 + time, true, b"x");
@@ -89,7 +138,69 @@ mod tests {
             assert_eq!((spliced.ssrc, spliced.sequence, spliced.timestamp), (9, n, 89_999 + time));
             assert!(spliced.marker);
         }
-        assert_eq!(splice.report(header.ssrc, 7000), Some((9, 89_999)));
-        assert_eq!(splice.report(1, 7000), None);
+    }
+
+    const SECOND: u64 = 1 << 32;
+
+    #[test]
+    fn tracks_stay_side_by_side_and_their_clocks_do_not_jump() {
+        let now = Instant::now();
+        let later = now + Duration::from_secs(1);
+        let specs =
+            [90000, 48000].map(|clock_rate| TrackSpec { codec: crate::codec::Codec::Opaque, clock_rate });
+        let [video, audio] = specs.map(Track::new);
+        for (track, clock_rate) in [(&video, 90000), (&audio, 48000)] {
+            let sent = Sent { ssrc: 9, last_sequence: 0, timestamp: clock_rate, packets: 1, octets: 1 };
+            track.sent(&sent, now);
+            let old = SenderReport {
+                ssrc: 9,
+                ntp: 1000 * SECOND,
+                rtp_timestamp: clock_rate,
+                packets: 0,
+                octets: 0,
+            };
+            track.reported(&old, now);
+        }
+        // The successor's clock stands at 5000 s; both tracks begin there, but sound comes 0.2 s later.
+        let first = packet(1, 0, true, b"x");
+        let header = Header::parse(&first).expect("valid");
+        let clock = Some(Clock { ssrc: header.ssrc, ntp: 5000 * SECOND, timestamp: 0 });
+        let mut offset = None;
+        let pictures =
+            Splice::new(&header, &video.live(), clock, &mut offset, 90000, later).expect("a predecessor");
+        let sounds = later + Duration::from_millis(200);
+        let sounds =
+            Splice::new(&header, &audio.live(), clock, &mut offset, 48000, sounds).expect("a predecessor");
+        let mut out = Vec::new();
+        assert_eq!(pictures.apply(&first, &header, &mut out).timestamp, 180_000);
+        assert_eq!(sounds.apply(&first, &header, &mut out).timestamp, 96_000);
+        let own = SenderReport {
+            ssrc: header.ssrc,
+            ntp: 5010 * SECOND,
+            rtp_timestamp: 900_000,
+            packets: 0,
+            octets: 0,
+        };
+        let told = pictures.report(own, &video.live(), &mut offset, 90000).expect("its own");
+        assert_eq!((told.ssrc, told.rtp_timestamp), (9, 1_080_000));
+        assert_eq!(told.ntp, 1011 * SECOND, "as it would have been without the change");
+        assert_eq!(pictures.report(SenderReport { ssrc: 1, ..own }, &video.live(), &mut offset, 90000), None);
+    }
+
+    #[test]
+    fn a_clock_that_is_reported_late_does_not_jump_either() {
+        let now = Instant::now();
+        let track = Track::new(TrackSpec { codec: crate::codec::Codec::Opaque, clock_rate: 90000 });
+        track.sent(&Sent { ssrc: 9, last_sequence: 0, timestamp: 0, packets: 1, octets: 1 }, now);
+        let before = track.live().ntp_of(90_000, 90000).expect("a clock");
+        let first = packet(1, 7, true, b"x");
+        let header = Header::parse(&first).expect("valid");
+        let mut offset = None;
+        let later = now + Duration::from_secs(1);
+        let splice =
+            Splice::new(&header, &track.live(), None, &mut offset, 90000, later).expect("one before");
+        let own = SenderReport { ssrc: header.ssrc, ntp: 1, rtp_timestamp: 7, packets: 0, octets: 0 };
+        let told = splice.report(own, &track.live(), &mut offset, 90000).expect("its own");
+        assert_eq!((told.ntp, told.rtp_timestamp), (before, 90_000));
     }
 }

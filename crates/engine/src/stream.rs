@@ -76,6 +76,21 @@ impl Stream {
     }
 }
 
+impl Live {
+    /// The NTP time of an RTP timestamp, by the clock that readers were told of.
+    pub fn ntp_of(&self, timestamp: u32, clock_rate: u32) -> Option<u64> {
+        let (ntp, rtp_timestamp, _) = self.clock?;
+        let ticks = timestamp.wrapping_sub(rtp_timestamp) as i32;
+        Some(ntp.wrapping_add((f64::from(ticks) / f64::from(clock_rate) * NTP_SECOND) as i64 as u64))
+    }
+
+    pub fn timestamp_of(&self, ntp: u64, clock_rate: u32) -> Option<u32> {
+        let (known, rtp_timestamp, _) = self.clock?;
+        let passed = ntp.wrapping_sub(known) as i64 as f64 / NTP_SECOND;
+        Some(rtp_timestamp.wrapping_add((passed * f64::from(clock_rate)).round() as i64 as u32))
+    }
+}
+
 impl Track {
     pub fn new(spec: TrackSpec) -> Self {
         Self { spec, owner: AtomicU64::new(0), live: Mutex::default() }
@@ -151,6 +166,8 @@ pub struct Sent {
 }
 
 /// NTP's 32.32 fixed point; its epoch is 1900.
+pub const NTP_SECOND: f64 = 4_294_967_296.0;
+
 fn ntp(time: SystemTime) -> u64 {
     const TO_UNIX: Duration = Duration::from_secs(2_208_988_800);
     ntp_duration(time.duration_since(UNIX_EPOCH).unwrap_or_default() + TO_UNIX)

@@ -153,4 +153,4 @@ class SourceSession(Session):
     def _on_flow(self, event: Event) -> None:
         if isinstance(event, Closed):
             self._flows.remove(event.handle)
-            self.finished.append(event.counters)
+            self.finish(event.counters)
