@@ -63,7 +63,7 @@ def test_readers_stay_when_another_publisher_takes_the_path(
     gate: Gate, stage: Stage, clip: Clip, transport: Transport
 ) -> None:
     path = f"handover/{transport}"
-    first = ffmpeg.publish(stage, clip.file, gate.rtsp(path), transport=transport)
+    ffmpeg.publish(stage, clip.file, gate.rtsp(path), transport=transport)
     before = gate.events.publishes(path)
     watching = [Watching(stage, gate.rtsp(path), transport, name=f"{i}") for i in range(READERS)]
     for reader in watching:

@@ -56,11 +56,6 @@ class PathConf(Section):
     override_publisher: Switch = key(
         "overridePublisher", "a new publisher replaces the old one", default=True
     )
-    publisher_grace_period: Duration = key(
-        "publisherGracePeriod",
-        "readers of a publisher that left wait so long for it to come back; 0: they end at once",
-        default=0.0,
-    )
     srt_publish_passphrase: str = key("srtPublishPassphrase", "SRT publishers must know it", default="")
 
     # RTSP source
@@ -146,4 +141,11 @@ class PathConf(Section):
     )
     run_on_record_segment_complete: str = key(
         "runOnRecordSegmentComplete", "command run for a finished file", default=""
+    )
+
+    # Not in MediaMTX
+    publisher_grace_period: Duration = key(
+        "publisherGracePeriod",
+        "readers of a publisher that left wait so long for it to come back; 0: they end at once",
+        default=0.0,
     )

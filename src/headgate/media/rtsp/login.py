@@ -14,7 +14,7 @@ __all__ = ["Credentials", "Login"]
 
 # One challenge is a scheme and its parameters; servers send several in one header or in several.
 PARAMETER = re.compile(r'\s*([A-Za-z0-9_-]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,"]*))\s*(?:,|$)')
-SCHEME = re.compile(r"\s*([A-Za-z]+)(?:\s+|$)")
+SCHEME = re.compile(r"[\s,]*([A-Za-z]+)(?=[\s,]|$)")
 CHALLENGE_LIMIT = 8
 """Servers in the field send two or three."""
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from headgate.core.config import GlobalConf, PathConf
+from headgate.core.config.play_range import play_range
 from headgate.core.errors import HeadgateError, NotFound
 from headgate.core.registry import Registry
 from headgate.core.service import Endpoint, Protocol, Service
@@ -33,7 +34,6 @@ from headgate.media.path import Paths
 from headgate.media.rtsp import client_events as events
 from headgate.media.rtsp.client import ClientProtocol
 from headgate.media.rtsp.location import Location
-from headgate.media.rtsp.play_range import play_range
 from headgate.media.rtsp.source_session import SourceSession
 from headgate.media.rtsp.transport import Lower, Pair
 from headgate.media.source import SourceFailed
@@ -142,7 +142,7 @@ class Pull:
         return str(found[0][4][0])
 
     def _connect(self, host: str) -> None:
-        pinned = self._conf.source_fingerprint.replace(":", "")
+        pinned = self._conf.source_fingerprint.replace(":", "")  # as OpenSSL prints it, or without
         try:
             tls = ClientTls(
                 server_name=self._location.host, fingerprint=bytes.fromhex(pinned) if pinned else None

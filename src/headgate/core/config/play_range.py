@@ -1,4 +1,4 @@
-"""The Range that a source is asked to play from (RFC 2326 12.29, 3.5 to 3.7)."""
+"""The Range that an RTSP source is asked to play from (RFC 2326 12.29, 3.5 to 3.7)."""
 
 from __future__ import annotations
 
@@ -24,8 +24,15 @@ def play_range(kind: RtspRangeType, start: str) -> str:
                 raise ValueError(f"'{start}' is not a time such as 20251121T100000Z")
             return f"clock={start}-"
         case RtspRangeType.NPT:
-            return f"npt={parse_duration(start):g}-"
+            return f"npt={_seconds(start):.3f}".rstrip("0").rstrip(".") + "-"
         case RtspRangeType.SMPTE:
-            minutes, seconds = divmod(int(parse_duration(start)), 60)
+            minutes, seconds = divmod(int(_seconds(start)), 60)
             hours, minutes = divmod(minutes, 60)
             return f"smpte={hours:02}:{minutes:02}:{seconds:02}-"
+
+
+def _seconds(start: str) -> float:
+    seconds = parse_duration(start)
+    if seconds < 0:
+        raise ValueError(f"'{start}' is before the beginning")
+    return seconds
