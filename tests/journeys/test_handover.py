@@ -54,8 +54,10 @@ class Watching:
 
     def get(self, count: int) -> None:
         """Wait for so many pictures more."""
-        wanted = len(self.times) + count
-        self.program.until(lambda: len(self.times) >= wanted)
+        self.reach(len(self.times) + count)
+
+    def reach(self, count: int) -> None:
+        self.program.until(lambda: len(self.times) >= count)
 
 
 @pytest.mark.parametrize("transport", list(Transport))
@@ -67,14 +69,15 @@ def test_readers_stay_when_another_publisher_takes_the_path(
     before = gate.events.publishes(path)
     watching = [Watching(stage, gate.rtsp(path), transport, name=f"{i}") for i in range(READERS)]
     for reader in watching:
-        reader.get(10)
+        reader.reach(10)
     attached = readers_of(gate, path)
     assert len(attached) == READERS
 
     ffmpeg.publish(stage, clip.file, gate.rtsp(path), transport=transport)
     other_publisher(gate.events, path, before)
-    for reader in watching:
-        reader.get(50)
+    wanted = [len(reader.times) + 50 for reader in watching]
+    for reader, count in zip(watching, wanted, strict=True):
+        reader.reach(count)
 
     assert gate.events.closes(before)["reason"] == "another publisher took the path"
     assert readers_of(gate, path) == attached, "0 of them were dropped"
