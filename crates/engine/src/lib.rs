@@ -24,6 +24,7 @@ pub mod rtp;
 pub mod rtsp;
 pub mod splice;
 pub mod stream;
+mod sys;
 mod udp;
 pub mod unit;
 mod worker;

@@ -125,6 +125,26 @@ async def test_the_answer_to_play_comes_before_the_first_packet(open_server: Ope
         assert packet[:1] == b"\x80"
 
 
+async def test_play_names_the_first_packet_only_where_it_is_known(open_server: Open) -> None:
+    async def play(reader: Client) -> str | None:
+        for track in range(2):
+            await reader.ask("SETUP", f"cam/trackID={track}", "Transport: RTP/AVP/TCP;unicast")
+        return (await reader.ask("PLAY", "cam")).header("RTP-Info")
+
+    async with open_server() as server, Client.connect(server) as publisher, Client.connect(server) as first:
+        await publisher.publish()
+        assert await play(first) is None, "nothing was sent yet"
+        publisher.frame(0, rtp(4))
+        publisher.frame(2, rtp(7))
+        assert sorted([await first.packet(), await first.packet()]) == [(0, rtp(4)), (2, rtp(7))]
+        async with Client.connect(server) as second:
+            video, audio = (await play(second) or "").split(",")
+            # A video reader starts at a key frame that is yet to come.
+            assert "rtptime=" in video
+            assert "seq=" not in video
+            assert ";seq=8;" in audio
+
+
 async def test_published_and_read_over_udp(open_server: Open) -> None:
     with neighbours(2) as sending, neighbours(1) as receiving:
         async with (
