@@ -9,11 +9,12 @@ or was delivered). Failure now is an exception, failure later is an event.
 from collections.abc import Sequence
 from typing import Final, final
 
-from headgate.engine import Listen, OpenStream, PublishTcp, PublishUdp, ReadTcp, ReadUdp
+from headgate.engine import Connect, Listen, OpenStream, PublishTcp, PublishUdp, ReadTcp, ReadUdp
 
 __all__ = [
     "Accepted",
     "Closed",
+    "Connected",
     "Counters",
     "Engine",
     "Malformed",
@@ -27,6 +28,19 @@ class Accepted:
     """A client connected to `listener`; answer with `send` or `close`."""
 
     listener: Final[int]
+    connection: Final[int]
+    remote_host: Final[str]
+    remote_port: Final[int]
+    local_host: Final[str]
+    local_port: Final[int]
+
+@final
+class Connected:
+    """A connection made with `connect` stands, TLS included; now `send` reaches the server.
+
+    A failure is its `Closed`: `CONNECT`, or `TLS` when the certificate is not to be believed.
+    """
+
     connection: Final[int]
     remote_host: Final[str]
     remote_port: Final[int]
@@ -127,7 +141,7 @@ class Engine:
     def fileno(self) -> int:
         """An eventfd, readable while events wait. Valid until `shutdown`."""
 
-    def drain(self, limit: int) -> list[Accepted | Received | Malformed | Closed]:
+    def drain(self, limit: int) -> list[Accepted | Connected | Received | Malformed | Closed]:
         """Take at most `limit` events, oldest first, and clear the eventfd when none is left."""
 
     def refused_connections(self) -> int:
@@ -139,6 +153,13 @@ class Engine:
         Raises OSError (with errno) when the address cannot be bound, ValueError
         when the address is not an IP literal or the TLS certificate and key do
         not parse or do not belong together.
+        """
+
+    def connect(self, connect: Connect) -> int:
+        """Begin a connection to a server; `Connected` or `Closed` follows. Returns the handle.
+
+        From then on it is like one that was accepted. Raises OSError when it cannot even be tried,
+        ValueError when host or server name are none, or the system has no certificate authorities.
         """
 
     def bind_udp(self, host: str, port: int) -> UdpPort:
@@ -163,6 +184,9 @@ class Engine:
 
     def publish_tcp(self, publish: PublishTcp) -> int:
         """Feed the stream from a connection's interleaved channels. Returns the flow.
+
+        A flow on a track that another has fed takes it over: nothing more of the other is sent on,
+        and readers go on with the first key frame, in sequence.
 
         Raises ValueError when a channel names no track of the stream, or a channel
         twice. A connection has one flow at a time: a second one closes the first.

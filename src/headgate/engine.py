@@ -14,14 +14,27 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import NewType, Self, TypeAlias
 
-from headgate._engine import Accepted, Closed, Counters, Engine, Malformed, Received, StreamTrack, UdpPort
+from headgate._engine import (
+    Accepted,
+    Closed,
+    Connected,
+    Counters,
+    Engine,
+    Malformed,
+    Received,
+    StreamTrack,
+    UdpPort,
+)
 
 __all__ = [
     "Accepted",
     "Channel",
+    "ClientTls",
     "CloseReason",
     "Closed",
     "Codec",
+    "Connect",
+    "Connected",
     "Connection",
     "Counters",
     "Engine",
@@ -49,7 +62,7 @@ __all__ = [
 
 logger = logging.getLogger(__name__)
 
-Event: TypeAlias = Accepted | Received | Malformed | Closed
+Event: TypeAlias = Accepted | Connected | Received | Malformed | Closed
 
 Handler = Callable[[Event], None]
 Listener = NewType("Listener", int)
@@ -106,6 +119,8 @@ class CloseReason(enum.IntEnum):
     SHUTDOWN = 9
     FAULT = 10
     """A bug in the engine, which ended this session only; it was logged to stderr."""
+    CONNECT = 11
+    """`Engine.connect`: nobody answered, or not in time. A certificate that is not believed is `TLS`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,6 +151,31 @@ class Listen:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ClientTls:
+    """TLS of a connection that we make."""
+
+    server_name: str
+    """A host name or an IP literal: what the certificate must be for."""
+    fingerprint: bytes | None = None
+    """SHA-256 of the one certificate to believe; None: those of the system's authorities."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Connect:
+    """A TCP connection to an RTSP server. Sizes in bytes, times in seconds."""
+
+    host: str
+    """An IP literal."""
+    port: int
+    tls: ClientTls | None = None
+    head_size: int = 16 * 1024
+    body_size: int = 128 * 1024
+    read_timeout: float = 10.0
+    """As for `Listen`; it also bounds the time in which the connection must stand."""
+    write_timeout: float = 10.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Track:
     codec: Codec
     clock_rate: int
@@ -159,7 +199,7 @@ class Channel:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Remote:
-    """Where one track's datagrams come from or go to."""
+    """Where one track's datagrams come from or go to. A publisher's port 0: any port of the host."""
 
     track: int
     host: str

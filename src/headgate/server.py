@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import importlib.metadata
 import importlib.util
 import logging
@@ -32,7 +33,11 @@ from headgate.core.registry import Registry
 from headgate.core.service import Endpoint
 from headgate.engine import EngineLoop
 from headgate.media.path import Paths
+from headgate.media.rtsp.pull import PullShared, pull_service
+from headgate.media.rtsp.puller import RtspPuller
 from headgate.media.rtsp.server import RtspServer
+from headgate.media.source import MakePuller
+from headgate.media.sources import Sources
 
 __all__ = ["Server", "run"]
 
@@ -79,10 +84,12 @@ class Server:
         self.paths = Paths(configuration=configuration, engine=self.loop.engine, registry=self.registry)
         self.access = Access(lambda: self.configuration.global_)
         self.leases = Leases(access=self.access, registry=self.registry)
+        self.sources = Sources(configuration=configuration, paths=self.paths, pullers=self._pullers())
         self.rtsp = RtspServer(
             loop=self.loop,
             registry=self.registry,
             paths=self.paths,
+            sources=self.sources,
             settings=settings,
             access=self.access,
             leases=self.leases,
@@ -111,6 +118,7 @@ class Server:
             await stack.enter_async_context(self.access)
             await stack.enter_async_context(self.loop)
             await stack.enter_async_context(self.rtsp)
+            await stack.enter_async_context(self.sources)
             sites: list[tuple[socket.socket, Any]] = []
             if settings.api:
                 listening = stack.enter_context(_listen("API", settings.api_address, key="apiAddress"))
@@ -134,9 +142,21 @@ class Server:
     ) -> None:
         # Sessions first, while those who watch over SSE can still be told.
         await self.rtsp.close()
+        self.sources.close()
         self.bus.close()
         # Not told of `error`: a TaskGroup would wrap it.
         await self._stack.__aexit__(None, None, None)
+
+    def _pullers(self) -> dict[str, MakePuller]:
+        """What fetches a path's source, by the scheme of its URL."""
+        shared = PullShared(
+            loop=self.loop,
+            registry=self.registry,
+            paths=self.paths,
+            settings=lambda: self.configuration.global_,
+            service=functools.partial(pull_service, self.registry),
+        )
+        return dict.fromkeys(("rtsp", "rtsps"), functools.partial(RtspPuller, shared=shared))
 
     def greeting(self) -> Iterator[str]:
         """What to tell whoever started it: what listens where, and what to do with it."""

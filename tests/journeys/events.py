@@ -7,7 +7,7 @@ import json
 import socket
 import threading
 import urllib.parse
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 __all__ = ["Events"]
@@ -42,6 +42,20 @@ class Events:
             self._changed.wait_for(lambda: match() or self._ended, timeout)
             found = match()
         assert found is not None, f"no {type} event with {fields} within {timeout} s; seen: {self._tail()}"
+        return found
+
+    def wait_until(
+        self, wanted: Callable[[dict[str, Any]], bool], *, timeout: float = PATIENCE
+    ) -> dict[str, Any]:
+        """The first event, past or future, that is wanted."""
+
+        def match() -> dict[str, Any] | None:
+            return next(filter(wanted, list(self._seen)), None)
+
+        with self._changed:
+            self._changed.wait_for(lambda: match() or self._ended, timeout)
+            found = match()
+        assert found is not None, f"no such event within {timeout} s; seen: {self._tail()}"
         return found
 
     def matching(self, type: str, **fields: object) -> Iterator[dict[str, Any]]:

@@ -6,7 +6,8 @@ import os
 import shutil
 import signal
 import subprocess
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -14,6 +15,7 @@ import pytest
 
 __all__ = ["Program", "Stage", "require"]
 
+POLL = 0.05  # seconds between two looks at a file that another program writes
 PATIENCE = 20.0  # seconds; only a failing test waits so long
 
 
@@ -46,6 +48,16 @@ class Program:
     @property
     def running(self) -> bool:
         return self.process.poll() is None
+
+    def until(self, reached: Callable[[], bool], timeout: float = PATIENCE) -> None:
+        """Wait for what it has to bring about, while it runs."""
+        deadline = time.monotonic() + timeout
+        while not reached():
+            assert self.running, f"it ended: {self.process.args!r}\n{self.output}"
+            assert time.monotonic() < deadline, (
+                f"not within {timeout} s: {self.process.args!r}\n{self.output}"
+            )
+            time.sleep(POLL)
 
     def wait(self, timeout: float = PATIENCE) -> int:
         """Its exit status. A program that does not end in time fails the test with its output."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from itertools import count
@@ -14,7 +15,7 @@ from headgate.core.registry import Registry
 from headgate.core.service import Endpoint, Protocol, Service
 from headgate.core.session import CloseReason, Session, SessionId
 from headgate.engine import Engine
-from headgate.media.path import Path, Paths
+from headgate.media.path import Path, Paths, Redirect
 from headgate.media.track import Format, Kind, Track
 from tests.media.conftest import configuration
 
@@ -32,12 +33,14 @@ class Guest(Session):
         super().__init__(id=id, service=SERVICE, remote=here, local=here, created=created)
         self.paths = paths
         self.path: Path | None = None
+        self.ended = asyncio.Event()
 
     @property
     def flows(self) -> Sequence[int]:
         return ()
 
     def end(self, reason: CloseReason) -> None:
+        self.ended.set()
         if self.path is not None:
             self.paths.leave(self.path, session=self)
             self.paths.unpublish(self.path, session=self)
@@ -53,11 +56,9 @@ class House:
     def guest(self) -> Guest:
         return self.registry.open(lambda session_id, now: Guest(self.paths, id=session_id, created=now))
 
-    def publish(self, name: str = "cam") -> tuple[Guest, Path]:
+    def publish(self, name: str = "cam", *, tracks: Sequence[Track] = (VIDEO, AUDIO)) -> tuple[Guest, Path]:
         guest = self.guest()
-        path, publication = self.paths.publish(
-            guest, name=name, tracks=[VIDEO, AUDIO], description=b"v=0\r\n"
-        )
+        path, publication = self.paths.publish(guest, name=name, tracks=tracks, description=b"v=0\r\n")
         assert path.publication is publication
         guest.path = path
         return guest, path
@@ -128,12 +129,66 @@ def test_a_new_publisher_overrides(engine: Engine, conf_name: str) -> None:
     house = House(engine, {conf_name: {}})
     first, _ = house.publish()
     reader = house.read()
-    second, path = house.publish()
+    second, path = house.publish(tracks=[VIDEO])
     assert (first.close_reason, reader.close_reason) == (CloseReason.OVERRIDDEN, CloseReason.PUBLISHER_GONE)
     assert (house.paths.get("cam"), path.source, list(path.readers)) == (path, second, [])
     house.paths.unpublish(path, session=first)  # late: the path is another's by now
     assert path.source is second
     assert house.told() == ["path.ready", "path.notReady", "path.ready"]
+
+
+@pytest.mark.parametrize("conf_name", ["cam", "~cam"])
+def test_readers_stay_when_the_tracks_are_the_same(engine: Engine, conf_name: str) -> None:
+    house = House(engine, {conf_name: {}})
+    first, path = house.publish()
+    reader, before = house.read(), path.publication
+    second, same = house.publish()
+    assert before is not None
+    assert path.publication is not None
+    assert (same, path.source, list(path.readers)) == (path, second, [reader])
+    assert (path.publication.stream, path.ready_time) == (before.stream, before.ready_time)
+    assert (first.close_reason, reader.close_reason) == (CloseReason.OVERRIDDEN, None)
+    assert house.told() == ["path.ready"]
+
+
+async def test_a_publisher_that_comes_back_in_time(engine: Engine) -> None:
+    house = House(engine, {"cam": {"publisher_grace_period": 60, "override_publisher": False}})
+    first, path = house.publish()
+    reader = house.read()
+    house.registry.close(first, CloseReason.PEER)
+    assert (path.source, path.ready_time is None, reader.close_reason) == (None, False, None)
+    assert house.read() in path.readers, "one more may come meanwhile"
+    second, _ = house.publish()
+    assert path.source is second
+    house.registry.close(second, CloseReason.PEER)
+    house.publish(tracks=[VIDEO])
+    assert reader.close_reason is CloseReason.PUBLISHER_GONE, "another stream is another stream"
+    assert house.told() == ["path.ready", "path.notReady", "path.ready"]
+
+
+async def test_a_publisher_that_does_not_come_back(engine: Engine) -> None:
+    house = House(engine, {"~cam": {"publisher_grace_period": 0.01}})
+    first, path = house.publish()
+    reader = house.read()
+    house.registry.close(first, CloseReason.PEER)
+    async with asyncio.timeout(10):
+        await reader.ended.wait()
+    assert path.publication is None
+    assert house.paths.get("cam") is None
+
+
+def test_where_readers_are_sent(engine: Engine) -> None:
+    paths: dict[str, dict[str, object]] = {
+        "moved": {"source": "redirect", "source_redirect": "rtsp://h/x"},
+        "cam": {"fallback": "/other"},
+        "plain": {},
+    }
+    house = House(engine, paths)
+    assert house.paths.elsewhere("moved") == Redirect(location="rtsp://h/x", permanent=True)
+    assert house.paths.elsewhere("cam") == Redirect(location="/other", permanent=False)
+    assert house.paths.elsewhere("plain") is None
+    house.publish()
+    assert house.paths.elsewhere("cam") is None
 
 
 def test_a_publisher_that_may_not_be_overridden(engine: Engine) -> None:

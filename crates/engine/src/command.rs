@@ -27,6 +27,12 @@ pub enum Command {
         local: SocketAddr,
         admission: Admission,
     },
+    Connect {
+        handle: Handle,
+        socket: TcpStream,
+        tls: Option<Box<rustls::ClientConnection>>,
+        admission: Admission,
+    },
     Receive(Arc<Port>),
     Answer(Handle, Vec<u8>),
     /// A listener, UDP port, connection or flow.

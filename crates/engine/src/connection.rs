@@ -1,13 +1,13 @@
 //! One TCP connection of an RTSP client: its socket, TLS, input and output.
 
 use std::io::{self, Read, Write};
-use std::net::Shutdown;
+use std::net::{Shutdown, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::time::{Duration, Instant};
 
 use mio::net::TcpStream;
-use rustls::{ServerConfig, ServerConnection};
+use rustls::{ClientConnection, ServerConfig, ServerConnection};
 
 use crate::Handle;
 use crate::counters::{Counters, Table};
@@ -91,7 +91,8 @@ pub struct Connection {
     /// UDP flows that end with this connection.
     pub datagram_flows: Vec<Handle>,
     admission: Admission,
-    tls: Option<Box<ServerConnection>>,
+    tls: Option<Box<rustls::Connection>>,
+    connecting: Option<Connecting>,
     splitter: Splitter,
     /// Read, but left for when Python has taken the messages before it.
     held: Option<Vec<u8>>,
@@ -111,6 +112,13 @@ enum State {
         reason: CloseReason,
         deadline: Instant,
     },
+}
+
+/// What a connection that we make waits for before it stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Connecting {
+    Tcp,
+    Tls,
 }
 
 /// What reading brought.
@@ -134,7 +142,7 @@ impl Connection {
     ) -> Result<Self, rustls::Error> {
         let _ = socket.set_nodelay(true);
         let tls = match &admission.0.tls {
-            Some(config) => Some(Box::new(ServerConnection::new(Arc::clone(config))?)),
+            Some(config) => Some(Box::new(ServerConnection::new(Arc::clone(config))?.into())),
             None => None,
         };
         Ok(Self {
@@ -149,6 +157,7 @@ impl Connection {
             held: None,
             admission,
             tls,
+            connecting: None,
             out: Outgoing::default(),
             state: State::Open,
             blocked: None,
@@ -156,11 +165,67 @@ impl Connection {
         })
     }
 
+    /// One that we make: `socket` is on its way.
+    pub fn outgoing(
+        handle: Handle,
+        socket: TcpStream,
+        tls: Option<Box<ClientConnection>>,
+        admission: Admission,
+        counters: Arc<Counters>,
+        now: Instant,
+    ) -> Self {
+        let _ = socket.set_nodelay(true);
+        Self {
+            handle,
+            socket,
+            counters,
+            unanswered: Arc::default(),
+            publisher: None,
+            reader: None,
+            datagram_flows: Vec::new(),
+            splitter: Splitter::new(admission.0.limits),
+            held: None,
+            admission,
+            tls: tls.map(|tls| Box::new((*tls).into())),
+            connecting: Some(Connecting::Tcp),
+            out: Outgoing::default(),
+            state: State::Open,
+            blocked: None,
+            opened: now,
+        }
+    }
+
+    pub fn is_connecting(&self) -> bool {
+        self.connecting.is_some()
+    }
+
+    /// Both addresses, local first, once the connection stands; `None`: not yet.
+    pub fn establish(&mut self) -> io::Result<Option<(SocketAddr, SocketAddr)>> {
+        if self.connecting == Some(Connecting::Tcp) {
+            if let Some(error) = self.socket.take_error()? {
+                return Err(error);
+            }
+            match self.socket.peer_addr() {
+                Ok(_) => self.connecting = Some(Connecting::Tls),
+                Err(error) if error.kind() == io::ErrorKind::NotConnected => return Ok(None),
+                Err(error) => return Err(error),
+            }
+        }
+        if self.tls.as_ref().is_some_and(|tls| tls.is_handshaking()) {
+            return Ok(None);
+        }
+        self.connecting = None;
+        Ok(Some((self.socket.local_addr()?, self.socket.peer_addr()?)))
+    }
+
     // Reading
 
     /// Read what is there, up to a fair share.
     pub fn read(&mut self, scratch: &mut [u8], table: &Table, now: Instant) -> Reading {
         let mut read = Reading::default();
+        if self.connecting == Some(Connecting::Tcp) {
+            return read;
+        }
         let mut share = READ_SHARE;
         while share > 0 {
             if self.state == State::Open && self.unanswered.is_full() {
@@ -186,6 +251,9 @@ impl Connection {
             share = share.saturating_sub(size);
             read.again = share == 0;
             self.take_in(&scratch[..size], table, now, &mut read);
+        }
+        if self.connecting.is_some() && read.ended == Some(CloseReason::Peer) {
+            read.ended = Some(CloseReason::Connect);
         }
         if let Some(publisher) = &mut self.publisher {
             publisher.flow.turn(table, now, &mut read.units);
@@ -316,6 +384,9 @@ impl Connection {
 
     /// Send what the socket takes.
     pub fn write(&mut self, now: Instant) -> Result<(), CloseReason> {
+        if self.connecting == Some(Connecting::Tcp) {
+            return Ok(());
+        }
         let Self { out, socket, tls, reader, counters, .. } = self;
         let done = |unit: &Unit| {
             if let Some(reader) = &reader {
@@ -392,6 +463,9 @@ impl Connection {
     /// After `close`: whether everything queued is gone, and the client told so.
     pub fn say_goodbye(&mut self, now: Instant) -> Result<(), CloseReason> {
         if matches!(self.state, State::Closing { .. }) {
+            if self.connecting.is_some() {
+                return Err(CloseReason::Connect); // nobody there to say it to
+            }
             self.write(now)?;
             if self.blocked.is_none()
                 && let Some(tls) = &mut self.tls
@@ -423,6 +497,9 @@ impl Connection {
         }
         if self.blocked.is_some_and(|since| now - since >= self.admission.0.write_timeout) {
             return Some(CloseReason::WriteTimeout);
+        }
+        if self.connecting.is_some() {
+            return (now - self.opened >= self.admission.0.read_timeout).then_some(CloseReason::Connect);
         }
         let exempt = self.reader.is_some() || !self.datagram_flows.is_empty();
         let silence = Duration::from_millis(table.idle_ms(&self.counters, now));
@@ -483,7 +560,7 @@ impl TcpReader {
 /// The socket with its TLS, if any. What it takes is plain; what it counts is on the wire.
 struct Wire<'a> {
     socket: &'a mut TcpStream,
-    tls: Option<&'a mut ServerConnection>,
+    tls: Option<&'a mut rustls::Connection>,
     written: usize,
 }
 

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use mio::net::TcpListener;
+use mio::net::{TcpListener, TcpStream};
 use mio::{Poll, Waker};
 use rustls::ServerConfig;
 use rustls::pki_types::pem::PemObject;
@@ -16,8 +16,9 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use socket2::{Domain, Protocol, Socket, Type};
 
 use crate::Handle;
+use crate::client::Connect;
 use crate::command::{Command, FIRST, Inbox, MOST_WORKERS, PublishUdp, ReadTcp, Shared};
-use crate::connection::{Channels, Listener};
+use crate::connection::{Admission, Channels, Listener};
 use crate::counters::Snapshot;
 use crate::datagram::{Path, Remote};
 use crate::event::{CloseReason, Event, EventQueue};
@@ -173,6 +174,31 @@ impl Engine {
         Ok((handle, port))
     }
 
+    /// Begin a connection: `Connected`, or `Closed`, says how it went.
+    pub fn connect(&self, connect: &Connect) -> Result<Handle, VerbError> {
+        self.running()?;
+        let tls = match &connect.tls {
+            Some(tls) => Some(Box::new(tls.start().or_else(value)?)),
+            None => None,
+        };
+        let socket = TcpStream::connect(connect.address)?;
+        let workers = self.shared.inboxes.len();
+        let handle = self.shared.handle(self.next_reader_worker.fetch_add(1, SeqCst) % workers);
+        // What connections of a listener have in common, for one that has none.
+        let alone = Arc::new(Listener {
+            handle: 0,
+            tls: None,
+            limits: connect.limits,
+            read_timeout: connect.read_timeout,
+            write_timeout: connect.write_timeout,
+            connection_limit: 1,
+            connections: AtomicUsize::new(0),
+        });
+        let Some(admission) = Admission::of(&alone) else { return value("not even one connection") };
+        self.shared.tell(handle, Command::Connect { handle, socket, tls, admission });
+        Ok(handle)
+    }
+
     pub fn bind_udp(&self, address: SocketAddr) -> Result<(Handle, SocketAddr), VerbError> {
         self.running()?;
         let port = Arc::new(Port::bind(self.shared.handle(FIRST), address)?);
@@ -224,6 +250,9 @@ impl Engine {
         let channels = by_track(&stream, channels)?;
         let flow = self.shared.handle(self.shared.worker_of(connection));
         let counters = self.shared.table.add(flow, Instant::now());
+        for (track, _) in stream.tracks.iter().zip(&channels).filter(|(_, channels)| channels.is_some()) {
+            track.give_to(flow);
+        }
         self.shared.tell(flow, Command::PublishTcp { flow, stream, counters, connection, channels });
         Ok(flow)
     }
@@ -240,6 +269,9 @@ impl Engine {
         let flow = self.shared.handle(FIRST);
         let counters = self.shared.table.add(flow, Instant::now());
         let connection = ports.connection;
+        for remote in remotes {
+            stream.tracks[remote.track].give_to(flow);
+        }
         let publish = PublishUdp { flow, stream, counters, connection, path, read_timeout };
         self.shared.tell(flow, Command::PublishUdp(Box::new(publish)));
         Ok(flow)

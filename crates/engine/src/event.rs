@@ -26,14 +26,38 @@ pub enum CloseReason {
     StreamClosed = 7,
     Shutdown = 9,
     Fault = 10,
+    /// The connection that was asked for never stood.
+    Connect = 11,
 }
 
 #[derive(Debug)]
 pub enum Event {
-    Accepted { listener: Handle, connection: Handle, remote: SocketAddr, local: SocketAddr },
-    Received { connection: Handle, message: Vec<u8>, unanswered: Arc<Unanswered> },
-    Malformed { connection: Handle, refusal: Refusal },
-    Closed { handle: Handle, reason: CloseReason, counters: Snapshot },
+    Accepted {
+        listener: Handle,
+        connection: Handle,
+        remote: SocketAddr,
+        local: SocketAddr,
+    },
+    /// The connection that `connect` makes stands, with TLS where that was asked for.
+    Connected {
+        connection: Handle,
+        remote: SocketAddr,
+        local: SocketAddr,
+    },
+    Received {
+        connection: Handle,
+        message: Vec<u8>,
+        unanswered: Arc<Unanswered>,
+    },
+    Malformed {
+        connection: Handle,
+        refusal: Refusal,
+    },
+    Closed {
+        handle: Handle,
+        reason: CloseReason,
+        counters: Snapshot,
+    },
 }
 
 /// How many of a connection's messages wait for Python. Past `MOST` the worker

@@ -6,6 +6,7 @@
 //! machines (`rtsp`, `rtp`, `rtcp`, `codec`, `repacketise`, `reorder`, `publisher`)
 //! touch no socket and take time as an argument.
 
+pub mod client;
 pub mod codec;
 mod command;
 mod connection;
@@ -21,6 +22,7 @@ pub mod repacketise;
 pub mod rtcp;
 pub mod rtp;
 pub mod rtsp;
+pub mod splice;
 pub mod stream;
 mod sys;
 mod udp;

@@ -4,6 +4,7 @@
 //! each batch, and `expire` at `deadline`.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering::SeqCst;
 use std::time::{Duration, Instant};
 
 use crate::Handle;
@@ -11,8 +12,9 @@ use crate::codec::Codec;
 use crate::counters::{Counters, Table};
 use crate::reorder::Reorder;
 use crate::repacketise::Repacketiser;
-use crate::rtcp::{self, Report, ReportBlock};
+use crate::rtcp::{self, Report, ReportBlock, SenderReport};
 use crate::rtp::{Header, Reception};
+use crate::splice::{Clock, Offset, Splice};
 use crate::stream::Stream;
 use crate::unit::{Unit, UnitBuilder};
 
@@ -30,6 +32,8 @@ pub struct Publisher {
     tracks: Vec<TrackIn>,
     /// Added to the counters once a turn, not once a packet.
     tally: Tally,
+    /// Of a successor's clock.
+    offset: Offset,
 }
 
 #[derive(Debug, Default)]
@@ -51,6 +55,18 @@ struct TrackIn {
     last_key: Instant,
     /// The timestamp of a picture that was sent on before its end.
     unfinished: Option<u32>,
+    succession: Option<Box<Succession>>,
+    /// As the publisher last reported it.
+    clock: Option<Clock>,
+}
+
+/// A track that another flow fed before this one.
+#[derive(Debug, Default)]
+struct Succession {
+    splice: Option<Splice>,
+    /// Readers have the pictures of the other flow: nothing of ours makes sense before our key frame.
+    began: bool,
+    scratch: Vec<u8>,
 }
 
 impl Publisher {
@@ -72,8 +88,18 @@ impl Publisher {
             last_report: None,
             last_key: now,
             unfinished: None,
+            succession: track.live().ssrc.map(|_| Box::default()),
+            clock: None,
         });
-        Self { handle, counters, paused: false, tracks: tracks.collect(), stream, tally: Tally::default() }
+        Self {
+            handle,
+            counters,
+            paused: false,
+            tracks: tracks.collect(),
+            stream,
+            tally: Tally::default(),
+            offset: None,
+        }
     }
 
     pub fn pause(&mut self, paused: bool) {
@@ -91,11 +117,11 @@ impl Publisher {
         if self.paused {
             return;
         }
-        let Self { tracks, stream, counters, .. } = self;
+        let Self { tracks, stream, counters, offset, .. } = self;
         let input = &mut tracks[track];
         let clock_rate = input.clock_rate;
         input.reception.get_or_insert_with(|| Reception::new(&header, clock_rate, now)).packet(&header, now);
-        let mut out = Out { stream, counters, units, track };
+        let mut out = Out { stream, counters, units, track, flow: self.handle, offset };
         if let Some(mut reorder) = input.reorder.take() {
             reorder.packet(header.sequence, packet, now, |ordered| input.ordered(ordered, now, &mut out));
             input.reorder = Some(reorder);
@@ -106,11 +132,23 @@ impl Publisher {
 
     pub fn rtcp(&mut self, track: usize, packet: &[u8], now: Instant) {
         self.tally.bytes += packet.len();
-        let Self { tracks, stream, .. } = self;
+        let Self { tracks, stream, offset, handle, .. } = self;
         let read = rtcp::read(packet, |report| {
             if let Report::Sender(sender) = report {
                 tracks[track].last_report = Some(((sender.ntp >> 16) as u32, now));
-                stream.tracks[track].reported(&sender, now);
+                let input = &mut tracks[track];
+                let SenderReport { ssrc, ntp, rtp_timestamp: timestamp, .. } = sender;
+                input.clock = Some(Clock { ssrc, ntp, timestamp });
+                let told = match (&input.succession, input.splice()) {
+                    (None, _) => Some(sender),
+                    (Some(_), None) => None, // nothing of it was sent yet
+                    (Some(_), Some(splice)) => {
+                        splice.report(sender, &stream.tracks[track].live(), offset, input.clock_rate)
+                    }
+                };
+                if let Some(told) = told.filter(|_| stream.tracks[track].is_fed_by(*handle)) {
+                    stream.tracks[track].reported(&told, now);
+                }
             }
         });
         match read {
@@ -121,10 +159,13 @@ impl Publisher {
 
     /// End of a batch of packets: send on what need not wait, and count.
     pub fn turn(&mut self, table: &Table, now: Instant, units: &mut Vec<Arc<Unit>>) {
-        let Self { tracks, stream, counters, tally, .. } = self;
+        let Self { tracks, stream, counters, tally, offset, .. } = self;
         for (track, input) in tracks.iter_mut().enumerate() {
             if !input.codec.is_video() && input.builder.started().is_some() {
-                input.flush(now, &mut Out { stream, counters, units, track });
+                input.flush(
+                    now,
+                    &mut Out { stream, counters, units, track, flow: self.handle, offset: &mut *offset },
+                );
             }
         }
         if tally.bytes > 0 {
@@ -149,9 +190,10 @@ impl Publisher {
     }
 
     pub fn expire(&mut self, now: Instant, units: &mut Vec<Arc<Unit>>) {
-        let Self { tracks, stream, counters, .. } = self;
+        let Self { tracks, stream, counters, offset, .. } = self;
         for (track, input) in tracks.iter_mut().enumerate() {
-            let mut out = Out { stream, counters, units: &mut *units, track };
+            let mut out =
+                Out { stream, counters, units: &mut *units, track, flow: self.handle, offset: &mut *offset };
             if let Some(mut reorder) = input.reorder.take() {
                 reorder.expire(now, |ordered| input.ordered(ordered, now, &mut out));
                 input.reorder = Some(reorder);
@@ -207,6 +249,8 @@ struct Out<'a> {
     counters: &'a Counters,
     units: &'a mut Vec<Arc<Unit>>,
     track: usize,
+    flow: Handle,
+    offset: &'a mut Offset,
 }
 
 impl TrackIn {
@@ -218,6 +262,42 @@ impl TrackIn {
     }
 
     fn whole(&mut self, packet: &[u8], header: &Header, now: Instant, out: &mut Out<'_>) {
+        let Some(mut scratch) = self.succession.as_mut().map(|it| std::mem::take(&mut it.scratch)) else {
+            self.sized(packet, header, now, out);
+            return;
+        };
+        // What waits may have to be dropped, and its numbers be given again: to this packet.
+        if let Some(splice) = self.splice()
+            && self.codec.is_video()
+            && self.builder.is_other(splice.apply(packet, header, &mut scratch).timestamp)
+        {
+            self.flush(now, out);
+        }
+        if !self.splice().is_some_and(|splice| splice.is_of(header)) {
+            self.flush(now, out);
+            self.repacketiser = None;
+            let live = out.stream.tracks[out.track].live();
+            if let Some(succession) = &mut self.succession {
+                succession.splice = Splice::new(header, &live, self.clock, out.offset, self.clock_rate, now);
+            }
+        }
+        match self.splice() {
+            Some(splice) => {
+                let header = splice.apply(packet, header, &mut scratch);
+                self.sized(&scratch, &header, now, out);
+            }
+            None => self.sized(packet, header, now, out),
+        }
+        if let Some(succession) = &mut self.succession {
+            succession.scratch = scratch;
+        }
+    }
+
+    fn splice(&self) -> Option<Splice> {
+        self.succession.as_ref()?.splice
+    }
+
+    fn sized(&mut self, packet: &[u8], header: &Header, now: Instant, out: &mut Out<'_>) {
         if self.repacketiser.is_none() && packet.len() <= out.stream.payload_size {
             self.add(packet, header, now, out);
             return;
@@ -266,12 +346,30 @@ impl TrackIn {
     }
 
     fn flush(&mut self, now: Instant, out: &mut Out<'_>) {
+        if self.builder.started().is_none() {
+            return;
+        }
         let track = &out.stream.tracks[out.track];
+        if !track.is_fed_by(out.flow) {
+            self.builder.skip(); // another flow has taken the track
+            return;
+        }
+        if let Some(succession) = &mut self.succession
+            && !succession.began
+        {
+            if self.codec.is_video() && !self.builder.is_key() {
+                self.builder.skip();
+                // The numbers of what was dropped are given again.
+                succession.splice = None;
+                return;
+            }
+            succession.began = true;
+        }
         if !out.stream.has_readers() {
             track.sent(&self.builder.skip(), now);
             return;
         }
-        let datagrams = out.stream.datagram_readers.load(std::sync::atomic::Ordering::SeqCst) > 0;
+        let datagrams = out.stream.datagram_readers.load(SeqCst) > 0;
         let (unit, sent) = self.builder.finish(datagrams);
         track.sent(&sent, now);
         out.units.push(Arc::new(unit));
@@ -280,8 +378,6 @@ impl TrackIn {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::Ordering::SeqCst;
-
     use super::*;
     use crate::rtp::tests::packet;
     use crate::stream::TrackSpec;
@@ -465,5 +561,56 @@ mod tests {
         assert_eq!(seen, [Report::Sender(expected), Report::Bye]);
         publisher.rtcp(0, &report[..20], now);
         assert_eq!(publisher.counters.rtcp_packets_in_error.get(), 1);
+    }
+
+    fn numbers(unit: &Unit) -> Vec<(u16, u32, u32)> {
+        let headers = unit.raw.chunks(16).filter_map(Header::parse);
+        headers.map(|header| (header.sequence, header.timestamp, header.ssrc)).collect()
+    }
+
+    #[test]
+    fn a_successor_goes_on_with_its_first_key_frame() {
+        let now = Instant::now();
+        let (mut first, table) = publisher(Codec::H264, false, now);
+        feed(&mut first, &[packet(9, 100, true, IDR)], now);
+        let stream = Arc::clone(&first.stream);
+        let later = now + Duration::from_secs(1);
+        let mut second = Publisher::new(3, Arc::clone(&stream), table.add(3, later), false, later);
+        stream.tracks[0].give_to(3);
+        assert!(feed(&mut first, &[packet(10, 200, true, IDR)], later).is_empty(), "it has lost the track");
+        let units = feed(
+            &mut second,
+            &[
+                packet(700, 5000, false, SLICE),
+                packet(701, 5000, true, SLICE),
+                packet(702, 8000, false, IDR),
+                packet(703, 8000, true, IDR),
+                packet(704, 11000, true, SLICE),
+            ],
+            later,
+        );
+        assert_eq!(units.iter().map(|unit| unit.kind).collect::<Vec<_>>(), [Kind::Key, Kind::Delta]);
+        let ssrc = stream.tracks[0].live().ssrc.expect("sent");
+        assert_eq!(numbers(&units[0]), [(10, 90_100, ssrc), (11, 90_100, ssrc)]);
+        assert_eq!(numbers(&units[1]), [(12, 93_100, ssrc)]);
+    }
+
+    #[test]
+    fn a_successor_whose_pictures_are_too_large_is_cut_and_goes_on() {
+        let now = Instant::now();
+        let (mut first, table) = publisher(Codec::H264, false, now);
+        feed(&mut first, &[packet(9, 100, true, IDR)], now);
+        let stream = Arc::clone(&first.stream);
+        let mut second = Publisher::new(3, Arc::clone(&stream), table.add(3, now), true, now);
+        let large = |first: u8| [&[first], &[9; 4000][..]].concat();
+        let packets = [
+            packet(1, 0, true, &large(0x41)),
+            packet(2, 3000, true, &large(0x65)),
+            packet(3, 6000, true, SLICE),
+        ];
+        let units = feed(&mut second, &packets, now);
+        assert_eq!(units.iter().map(|unit| unit.packets).collect::<Vec<_>>(), [3, 1]);
+        assert_eq!(numbers(&units[1])[0].0, 13);
+        assert_eq!(stream.tracks[0].live().next_sequence, 14);
     }
 }

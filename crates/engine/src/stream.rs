@@ -1,7 +1,7 @@
 //! A stream: a path's live media. One publisher flow makes units, every worker
 //! that has readers of it gets each unit once.
 
-use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering::SeqCst};
+use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -86,6 +86,8 @@ impl Delivery {
 #[derive(Debug)]
 pub struct Track {
     pub spec: TrackSpec,
+    /// The flow whose packets are this track's; 0 while that was never said.
+    owner: AtomicU64,
     /// Locked once a unit by the publisher, once a report by readers.
     live: Mutex<Live>,
 }
@@ -102,6 +104,8 @@ pub struct Live {
     arrival: Option<Clock>,
     /// From the publisher's sender reports.
     reported: Option<Clock>,
+    /// When the newest unit was sent on.
+    pub at: Option<Instant>,
 }
 
 /// An NTP time, the RTP timestamp that stands for it, and when that was known.
@@ -115,7 +119,7 @@ impl Stream {
         counters: Arc<Counters>,
         workers: usize,
     ) -> Self {
-        let tracks = specs.iter().map(|spec| Track { spec: *spec, live: Mutex::default() }).collect();
+        let tracks = specs.iter().copied().map(Track::new).collect();
         Self {
             handle,
             tracks,
@@ -140,7 +144,36 @@ impl Stream {
     }
 }
 
+impl Live {
+    /// The NTP time of an RTP timestamp, by the clock that readers are told of.
+    pub fn ntp_of(&self, timestamp: u32, clock_rate: u32) -> Option<u64> {
+        let (ntp, rtp_timestamp, _) = self.reported.or(self.arrival)?;
+        let ticks = timestamp.wrapping_sub(rtp_timestamp) as i32;
+        Some(ntp.wrapping_add((f64::from(ticks) / f64::from(clock_rate) * NTP_SECOND) as i64 as u64))
+    }
+
+    pub fn timestamp_of(&self, ntp: u64, clock_rate: u32) -> Option<u32> {
+        let (known, rtp_timestamp, _) = self.reported.or(self.arrival)?;
+        let passed = ntp.wrapping_sub(known) as i64 as f64 / NTP_SECOND;
+        Some(rtp_timestamp.wrapping_add((passed * f64::from(clock_rate)).round() as i64 as u32))
+    }
+}
+
 impl Track {
+    pub fn new(spec: TrackSpec) -> Self {
+        Self { spec, owner: AtomicU64::new(0), live: Mutex::default() }
+    }
+
+    /// From now on the packets of this flow are the track's, and no other's.
+    pub fn give_to(&self, flow: Handle) {
+        self.owner.store(flow, SeqCst);
+    }
+
+    pub fn is_fed_by(&self, flow: Handle) -> bool {
+        let owner = self.owner.load(SeqCst);
+        owner == flow || owner == 0
+    }
+
     pub fn live(&self) -> Live {
         *self.live.lock().expect("no holder panics")
     }
@@ -155,6 +188,7 @@ impl Track {
         }
         live.next_sequence = unit.last_sequence.wrapping_add(1);
         live.timestamp = unit.timestamp;
+        live.at = Some(now);
         live.packets = live.packets.wrapping_add(unit.packets);
         live.octets = live.octets.wrapping_add(unit.octets);
     }
@@ -201,6 +235,8 @@ pub struct Sent {
 }
 
 /// NTP's 32.32 fixed point; its epoch is 1900.
+pub const NTP_SECOND: f64 = 4_294_967_296.0;
+
 fn ntp(time: SystemTime) -> u64 {
     const TO_UNIX: Duration = Duration::from_secs(2_208_988_800);
     ntp_duration(time.duration_since(UNIX_EPOCH).unwrap_or_default() + TO_UNIX)

@@ -123,6 +123,10 @@ impl UnitBuilder {
         self.started.is_some() && self.timestamp != timestamp
     }
 
+    pub fn is_key(&self) -> bool {
+        self.key
+    }
+
     pub fn is_large(&self) -> bool {
         self.framed.len() >= SIZE_LIMIT
     }

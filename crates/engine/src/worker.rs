@@ -6,6 +6,7 @@
 //! Here is the loop with what sockets and time bring; `verbs` obeys commands, `ending`
 //! takes things apart.
 
+mod connecting;
 mod ending;
 mod verbs;
 
@@ -100,6 +101,14 @@ struct BoundPort {
     routes: HashMap<SocketAddr, Route>,
 }
 
+impl BoundPort {
+    /// A flow whose remote port is 0 takes what comes from any port of its host.
+    fn route(&self, remote: SocketAddr) -> Option<&Route> {
+        let of_the_host = || self.routes.get(&SocketAddr::new(remote.ip(), 0));
+        self.routes.get(&remote).or_else(of_the_host)
+    }
+}
+
 #[derive(Debug)]
 struct Accepting {
     socket: TcpListener,
@@ -192,10 +201,11 @@ impl Worker {
             for event in &events {
                 let ready = Ready::of(event.token());
                 self.guarded(ready, |worker| {
-                    if let Ready::Connection(i) = ready
-                        && event.is_writable()
-                    {
-                        worker.write(i, now);
+                    if let Ready::Connection(i) = ready {
+                        worker.establish(i, now);
+                        if event.is_writable() {
+                            worker.write(i, now);
+                        }
                     }
                     if event.is_readable() || event.is_read_closed() || event.is_error() {
                         worker.input(ready, now);
@@ -237,7 +247,10 @@ impl Worker {
             Ready::Waker => {}
             Ready::Listener(i) => self.accept(i, now),
             Ready::Port(i) => self.receive(i, now),
-            Ready::Connection(i) => self.read(i, now),
+            Ready::Connection(i) => {
+                self.read(i, now);
+                self.establish(i, now);
+            }
         }
     }
 
@@ -427,7 +440,7 @@ impl Worker {
                 break;
             };
             let (publishers, table) = (&mut self.publishers, &self.shared.table);
-            let result = receiver.receive(&bound.port, |remote, packet| match bound.routes.get(&remote) {
+            let result = receiver.receive(&bound.port, |remote, packet| match bound.route(remote) {
                 Some(Route::Rtp(publisher, track)) => {
                     if let Some(DatagramPublisher { flow, .. }) = publishers.get_mut(*publisher) {
                         if heard.last() != Some(publisher) {

@@ -3,6 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
+use headgate_engine::client;
 use headgate_engine::codec::Codec;
 use headgate_engine::engine as verbs;
 use headgate_engine::rtsp::Limits;
@@ -26,6 +27,23 @@ pub struct Listen {
     read_timeout: f64,
     write_timeout: f64,
     connection_limit: usize,
+}
+
+#[derive(FromPyObject)]
+pub struct ClientTls {
+    server_name: String,
+    fingerprint: Option<Vec<u8>>,
+}
+
+#[derive(FromPyObject)]
+pub struct Connect {
+    host: String,
+    port: u16,
+    tls: Option<ClientTls>,
+    head_size: usize,
+    body_size: usize,
+    read_timeout: f64,
+    write_timeout: f64,
 }
 
 #[derive(FromPyObject)]
@@ -99,6 +117,24 @@ impl Listen {
             read_timeout: seconds(self.read_timeout)?,
             write_timeout: seconds(self.write_timeout)?,
             connection_limit: self.connection_limit,
+        })
+    }
+}
+
+impl Connect {
+    pub fn convert(self) -> PyResult<client::Connect> {
+        let tls = self.tls.map(|ClientTls { server_name, fingerprint }| {
+            let fingerprint = fingerprint.map(client::Fingerprint::try_from).transpose();
+            let fingerprint = fingerprint
+                .map_err(|other| PyValueError::new_err(format!("a fingerprint of {} bytes", other.len())))?;
+            PyResult::Ok(client::ClientTls { server_name, fingerprint })
+        });
+        Ok(client::Connect {
+            address: address(&self.host, self.port)?,
+            tls: tls.transpose()?,
+            limits: Limits { head_size: self.head_size, body_size: self.body_size },
+            read_timeout: seconds(self.read_timeout)?,
+            write_timeout: seconds(self.write_timeout)?,
         })
     }
 }

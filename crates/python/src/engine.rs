@@ -6,7 +6,7 @@ use headgate_engine::engine::{self as verbs, VerbError};
 use pyo3::exceptions::{PyOSError, PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 
-use crate::arguments::{self, Listen, OpenStream, PublishTcp, PublishUdp, ReadTcp, ReadUdp};
+use crate::arguments::{self, Connect, Listen, OpenStream, PublishTcp, PublishUdp, ReadTcp, ReadUdp};
 use crate::events::{self, Counters};
 
 #[pyclass(frozen, module = "headgate._engine")]
@@ -62,6 +62,11 @@ impl Engine {
     fn listen(&self, py: Python<'_>, listen: Listen) -> PyResult<(u64, u16)> {
         let listen = listen.convert()?;
         py.detach(|| self.0.listen(&listen)).map_err(raise)
+    }
+
+    fn connect(&self, py: Python<'_>, connect: Connect) -> PyResult<u64> {
+        let connect = connect.convert()?;
+        py.detach(|| self.0.connect(&connect)).map_err(raise)
     }
 
     fn bind_udp(&self, host: &str, port: u16) -> PyResult<UdpPort> {

@@ -16,6 +16,15 @@ pub struct Accepted {
 }
 
 #[pyclass(frozen, get_all, module = "headgate._engine")]
+pub struct Connected {
+    connection: u64,
+    remote_host: String,
+    remote_port: u16,
+    local_host: String,
+    local_port: u16,
+}
+
+#[pyclass(frozen, get_all, module = "headgate._engine")]
 pub struct Received {
     connection: u64,
     message: Py<PyBytes>,
@@ -107,6 +116,16 @@ pub fn up(py: Python<'_>, event: Event) -> PyResult<Py<PyAny>> {
                 local_port: local.port(),
             };
             Py::new(py, accepted)?.into_any()
+        }
+        Event::Connected { connection, remote, local } => {
+            let connected = Connected {
+                connection,
+                remote_host: remote.ip().to_string(),
+                remote_port: remote.port(),
+                local_host: local.ip().to_string(),
+                local_port: local.port(),
+            };
+            Py::new(py, connected)?.into_any()
         }
         Event::Received { connection, message, .. } => {
             let message = PyBytes::new(py, &message).unbind();

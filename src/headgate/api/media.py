@@ -107,7 +107,9 @@ def _paths(view: shape.View, paths: Sequence[shape.Path]) -> list[document.Path]
 
 
 def _party(session: Session) -> document.PathSource:
-    return {"type": SESSION_TYPES[session.service.protocol], "id": session.id.uuid}
+    pulled = session.kind == "rtspSource"
+    kind: document.SourceType = "rtspSource" if pulled else SESSION_TYPES[session.service.protocol]
+    return {"type": kind, "id": session.id.uuid}
 
 
 # RTSP and RTSPS

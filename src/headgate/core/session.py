@@ -49,6 +49,8 @@ class CloseReason(enum.StrEnum):
     PROTOCOL_ERROR = "the client broke the protocol"
     PUBLISHER_GONE = "the publisher left"
     OVERRIDDEN = "another publisher took the path"
+    SOURCE_LOST = "the source failed"
+    UNWANTED = "nobody reads it any more"
     RECONFIGURED = "its path is not configured any more"
     EXPIRED = "its access has run out"
     REVOKED = "its access was taken away"
@@ -171,6 +173,11 @@ class Session(ABC):
         """How its packets travel, where the protocol leaves a choice: "TCP", "UDP"."""
         self.finished: Totals | None = None
         """Of the flows that are gone from `flows` while the session goes on; None before the first."""
+
+    @property
+    def kind(self) -> str:
+        """What `/v3` calls it where it is a path's source or reader."""
+        return f"{self.service.protocol}Session"
 
     @property
     @abstractmethod

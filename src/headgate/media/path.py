@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass, field
+import asyncio
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from headgate.core.config import Configuration, PathConf
+from headgate.core.config.path_conf import PUBLISHER, REDIRECT
 from headgate.core.config.path_names import CATCH_ALL
 from headgate.core.errors import NotFound, Refused
 from headgate.core.events import PathNotReady, PathReady
@@ -15,17 +17,24 @@ from headgate.core.session import CloseReason, Session
 from headgate.engine import Engine, OpenStream, Stream
 from headgate.media.track import Track
 
-__all__ = ["Path", "Paths", "Publication"]
+__all__ = ["Path", "Paths", "Publication", "Redirect"]
 
-PUBLISHER = "publisher"
-"""The value of `source` in a path's configuration that lets clients publish to it."""
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Redirect:
+    """Another place to read."""
+
+    location: str
+    """A URL, or a path of this server as /name."""
+    permanent: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Publication:
     """What a path has while somebody publishes to it."""
 
-    source: Session
+    source: Session | None
+    """None while the path waits for its publisher to come back (`publisherGracePeriod`)."""
     stream: Stream
     """The engine's handle; its counters are the path's."""
     tracks: tuple[Track, ...]
@@ -43,6 +52,7 @@ class Path:
     conf_name: str
     conf: PathConf
     publication: Publication | None = None
+    _grace: asyncio.TimerHandle | None = None
     _readers: dict[Session, None] = field(default_factory=dict)
 
     @property
@@ -79,6 +89,8 @@ class Paths:
         self._engine = engine
         self._registry = registry
         self._paths: dict[str, Path] = {}
+        self.on_readers_changed: Callable[[Path], None] = lambda _: None
+        """Told of every reader that comes and goes."""
         for conf_name in configuration.paths:
             if _is_plain(conf_name):
                 self._enter(conf_name)
@@ -101,7 +113,7 @@ class Paths:
         if match.conf.source != PUBLISHER:
             raise Refused(f"can't publish to path '{name}' since 'source' is not 'publisher'")
         path = self._paths.get(name)
-        if path is not None and path.publication is not None and not match.conf.override_publisher:
+        if path is not None and path.source is not None and not match.conf.override_publisher:
             raise Refused(f"someone is already publishing to path '{name}'")
 
     def publish(
@@ -109,11 +121,22 @@ class Paths:
     ) -> tuple[Path, Publication]:
         """Give the path to a session, and take it from another where the configuration lets it.
 
-        Ends the other session and its readers. The session must be attached to the stream by its
+        Ends the other session. Its readers stay, and go on at the next key frame, if the tracks are
+        the same; else they end as well. The session must be attached to the stream by its
         owner next, and must call `unpublish` when it ends. Raises NotFound, Refused, and
         ValueError when the engine cannot carry such tracks.
         """
         self.check_publish(name)
+        return self.feed(session, name=name, tracks=tracks, description=description)
+
+    def feed(
+        self, session: Session, *, name: str, tracks: Sequence[Track], description: bytes
+    ) -> tuple[Path, Publication]:
+        """As `publish`, for the source that the path is configured to have. Raises as that."""
+        present = self._paths.get(name)
+        before = present.publication if present is not None else None
+        if present is not None and before is not None and before.tracks == tuple(tracks):
+            return present, self._hand_over(present, before, to=session, description=description)
         stream = Stream(
             self._engine.open_stream(
                 OpenStream(
@@ -122,9 +145,10 @@ class Paths:
                 )
             )
         )
-        present = self._paths.get(name)
-        if present is not None and present.source is not None:
-            self._registry.close(present.source, CloseReason.OVERRIDDEN)
+        if present is not None:
+            if present.source is not None:
+                self._registry.close(present.source, CloseReason.OVERRIDDEN)
+            self._give_up(present)
         path = self._paths.get(name) or self._enter(name)
         path.publication = publication = Publication(
             source=session,
@@ -136,27 +160,65 @@ class Paths:
         self._registry.bus.publish(
             PathReady(
                 path=name,
-                source_type=f"{session.service.protocol}Session",
+                source_type=session.kind,
                 source_id=str(session.id.uuid),
                 tracks=tuple(path.tracks),
             )
         )
         return path, publication
 
+    def _hand_over(self, path: Path, before: Publication, *, to: Session, description: bytes) -> Publication:
+        """Another feeds the stream now; who reads it notices nothing."""
+        if path._grace is not None:
+            path._grace.cancel()
+            path._grace = None
+        path.publication = after = replace(before, source=to, description=description)
+        if before.source is not None:
+            # It finds the path to be another's, and leaves it alone.
+            self._registry.close(before.source, CloseReason.OVERRIDDEN)
+        return after
+
     def unpublish(self, path: Path, *, session: Session) -> None:
-        """The publisher stopped: its readers end. Does nothing when the path is another's by now."""
+        """The publisher stopped: its readers end, at once or when it has not come back in time.
+
+        Does nothing when the path is another's by now.
+        """
         publication = path.publication
         if publication is None or publication.source is not session:
             return
-        path.publication = None
+        grace = path.conf.publisher_grace_period
+        if grace > 0 and session.close_reason is not CloseReason.SHUTDOWN:
+            path.publication = replace(publication, source=None)
+            path._grace = asyncio.get_running_loop().call_later(grace, self._give_up, path)
+        else:
+            self._give_up(path)
+
+    def _give_up(self, path: Path) -> None:
+        """The path has no stream any more."""
+        publication, path.publication = path.publication, None
+        if path._grace is not None:
+            path._grace.cancel()
+            path._grace = None
+        if publication is None:
+            return
         for reader in list(path.readers):
             self._registry.close(reader, CloseReason.PUBLISHER_GONE)
         self._engine.close(publication.stream)
         if not _is_plain(path.conf_name):
-            del self._paths[path.name]
+            self._paths.pop(path.name, None)
         self._registry.bus.publish(PathNotReady(path=path.name))
 
     # Reading
+
+    def elsewhere(self, name: str) -> Redirect | None:
+        """Where readers of a path are sent instead, if they are. Raises NotFound."""
+        conf = self._configuration.path_for(name).conf
+        path = self._paths.get(name)
+        if conf.source == REDIRECT:
+            return Redirect(location=conf.source_redirect, permanent=True)
+        if conf.fallback and not conf.source_on_demand and (path is None or path.publication is None):
+            return Redirect(location=conf.fallback, permanent=False)
+        return None
 
     def ready(self, name: str) -> tuple[Path, Publication]:
         """A path that somebody publishes to. Raises NotFound."""
@@ -175,9 +237,12 @@ class Paths:
         """Enter a reader, which must call `leave` when it ends. Raises as `check_read`."""
         self.check_read(path)
         path._readers[session] = None
+        self.on_readers_changed(path)
 
     def leave(self, path: Path, *, session: Session) -> None:
-        path._readers.pop(session, None)
+        if session in path._readers:
+            del path._readers[session]
+            self.on_readers_changed(path)
 
     def _enter(self, name: str) -> Path:
         match = self._configuration.path_for(name)

@@ -40,7 +40,9 @@ def test_effective_keys_are_not_remarked(load_text: Load) -> None:
         authInternalUsers: [{user: bob, pass: x, permissions: [{action: read, path: ~^cam}]}]
         metrics: yes
         paths:
-          cam: {maxReaders: 3, overridePublisher: no}
+          cam: {maxReaders: 3, overridePublisher: no, publisherGracePeriod: 3s, fallback: /other}
+          pulled: {source: 'rtsps://x/y', sourceOnDemand: yes, rtspTransport: tcp, rtspAnyPort: yes}
+          moved: {source: redirect, sourceRedirect: 'rtsp://x/y'}
         """
     )
     assert loaded.warnings == ()
@@ -74,8 +76,13 @@ def test_effective_keys_are_not_remarked(load_text: Load) -> None:
             "c.yml:1: pathDefaults.record: has no effect yet (recording is not built)",
         ),
         (
-            "paths: {cam: {source: 'rtsp://x'}}",
-            "c.yml:1: paths.cam.source: has no effect yet (pulling from a source is not built);"
+            "paths: {cam: {source: 'rtmp://x'}}",
+            "c.yml:1: paths.cam.source: has no effect yet (pulling over that protocol is not built);"
+            " the path stays empty",
+        ),
+        (
+            "paths: {cam: {source: 'rtsp://x', rtspTransport: multicast}}",
+            "c.yml:1: paths.cam.rtspTransport: multicast has no effect yet (multicast is not built);"
             " the path stays empty",
         ),
     ],

@@ -80,13 +80,14 @@ DOCUMENT = {
     "runOnUnread": "",
     "runOnRecordSegmentCreate": "",
     "runOnRecordSegmentComplete": "",
+    "publisherGracePeriod": "",
 }
 
 
 def test_every_key_in_order_with_its_default() -> None:
     document = PathConf().document()
     assert list(document) == list(DOCUMENT)
-    assert len(document) == 75
+    assert len(document) == 75 + 1
     assert document == DOCUMENT
 
 

@@ -78,6 +78,9 @@ impl Worker {
                     Err(_) => self.closed(handle, CloseReason::Tls, now),
                 }
             }
+            Command::Connect { handle, socket, tls, admission } => {
+                self.connect(handle, socket, tls, admission, now);
+            }
             Command::Receive(port) => {
                 let i = self.ports.insert(BoundPort { port: Arc::clone(&port), routes: HashMap::new() });
                 let fd = port.socket.as_raw_fd();

@@ -20,6 +20,7 @@ __all__ = [
     "RTSPConnList",
     "RTSPSession",
     "RTSPSessionList",
+    "SourceType",
 ]
 
 SourceType = Literal[

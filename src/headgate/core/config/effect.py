@@ -10,12 +10,12 @@ from collections.abc import Iterator
 from ipaddress import ip_address
 from typing import NamedTuple
 
-from headgate.core.config.choices import LogDestination, RtspTransport
+from headgate.core.config.choices import LogDestination, PullTransport, RtspTransport
 from headgate.core.config.configuration import Configuration
 from headgate.core.config.draft import Location
 from headgate.core.config.global_conf import GlobalConf
 from headgate.core.config.networks import ListenAddress
-from headgate.core.config.path_conf import PUBLISHER, PathConf
+from headgate.core.config.path_conf import PUBLISHER, REDIRECT, PathConf
 from headgate.core.config.section import Section
 
 __all__ = ["EFFECTIVE_GLOBAL", "EFFECTIVE_PATH", "Remark", "ineffective", "unsafe"]
@@ -58,7 +58,27 @@ EFFECTIVE_GLOBAL = frozenset(
         "rtspAuthMethods",
     }
 )
-EFFECTIVE_PATH = frozenset({"name", "source", "maxReaders", "overridePublisher"})
+EFFECTIVE_PATH = frozenset(
+    {
+        "name",
+        "source",
+        "sourceFingerprint",
+        "sourceOnDemand",
+        "sourceOnDemandStartTimeout",
+        "sourceOnDemandCloseAfter",
+        "sourceRedirect",
+        "maxReaders",
+        "fallback",
+        "overridePublisher",
+        "publisherGracePeriod",
+        "rtspTransport",
+        "rtspAnyPort",
+        "rtspRangeType",
+        "rtspRangeStart",
+    }
+)
+FETCHED = ("rtsp://", "rtsps://")
+"""How the URLs begin that a path's source can have in this version."""
 
 OPEN = "is set, but SRT is not built yet; headgate refuses to let anybody think that it protects"
 CLEAR = "is set, but HTTPS is not built yet; headgate refuses to answer operators in the clear"
@@ -82,8 +102,7 @@ MISSING = (
     ("record", "recording"),
     ("runOn", "running commands on events"),
     ("rpiCamera", "the Raspberry Pi camera"),
-    ("source", "pulling from a source"),
-    ("rtsp", "pulling from a source"),
+    ("source", "pulling over that protocol"),
     ("log", "logging to a file or the system log"),
     ("sysLog", "logging to a file or the system log"),
     ("api", "TLS on the operator's listener"),
@@ -138,8 +157,10 @@ def _global_remarks(conf: GlobalConf) -> Iterator[Remark]:
 
 def _path_remarks(configuration: Configuration) -> Iterator[Remark]:
     for conf, location, key in _changed_paths(configuration):
-        if key == "source" and conf.source != PUBLISHER:
+        if key == "source" and not conf.source.startswith((PUBLISHER, REDIRECT, *FETCHED)):
             yield Remark(location, f"{_missing(key)}; the path stays empty")
+        elif key == "rtspTransport" and conf.rtsp_transport is PullTransport.MULTICAST:
+            yield Remark(location, f"multicast {_missing('multicast')}; the path stays empty")
         elif key not in EFFECTIVE_PATH and key not in UNSAFE_PATH:
             yield Remark(location, _missing(key))
 

@@ -142,3 +142,10 @@ class PathConf(Section):
     run_on_record_segment_complete: str = key(
         "runOnRecordSegmentComplete", "command run for a finished file", default=""
     )
+
+    # Not in MediaMTX
+    publisher_grace_period: Duration = key(
+        "publisherGracePeriod",
+        "readers of a publisher that left wait so long for it to come back; 0: they end at once",
+        default=0.0,
+    )

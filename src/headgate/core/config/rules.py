@@ -7,6 +7,7 @@ unusable RTP ports, a segment that is a dot.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from urllib.parse import SplitResult, urlsplit
 
@@ -15,6 +16,7 @@ from headgate.core.config.global_conf import GlobalConf
 from headgate.core.config.networks import ListenAddress
 from headgate.core.config.path_conf import PUBLISHER, REDIRECT, RPI_CAMERA, PathConf
 from headgate.core.config.path_names import PathPattern, path_name_mistake
+from headgate.core.config.play_range import play_range
 from headgate.core.config.users import is_hashed
 
 __all__ = ["camera_mistakes", "global_mistakes", "name_mistake", "path_mistakes"]
@@ -24,6 +26,7 @@ Mistakes = Iterator[tuple[str, str]]
 DAY = 86400.0
 SRT_PASSPHRASE = range(10, 80)  # characters; the protocol's own bounds
 SCHEMES = frozenset({"rtsp", "rtsps", "rtmp", "rtmps", "http", "https", "udp", "srt", "whep", "wheps"})
+FINGERPRINT = re.compile(r"(?:[0-9A-Fa-f]{2}:?){31}[0-9A-Fa-f]{2}")
 LOGIN_SCHEMES = frozenset({"rtmp", "rtmps", "http", "https"})
 
 CAMERA_WORDS = (
@@ -146,6 +149,12 @@ def _source(conf: PathConf, *, is_pattern: bool) -> Mistakes:
         yield "source", f"invalid source: '{_shown(conf.source)}'"
     elif mistake := _url_mistake(conf.source):
         yield "source", mistake
+    if conf.source_fingerprint and not FINGERPRINT.fullmatch(conf.source_fingerprint):
+        yield "sourceFingerprint", "must be the SHA-256 of a certificate: 64 hexadecimal digits"
+    try:
+        play_range(conf.rtsp_range_type, conf.rtsp_range_start)
+    except ValueError as error:
+        yield "rtspRangeStart", str(error)
     if is_pattern and conf.source not in {PUBLISHER, REDIRECT} and not conf.source_on_demand:
         yield "sourceOnDemand", "must be yes for a source of a regular expression (or all_others)"
     if conf.source_on_demand and conf.source == PUBLISHER:

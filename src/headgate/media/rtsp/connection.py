@@ -188,8 +188,7 @@ class RtspConnection:
             case events.DescribeRequested():
                 if wait := self._admit(event, Action.READ):
                     return wait
-                _, publication = self._shared.paths.ready(event.path)
-                self._machine.describe_ok(publication.description)
+                return self._describe(event)
             case events.AnnounceRequested():
                 if wait := self._admit(event, Action.PUBLISH):
                     return wait
@@ -198,7 +197,7 @@ class RtspConnection:
                 # A session was admitted when it began, and ends with its access.
                 if self.session is None and (wait := self._admit(event, Action.READ)):
                     return wait
-                self._setup(event)
+                return self._setup(event)
             case events.PlayRequested():
                 self._play()
             case events.RecordRequested():
@@ -213,6 +212,24 @@ class RtspConnection:
         action: Action,
     ) -> Wait | None:
         return self._admission.admit(event.asker, action, path=event.path, query=event.query)
+    def _describe(self, event: events.DescribeRequested) -> Wait | None:
+        redirect = self._shared.paths.elsewhere(event.path)
+        if redirect is not None:
+            self._machine.redirect(redirect.location, permanent=redirect.permanent)
+            return None
+        if (wait := self._awaited(event.path, query=event.query)) is not None:
+            return wait
+        _, publication = self._shared.paths.ready(event.path)
+        self._machine.describe_ok(publication.description)
+        return None
+
+    def _awaited(self, path: str, *, query: str) -> Wait | None:
+        """For a source that is fetched because this client asks."""
+        source = self._shared.sources.demand(path, query=query)
+        if source is None:
+            return None
+        # It gives up by itself, and says so; a second later it would be a bug.
+        return Wait(until=source.wait_ready, timeout=source.conf.source_on_demand_start_timeout + 1)
 
     def _announce(self, event: events.AnnounceRequested) -> None:
         # Only looked at here: the path is taken at RECORD, so that who announces and never
@@ -222,18 +239,21 @@ class RtspConnection:
         self._open_session(path=event.path, query=event.query)
         self._machine.announce_ok()
 
-    def _setup(self, event: events.SetupRequested) -> None:
+    def _setup(self, event: events.SetupRequested) -> Wait | None:
         if self._machine.state is State.ANNOUNCED:
             track, ssrc = event.track, None
+        elif self.session is None and (wait := self._awaited(event.path, query=event.query)) is not None:
+            return wait
         else:
             track, ssrc = self._join(event)
         if track is None:
             self._machine.refuse(Status.AGGREGATE_OPERATION_NOT_ALLOWED, "SETUP of more than one track")
-            return
+            return None
         udp = self._shared.udp if event.lower is Lower.UDP else None
         self._machine.setup_ok(track=track, server_ports=udp.numbers if udp else None, ssrc=ssrc)
         if self.session is not None:
             self.session.transport = self._machine.lower
+        return None
 
     def _join(self, event: events.SetupRequested) -> tuple[int | None, int | None]:
         """The track a reader means, None where it could be several, and the SSRC of its packets now.

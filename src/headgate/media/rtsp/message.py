@@ -36,9 +36,13 @@ class Method(enum.StrEnum):
 
 
 class Status(enum.IntEnum):
-    """The status codes this server answers with (RFC 2326 7.1.1)."""
+    """The status codes this server answers with (RFC 2326 7.1.1). Another's may be any other."""
 
     OK = 200
+    MOVED_PERMANENTLY = 301
+    FOUND = 302
+    SEE_OTHER = 303
+    TEMPORARY_REDIRECT = 307
     BAD_REQUEST = 400
     UNAUTHORIZED = 401
     NOT_FOUND = 404
@@ -55,6 +59,14 @@ class Status(enum.IntEnum):
     SERVICE_UNAVAILABLE = 503
     RTSP_VERSION_NOT_SUPPORTED = 505
     OPTION_NOT_SUPPORTED = 551
+
+    @classmethod
+    def _missing_(cls, value: object) -> Status | None:
+        if not isinstance(value, int) or not 100 <= value < 600:
+            return None
+        other = int.__new__(cls, value)
+        other._name_, other._value_ = f"STATUS_{value}", value
+        return other
 
     @property
     def reason(self) -> str:
@@ -122,6 +134,7 @@ class Request:
         return cls(method=method, url=url, cseq=cseq, headers=headers, body=body)
 
     def serialise(self) -> bytes:
+        """As a client sends it."""
         start = f"{self.method} {self.url or '*'} {VERSION}"
         return _join(start, [("CSeq", str(self.cseq)), *self.headers.items()], self.body)
 

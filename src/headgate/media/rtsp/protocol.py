@@ -15,7 +15,7 @@ import hmac
 import secrets
 from collections import deque
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from headgate.core.config.path_names import path_name_mistake
 from headgate.engine import Refusal
@@ -189,6 +189,15 @@ class ServerProtocol:
         self._described = decision.url
         headers = [("Content-Base", decision.url.base), ("Content-Type", "application/sdp")]
         self._answer(decision.request, headers, description)
+        self._advance()
+
+    def redirect(self, location: str, *, permanent: bool) -> None:
+        """Answer DESCRIBE with another place: a URL, or a path of this server as /name."""
+        decision = self._decided(Method.DESCRIBE)
+        if location.startswith("/"):
+            location = str(replace(decision.url, path=location[1:], query=None))
+        status = Status.MOVED_PERMANENTLY if permanent else Status.FOUND
+        self._write(Response(status=status, cseq=decision.request.cseq, headers=(("Location", location),)))
         self._advance()
 
     def announce_ok(self) -> None:

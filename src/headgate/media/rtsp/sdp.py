@@ -126,6 +126,11 @@ class SessionDescription:
         return cls(name=name or "-", attributes=_attributes(head), medias=medias)
 
     @property
+    def control(self) -> str:
+        """Of the whole presentation; "" where it did not say."""
+        return next((a.value for a in self.attributes if a.name == "control" and a.value), "")
+
+    @property
     def tracks(self) -> tuple[Track, ...]:
         return tuple(media.track for media in self.medias)
 

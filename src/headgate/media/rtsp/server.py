@@ -29,6 +29,7 @@ from headgate.media.rtsp.connection import RtspConnection
 from headgate.media.rtsp.message import Status
 from headgate.media.rtsp.session import Shared, UdpPorts
 from headgate.media.rtsp.transport import Lower
+from headgate.media.sources import Sources
 
 __all__ = ["RtspServer"]
 
@@ -56,6 +57,7 @@ class RtspServer:
         loop: EngineLoop,
         registry: Registry,
         paths: Paths,
+        sources: Sources,
         settings: GlobalConf,
         access: Access,
         leases: Leases,
@@ -63,6 +65,7 @@ class RtspServer:
         self._loop = loop
         self._registry = registry
         self._paths = paths
+        self._sources = sources
         self._settings = settings
         self._access = access
         self._leases = leases
@@ -126,6 +129,7 @@ class RtspServer:
             loop=self._loop,
             registry=self._registry,
             paths=self._paths,
+            sources=self._sources,
             settings=settings,
             access=self._access,
             leases=self._leases,

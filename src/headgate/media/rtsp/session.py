@@ -33,6 +33,7 @@ from headgate.media.path import Path, Paths
 from headgate.media.rtsp.protocol import SetupTrack
 from headgate.media.rtsp.sdp import SessionDescription
 from headgate.media.rtsp.transport import Lower, Pair
+from headgate.media.sources import Sources
 
 __all__ = ["ENGINE_REASONS", "RtspSession", "Shared", "UdpPorts"]
 
@@ -71,6 +72,7 @@ class Shared:
     loop: EngineLoop
     registry: Registry
     paths: Paths
+    sources: Sources
     settings: GlobalConf
     access: Access
     leases: Leases

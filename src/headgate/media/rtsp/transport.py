@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import enum
+import ipaddress
 import re
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from headgate.media.rtsp.message import ProtocolError, Status
 
-__all__ = ["Lower", "Mode", "Offer", "Pair", "Transport", "assign", "choose"]
+__all__ = ["Granted", "Lower", "Mode", "Offer", "Pair", "Transport", "assign", "choose", "granted"]
 
 ALTERNATIVE_LIMIT = 16
 """No client offers more than it has transports: three, in practice."""
@@ -80,6 +81,43 @@ class Transport:
         return ";".join(parts)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Granted:
+    """What a server made of our offer for one track."""
+
+    lower: Lower
+    channels: Pair | None
+    """Over TCP, where the server said them."""
+    server_ports: Pair | None
+    """Over UDP, where the server said them."""
+    source: str | None
+    """Over UDP: the address that its packets come from, where the server named one that is an address."""
+
+
+def granted(header: str) -> Granted:
+    """Read a server's Transport. Raises ValueError."""
+    specification, values = _parts(header.partition(",")[0])
+    form = SPECIFICATION.fullmatch(specification)
+    if form is None or "multicast" in values:
+        raise ValueError(f"a transport nobody asked for: {header[:120]!r}")
+    try:
+        channels = _range(values["interleaved"], limit=CHANNELS) if "interleaved" in values else None
+        ports = _range(values["server_port"], limit=PORTS) if "server_port" in values else None
+    except ProtocolError as error:
+        raise ValueError(str(error)) from None
+    try:
+        source = str(ipaddress.ip_address(values.get("source", "")))
+    except ValueError:
+        source = None  # a name, or nothing: then it is where we connected to
+    return Granted(
+        # Some write RTP/AVP over TCP, too.
+        lower=Lower.TCP if channels is not None else Lower((form[1] or "UDP").upper()),
+        channels=channels,
+        server_ports=None if ports is None or ports.rtp == 0 else ports,
+        source=source,
+    )
+
+
 def choose(header: str, *, allowed: Collection[Lower]) -> Offer:
     """The first alternative that can be served; a client lists them in the order it prefers.
 
@@ -112,10 +150,7 @@ def assign(offer: Offer, *, taken: Iterable[Pair]) -> Pair:
 
 def _offer(text: str) -> Offer | None:
     """None for what this server cannot serve: another profile, multicast, odd ports."""
-    specification, *parameters = (part.strip() for part in text.split(";"))
-    values = {
-        name.strip().lower(): value.strip() for name, _, value in (part.partition("=") for part in parameters)
-    }
+    specification, values = _parts(text)
     form = SPECIFICATION.fullmatch(specification)
     if form is None or "multicast" in values:
         return None
@@ -133,6 +168,12 @@ def _offer(text: str) -> Offer | None:
         if pair.rtp % 2 or pair.rtcp != pair.rtp + 1:  # RFC 3550 11
             return None
     return Offer(specification=specification, lower=lower, mode=_mode(values.get("mode")), pair=pair)
+
+
+def _parts(text: str) -> tuple[str, dict[str, str]]:
+    specification, *parameters = (part.strip() for part in text.split(";"))
+    pairs = (part.partition("=") for part in parameters)
+    return specification, {name.strip().lower(): value.strip() for name, _, value in pairs}
 
 
 def _range(text: str, *, limit: int) -> Pair:
