@@ -23,12 +23,15 @@ from headgate.api.app import build, build_metrics
 from headgate.api.http_connection import HttpConnection
 from headgate.api.view import View
 from headgate.core.config import Configuration, ListenAddress
-from headgate.core.config.choices import LogLevel
 from headgate.core.errors import HeadgateError, ListenError
 from headgate.core.events import Bus
+from headgate.core.hooks.hooks import Hooks
+from headgate.core.hooks.runner import HookRunner
 from headgate.core.log import LogWriter
+from headgate.core.loop_watch import LoopWatch
 from headgate.core.registry import Registry
 from headgate.core.service import Endpoint
+from headgate.core.webhooks.webhooks import Webhooks
 from headgate.engine import EngineLoop
 from headgate.media.path import Paths
 from headgate.media.rtsp.server import RtspServer
@@ -43,22 +46,18 @@ PUBLISH = (
     "ffmpeg -re -f lavfi -i testsrc2=size=1280x720:rate=30"
     " -c:v libx264 -preset ultrafast -tune zerolatency -pix_fmt yuv420p -g 30 -f rtsp"
 )
-LEVELS = {
-    LogLevel.ERROR: logging.ERROR,
-    LogLevel.WARN: logging.WARNING,
-    LogLevel.INFO: logging.INFO,
-    LogLevel.DEBUG: logging.DEBUG,
-}
+
+logger = logging.getLogger(__name__)
 
 
 def run(configuration: Configuration) -> int:
-    """Serve until SIGINT or SIGTERM; returns the exit status. Raises ListenError."""
+    """Serve until SIGINT or SIGTERM; returns the exit status. Raises ListenError, LogError."""
     _raise_file_limit()
     with (
-        LogWriter(level=LEVELS[configuration.global_.log_level]),
+        LogWriter.of(configuration) as log,
         asyncio.Runner(loop_factory=_loop_factory()) as runner,
     ):
-        runner.run(_serve(configuration))
+        runner.run(_serve(configuration, hang_up=log.reopen))
     return 0
 
 
@@ -76,6 +75,15 @@ class Server:
         self.loop = EngineLoop(workers=min(len(os.sched_getaffinity(0)), WORKERS))
         self.registry = Registry(engine=self.loop.engine, bus=self.bus)
         self.paths = Paths(configuration=configuration, engine=self.loop.engine, registry=self.registry)
+        self.watch = LoopWatch()
+        self.runner = HookRunner()
+        self.hooks = Hooks(
+            bus=self.bus,
+            registry=self.registry,
+            configuration=lambda: self.configuration,
+            runner=self.runner,
+        )
+        self.webhooks = Webhooks(bus=self.bus, webhooks=configuration.own.webhooks)
         self.rtsp = RtspServer(loop=self.loop, registry=self.registry, paths=self.paths, settings=settings)
         self.view = View(
             registry=self.registry,
@@ -87,6 +95,10 @@ class Server:
             started=self.started,
             version=importlib.metadata.version("headgate"),
             refusals=self.rtsp.refusals,
+            join_times=self.rtsp.join_times,
+            watch=self.watch,
+            hooks=self.runner,
+            webhooks=self.webhooks.senders,
         )
         self.operator: Endpoint | None = None
         """Where the operator's listener is; None where it is off."""
@@ -97,6 +109,9 @@ class Server:
         settings = self.configuration.global_
         async with AsyncExitStack() as stack:
             await stack.enter_async_context(self.loop)
+            await stack.enter_async_context(self.watch)
+            await stack.enter_async_context(self.webhooks)
+            await stack.enter_async_context(self.runner)
             await stack.enter_async_context(self.rtsp)
             sites: list[tuple[socket.socket, Any]] = []
             if settings.api:
@@ -114,16 +129,33 @@ class Server:
             for listening, app in sites:
                 await stack.enter_async_context(_serve_http(listening, app, tasks=tasks))
             self._stack = stack.pop_all()
+        self.hooks.apply()
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         # Sessions first, while those who watch over SSE can still be told.
+        self.registry.drain()
         await self.rtsp.close()
+        self.hooks.stop()
         self.bus.close()
         # Not told of `error`: a TaskGroup would wrap it.
         await self._stack.__aexit__(None, None, None)
+
+    async def drain(self) -> None:
+        """Let nobody in any more, and give those who are here `drainTimeout` to end by themselves."""
+        self.registry.drain()
+        self.rtsp.close_listeners()
+        timeout = self.configuration.own.drain_timeout
+        sessions = len(self.registry.sessions())
+        if not timeout or not sessions:
+            return
+        logger.info("stopping: %d sessions may go on for %g s", sessions, timeout)
+        with self.bus.subscribe() as closed, contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(timeout):
+                while self.registry.sessions():
+                    await closed.batch()
 
     def greeting(self) -> Iterator[str]:
         """What to tell whoever started it: what listens where, and what to do with it."""
@@ -150,20 +182,24 @@ class Server:
         return None
 
 
-async def _serve(configuration: Configuration) -> None:
+async def _serve(configuration: Configuration, *, hang_up: Callable[[], None]) -> None:
+    """`hang_up`: what SIGHUP asks for."""
     stop = asyncio.Event()
 
     def on_signal(number: int) -> None:
         if stop.is_set():
+            server.runner.kill()
             os._exit(128 + number)  # asked twice: at once
         stop.set()
 
     async with Server(configuration) as server:
         loop = asyncio.get_running_loop()
+        loop.add_signal_handler(signal.SIGHUP, hang_up)
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, on_signal, number)
         print("\n".join(server.greeting()), flush=True)
         await stop.wait()
+        await server.drain()
 
 
 class _HttpServer(uvicorn.Server):

@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
-__all__ = ["ConfigurationError", "Denied", "HeadgateError", "ListenError", "NotFound", "Refused"]
+__all__ = [
+    "ConfigurationError",
+    "Denied",
+    "Draining",
+    "HeadgateError",
+    "ListenError",
+    "LogError",
+    "NotFound",
+    "Refused",
+]
 
 
 class HeadgateError(Exception):
@@ -17,12 +26,20 @@ class Refused(HeadgateError):
     """The request was understood and cannot be granted in the present state."""
 
 
+class Draining(HeadgateError):
+    """The server takes nobody new, because it is stopping."""
+
+
 class Denied(HeadgateError):
     """The client may not do this. Its text never says why, so that it tells a stranger nothing."""
 
 
 class ListenError(HeadgateError):
     """A listener could not be opened. The text names the service, the address and the configuration key."""
+
+
+class LogError(HeadgateError):
+    """The log cannot go where the configuration sends it. The text names the place and the key."""
 
 
 class ConfigurationError(HeadgateError):

@@ -37,8 +37,12 @@ def test_effective_keys_are_not_remarked(load_text: Load) -> None:
         rtspTransports: [tcp]
         rtspEncryption: strict
         metrics: yes
+        logDestinations: [file, syslog]
+        logFile: x.log
+        sysLogPrefix: gate
+        runOnConnect: x
         paths:
-          cam: {maxReaders: 3, overridePublisher: no}
+          cam: {runOnReady: x, runOnRead: y, maxReaders: 3, overridePublisher: no}
         """
     )
     assert loaded.warnings == ()
@@ -50,13 +54,8 @@ def test_effective_keys_are_not_remarked(load_text: Load) -> None:
         ("hlsVariant: fmp4", "c.yml:1: hlsVariant: has no effect yet (HLS is not built)"),
         ("playback: yes", "c.yml:1: playback: has no effect yet (playback of recordings is not built)"),
         (
-            "runOnConnect: x",
-            "c.yml:1: runOnConnect: has no effect yet (running commands on events is not built)",
-        ),
-        (
-            "logDestinations: [file]",
-            "c.yml:1: logDestinations: has no effect yet (logging to a file or the system log is not built);"
-            " the log goes to stdout",
+            "pathDefaults: {runOnRecordSegmentCreate: x}",
+            "c.yml:1: pathDefaults.runOnRecordSegmentCreate: has no effect yet (recording is not built)",
         ),
         (
             "rtspTransports: [multicast]",

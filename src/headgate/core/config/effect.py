@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from headgate.core.config.choices import LogDestination, RtspTransport
+from headgate.core.config.choices import RtspTransport
 from headgate.core.config.configuration import Configuration
 from headgate.core.config.draft import Location
 from headgate.core.config.global_conf import GlobalConf
@@ -22,10 +22,15 @@ EFFECTIVE_GLOBAL = frozenset(
     {
         "logLevel",
         "logDestinations",
+        "logFile",
+        "sysLogPrefix",
         "readTimeout",
         "writeTimeout",
         "writeQueueSize",
         "udpMaxPayloadSize",
+        "runOnConnect",
+        "runOnConnectRestart",
+        "runOnDisconnect",
         "api",
         "apiAddress",
         "apiAllowOrigin",
@@ -42,7 +47,22 @@ EFFECTIVE_GLOBAL = frozenset(
         "rtspServerCert",
     }
 )
-EFFECTIVE_PATH = frozenset({"name", "source", "maxReaders", "overridePublisher"})
+EFFECTIVE_PATH = frozenset(
+    {
+        "name",
+        "source",
+        "maxReaders",
+        "overridePublisher",
+        "runOnInit",
+        "runOnInitRestart",
+        "runOnReady",
+        "runOnReadyRestart",
+        "runOnNotReady",
+        "runOnRead",
+        "runOnReadRestart",
+        "runOnUnread",
+    }
+)
 
 OPEN = "is set, but access control is not built yet; headgate refuses to run open"
 CLEAR = "is set, but HTTPS is not built yet; headgate refuses to answer operators in the clear"
@@ -71,13 +91,12 @@ MISSING = (
     ("pprof", "run-time profiles"),
     ("multicast", "multicast"),
     ("record", "recording"),
-    ("runOn", "running commands on events"),
+    ("runOnRecord", "recording"),
+    ("runOn", "publishing on demand"),
     ("rpiCamera", "the Raspberry Pi camera"),
     ("source", "pulling from a source"),
     ("rtspAuth", "access control"),
     ("rtsp", "pulling from a source"),
-    ("log", "logging to a file or the system log"),
-    ("sysLog", "logging to a file or the system log"),
     ("api", "TLS or a proxy in front of the operator's listener"),
     ("metrics", "TLS or a proxy in front of the metrics listener"),
 )
@@ -116,8 +135,6 @@ def _global_remarks(conf: GlobalConf) -> Iterator[Remark]:
     for key in _changed(conf, GlobalConf()):
         if key not in EFFECTIVE_GLOBAL and key not in UNSAFE_GLOBAL and not key.startswith(off):
             yield Remark((key,), _missing(key))
-    if conf.log_destinations != (LogDestination.STDOUT,):
-        yield Remark(("logDestinations",), f"{_missing('logDestinations')}; the log goes to stdout")
     # MediaMTX's default has multicast too: who only leaves it there asks for nothing.
     default = GlobalConf().rtsp_transports
     if RtspTransport.MULTICAST in conf.rtsp_transports and conf.rtsp_transports != default:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 
-from headgate.core.errors import Denied, HeadgateError, NotFound
+from headgate.core.errors import Denied, Draining, HeadgateError, NotFound
 from headgate.core.service import Endpoint, Service
 from headgate.core.session import CloseReason, SessionId
 from headgate.engine import Accepted, Closed, Connection, Event, Malformed, Received, Refusal
@@ -63,11 +63,16 @@ class RtspConnection:
         self._deciding: asyncio.Task[None] | None = None
         self._over = False
         self._complained = False
+        self._heard = False
+        self._joining: float | None = None
+        """When the first request came; None before it, and once a PLAY was answered."""
 
     def on_event(self, event: Event) -> None:
         """What the engine says about this connection."""
         match event:
             case Received() if not self._over:
+                if not self._heard:
+                    self._heard, self._joining = True, self._loop.time()
                 self._machine.receive(event.message, self._loop.time())
                 self._work()
             case Malformed() if not self._over:
@@ -163,6 +168,8 @@ class RtspConnection:
             self._machine.refuse(Status.NOT_FOUND, str(error))
         except Denied as error:
             self._machine.refuse(Status.UNAUTHORIZED, str(error))
+        except Draining as error:
+            self._machine.refuse(Status.SERVICE_UNAVAILABLE, str(error))
         except HeadgateError as error:
             self._machine.refuse(Status.BAD_REQUEST, str(error))
         except TimeoutError:
@@ -234,6 +241,9 @@ class RtspConnection:
         # The engine sends in the order of its calls: the answer, then the first packet.
         self._send()
         session.play()
+        if self._joining is not None:
+            self._shared.join_times.observe(self._loop.time() - self._joining)
+            self._joining = None
 
     def _record(self) -> None:
         if self._description is not None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from headgate.core.config import GlobalConf
+from headgate.core.histogram import Histogram
 from headgate.core.registry import Registry
 from headgate.core.service import Endpoint, Service
 from headgate.core.session import CloseReason, Role, Session, SessionId
@@ -76,6 +77,8 @@ class Shared:
     """The server's, for decisions that take time. A task in it must not raise."""
     udp: UdpPorts | None
     """None where UDP is off."""
+    join_times: Histogram
+    """Seconds from a connection's first request to the answer of its first PLAY."""
 
 
 class RtspSession(Session):
