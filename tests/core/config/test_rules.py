@@ -38,7 +38,7 @@ def test_the_defaults_break_no_rule() -> None:
         (
             {
                 "rtsp_auth_methods": ("digest",),
-                "auth_internal_users": (AuthInternalUser(user="bob", password="sha256:aaaa"),),  # noqa: S106
+                "auth_internal_users": (AuthInternalUser(user="bob", password="sha256:aaaa"),),
             },
             "rtspAuthMethods",
             "hashed",

@@ -33,6 +33,6 @@ def test_bad_passwords_are_not_shown(password: str) -> None:
 
 def test_anybody_has_no_password_and_nobody_no_name() -> None:
     with pytest.raises(ValidationError, match="'any'"):
-        AuthInternalUser(user="any", password="x")  # noqa: S106
+        AuthInternalUser(user="any", password="x")
     with pytest.raises(ValidationError, match="empty usernames"):
         AuthInternalUser()
