@@ -99,6 +99,7 @@ class Server:
             watch=self.watch,
             hooks=self.runner,
             webhooks=self.webhooks.senders,
+            closures=self.rtsp.closures,
         )
         self.operator: Endpoint | None = None
         """Where the operator's listener is; None where it is off."""

@@ -100,6 +100,7 @@ class House:
             watch=LoopWatch(),
             hooks=HookRunner(),
             webhooks=[WebhookSender(Webhook(url="https://example.org/", secret="sixteen characters"))],
+            closures={"peer": 7},
             configuration=lambda: self.configuration,
             started=LONG_AGO,
             version="1.2.3",

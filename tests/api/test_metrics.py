@@ -127,6 +127,11 @@ async def test_hooks_and_webhooks(house: House, operator: httpx.AsyncClient) -> 
     assert "example.org" not in text
 
 
+async def test_closed_connections_by_reason(operator: httpx.AsyncClient) -> None:
+    text = (await operator.get("/metrics")).text
+    assert 'headgate_rtsp_connections_closed_total{reason="peer"} 7\n' in text
+
+
 async def test_sessions_by_service(house: House, operator: httpx.AsyncClient) -> None:
     house.visit("cam", role=Role.READ)
     house.visit("cam", role=Role.READ)

@@ -103,6 +103,8 @@ class View:
     watch: LoopWatch | None = None
     hooks: HookRunner | None = None
     webhooks: Sequence[WebhookSender] = ()
+    closures: Mapping[str, int] = field(default_factory=dict)
+    """RTSP connections closed since the start, by reason."""
     configuration: Callable[[], Configuration]
     started: datetime
     version: str

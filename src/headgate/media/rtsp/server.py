@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import errno
 import os
+import resource
 import uuid
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping
@@ -23,6 +24,7 @@ from headgate.core.registry import Registry
 from headgate.core.service import Endpoint, Protocol, Service
 from headgate.core.session import CloseReason, Role
 from headgate.engine import Accepted, EngineLoop, Event, Listen, Tls, UdpPort
+from headgate.engine import CloseReason as EngineReason
 from headgate.media.path import Paths
 from headgate.media.rtsp.connection import RtspConnection
 from headgate.media.rtsp.message import Status
@@ -34,6 +36,10 @@ __all__ = ["RtspServer"]
 ROUTER = "paths"
 PAIR_ATTEMPTS = 64
 """Tries to find an even free port with a free one behind it, when any will do; one in two succeeds."""
+CONNECTION_LIMIT = 20_000
+"""Of one listener, where descriptors suffice."""
+OTHERS_DESCRIPTORS = 640
+"""What clients must leave: 512 for the operator's listener, the rest for files and sockets of ours."""
 FAREWELL_TIMEOUT = 1.2
 """Seconds for connections to take what is queued for them; the engine itself waits one at most."""
 JOIN_TIMES = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
@@ -61,6 +67,8 @@ class RtspServer:
         self.join_times = Histogram(JOIN_TIMES)
         self.refusals: Counter[int] = Counter()
         """Requests answered with an error, by status, since the server started."""
+        self.closures: Counter[str] = Counter()
+        """Connections that are gone, by the engine's reason in lower case, since the server started."""
 
     @property
     def connections(self) -> Mapping[Protocol, Mapping[uuid.UUID, RtspConnection]]:
@@ -159,15 +167,20 @@ class RtspServer:
         where = ListenAddress.parse(address)
 
         def listen(host: str) -> tuple[int, Endpoint]:
-            handle, port = self._loop.engine.listen(
-                Listen(
-                    host=host,
-                    port=where.port,
-                    tls=tls,
-                    read_timeout=self._settings.read_timeout,
-                    write_timeout=self._settings.write_timeout,
-                )
+            wanted = Listen(
+                host=host,
+                port=where.port,
+                tls=tls,
+                read_timeout=self._settings.read_timeout,
+                write_timeout=self._settings.write_timeout,
+                connection_limit=_connection_limit(self._settings),
             )
+            try:
+                handle, port = self._loop.engine.listen(wanted)
+            except ValueError as error:
+                if tls is None:
+                    raise
+                raise ListenError(f"{name}: {error} (rtspServerCert, rtspServerKey)") from None
             return handle, Endpoint(host, port)
 
         service = Service(name=name, protocol=protocol, router=ROUTER, started=datetime.now(UTC))
@@ -187,9 +200,10 @@ class RtspServer:
                 self._registry.bus.publish(ConnectionOpened(**_names(connection)))
                 self._loop.attach(connection.handle, connection.on_event)
 
-        def leave(connection: RtspConnection) -> None:
+        def leave(connection: RtspConnection, reason: EngineReason) -> None:
             del table[connection.uuid]
             self._registry.bus.publish(ConnectionClosed(**_names(connection)))
+            self.closures[reason.name.lower()] += 1
             self._left.set()
 
         handle, endpoint = _bind(listen, where, service=name, key=key)
@@ -253,6 +267,16 @@ def _bind(bind: Callable[[str], T], where: ListenAddress, *, service: str, key: 
         reason = str(error)
     shown = f"[{where.host}]:{where.port}" if ":" in where.host else f"{where.host}:{where.port}"
     raise ListenError(f"{service}: cannot listen on {shown.removeprefix('[::]')} ({key}): {reason.lower()}")
+
+
+def _connection_limit(settings: GlobalConf) -> int:
+    """A listener's share of the descriptors, so that no flood of clients locks the operator out."""
+    descriptors, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if descriptors == resource.RLIM_INFINITY:
+        return CONNECTION_LIMIT
+    listeners = 2 if settings.rtsp_encryption is Encryption.OPTIONAL else 1
+    free = max(descriptors - OTHERS_DESCRIPTORS, descriptors // 2)
+    return min(CONNECTION_LIMIT, free // listeners)
 
 
 def _read_tls(settings: GlobalConf) -> Tls:
