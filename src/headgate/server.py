@@ -26,6 +26,7 @@ from headgate.core.config import Configuration, ListenAddress
 from headgate.core.errors import HeadgateError, ListenError
 from headgate.core.events import Bus
 from headgate.core.hooks.hooks import Hooks
+from headgate.core.hooks.on_demand import OnDemandHooks
 from headgate.core.hooks.runner import HookRunner
 from headgate.core.log import LogWriter
 from headgate.core.loop_watch import LoopWatch
@@ -83,8 +84,21 @@ class Server:
             configuration=lambda: self.configuration,
             runner=self.runner,
         )
+        self.on_demand = OnDemandHooks(
+            bus=self.bus,
+            configuration=lambda: self.configuration,
+            runner=self.runner,
+            rtsp_port=self.hooks.rtsp_port,
+            readers=lambda name: len(path.readers) if (path := self.paths.get(name)) else 0,
+        )
         self.webhooks = Webhooks(bus=self.bus, webhooks=configuration.own.webhooks)
-        self.rtsp = RtspServer(loop=self.loop, registry=self.registry, paths=self.paths, settings=settings)
+        self.rtsp = RtspServer(
+            loop=self.loop,
+            registry=self.registry,
+            paths=self.paths,
+            on_demand=self.on_demand,
+            settings=settings,
+        )
         self.view = View(
             registry=self.registry,
             bus=self.bus,
@@ -139,6 +153,7 @@ class Server:
         # Sessions first, while those who watch over SSE can still be told.
         self.registry.drain()
         await self.rtsp.close()
+        self.on_demand.stop()
         self.hooks.stop()
         self.bus.close()
         # Not told of `error`: a TaskGroup would wrap it.

@@ -75,6 +75,24 @@ def test_commands_run_while_there_is_a_stream_and_while_somebody_reads_it(
     assert len(lines()) == 6
 
 
+def test_a_path_is_published_while_somebody_wants_it(tmp_path: Path, stage: Stage, clip: Clip) -> None:
+    publish = (
+        f"ffmpeg -v error -nostdin -re -stream_loop -1 -i {clip.file} -c copy"
+        " -f rtsp -rtsp_transport tcp rtsp://127.0.0.1:$RTSP_PORT/$MTX_PATH"
+    )
+    wanted = {"runOnDemand": publish, "runOnDemandCloseAfter": "500ms"}
+    with Gate.open(tmp_path, settings(paths={"~^wanted/": wanted})) as gate:
+        for _ in range(2):
+            reader = ffmpeg.watch(stage, gate.rtsp("wanted/cam"))
+            reading = 'headgate_sessions{service="RTSP",role="read"} 1\n'
+            until(lambda reading=reading: reading in gate.http.get("/metrics").text)
+            assert gate.get("/v3/paths/get/wanted/cam")["ready"]
+            until(lambda: "headgate_hooks_running 1\n" in gate.http.get("/metrics").text)
+            reader.end()
+            until(lambda: "headgate_hooks_running 0\n" in gate.http.get("/metrics").text)
+            until(lambda: gate.status("/v3/paths/get/wanted/cam") == 404)
+
+
 def test_nothing_is_left_of_hooks_when_the_server_stops(tmp_path: Path, stage: Stage, clip: Clip) -> None:
     script, notes = tmp_path / "note.py", tmp_path / "notes"
     script.write_text(NOTE)

@@ -90,6 +90,23 @@ async def test_no_query_is_a_command(notes: Notes, here: Path) -> None:
         await notes.of("disconnect", count=2)
 
 
+async def test_no_query_of_who_demands_is_a_command(notes: Notes, here: Path) -> None:
+    hooks: dict[str, object] = {
+        "run_on_demand": shell(notes, "demand"),
+        "run_on_un_demand": shell(notes, "un_demand"),
+    }
+    async with Server(configuration(paths={"~^(.*)$": hooks})) as server:
+        for turn, shape in enumerate(SHAPES, start=1):
+            query = shape.replace(" ", "${IFS}").replace("\n", "%0A").replace("\\", "%5C")
+            async with Client.connect(server) as reader:
+                reader.send(f"DESCRIBE {reader.base}/-c{turn}?{query} RTSP/1.0\r\nCSeq: 1\r\n\r\n".encode())
+                note = await notes.of("demand", count=turn)
+            assert unquote(note["told"]["MTX_PATH"]) == f"-c{turn}"
+            assert unquote(note["told"]["MTX_QUERY"]) == query
+            assert not any(argument.startswith("-") for argument in note["arguments"])
+    await notes.of("un_demand", count=len(SHAPES))
+
+
 async def test_no_path_is_a_command(notes: Notes, here: Path) -> None:
     """Most are no path names and are refused; the rest reach a hook as what they are."""
     conf = configuration(paths={"~^x(.*)$": shell_hooks(notes), "~^(.*)$": shell_hooks(notes)})

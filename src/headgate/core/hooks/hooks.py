@@ -71,7 +71,7 @@ class Hooks:
                     hook="runOnInit",
                     subject=f"path '{name}'",
                     command=conf.run_on_init,
-                    variables=variables.of_path(name, groups=(), rtsp_port=self._rtsp_port()),
+                    variables=variables.of_path(name, groups=(), rtsp_port=self.rtsp_port()),
                     restart=conf.run_on_init_restart,
                 )
                 self._initial[name] = conf, self._runner.start(job)
@@ -102,7 +102,7 @@ class Hooks:
 
     def _connected(self, id: str, kind: str) -> None:
         settings = self._configuration().global_
-        values = variables.of_connection(type=kind, id=id, rtsp_port=self._rtsp_port())
+        values = variables.of_connection(type=kind, id=id, rtsp_port=self.rtsp_port())
         self._begin(
             ("connection", id),
             during=("runOnConnect", settings.run_on_connect),
@@ -180,7 +180,7 @@ class Hooks:
             match = self._configuration().path_for(name)
         except NotFound:
             return None
-        return match.conf, variables.of_path(name, groups=match.groups, rtsp_port=self._rtsp_port())
+        return match.conf, variables.of_path(name, groups=match.groups, rtsp_port=self.rtsp_port())
 
     def _session(self, id: str) -> Session | None:
         try:
@@ -188,7 +188,7 @@ class Hooks:
         except (NotFound, ValueError):
             return None
 
-    def _rtsp_port(self) -> str:
+    def rtsp_port(self) -> str:
         """Where a command reaches this server over RTSP, else RTSPS; "" where neither is served."""
         for protocol in (Protocol.RTSP, Protocol.RTSPS):
             for service in self._registry.services:

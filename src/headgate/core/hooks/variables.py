@@ -9,7 +9,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from urllib.parse import quote, unquote_plus
 
-__all__ = ["encode", "of_connection", "of_path", "of_reader", "of_source", "without_secrets"]
+__all__ = [
+    "encode",
+    "of_connection",
+    "of_path",
+    "of_query",
+    "of_reader",
+    "of_source",
+    "without_secrets",
+]
 
 SECRET_PARAMETERS = frozenset({"jwt", "token", "access_token", "accesstoken", "pass", "password"})
 """Parameters of a query that let somebody in. They do not leave the server."""
@@ -46,13 +54,13 @@ def of_path(name: str, *, groups: Sequence[str], rtsp_port: str) -> dict[str, st
     return {"MTX_PATH": path, "RTSP_PATH": path, "RTSP_PORT": rtsp_port, **numbered}
 
 
+def of_query(query: str) -> dict[str, str]:
+    return {"MTX_QUERY": encode(without_secrets(query)).replace("/", "%2F")}
+
+
 def of_source(*, type: str, id: str, query: str) -> dict[str, str]:
-    return {"MTX_QUERY": _query(query), "MTX_SOURCE_TYPE": type, "MTX_SOURCE_ID": id}
+    return {**of_query(query), "MTX_SOURCE_TYPE": type, "MTX_SOURCE_ID": id}
 
 
 def of_reader(*, type: str, id: str, query: str) -> dict[str, str]:
-    return {"MTX_QUERY": _query(query), "MTX_READER_TYPE": type, "MTX_READER_ID": id}
-
-
-def _query(query: str) -> str:
-    return encode(without_secrets(query)).replace("/", "%2F")
+    return {**of_query(query), "MTX_READER_TYPE": type, "MTX_READER_ID": id}

@@ -181,11 +181,15 @@ class RtspConnection:
         """Tell the machine what was decided. Where a Wait is returned nothing was done yet."""
         match event:
             case events.DescribeRequested():
+                if (wait := self._demand(event)) is not None:
+                    return wait
                 _, publication = self._shared.paths.ready(event.path)
                 self._machine.describe_ok(publication.description)
             case events.AnnounceRequested():
                 self._announce(event)
             case events.SetupRequested():
+                if self.session is None and (wait := self._demand(event)) is not None:
+                    return wait
                 self._setup(event)
             case events.PlayRequested():
                 self._play()
@@ -194,6 +198,14 @@ class RtspConnection:
             case events.PauseRequested():
                 self._pause()
         return None
+
+    def _demand(self, event: events.DescribeRequested | events.SetupRequested) -> Wait | None:
+        """For a publisher that is started because this client asks. Raises NotFound."""
+        demand = self._shared.on_demand.ask(event.path, query=event.query)
+        if demand is None:
+            return None
+        # It gives up by itself, and says so; a second later it would be a bug.
+        return Wait(until=demand.wait, timeout=demand.start_timeout + 1)
 
     def _announce(self, event: events.AnnounceRequested) -> None:
         # Only looked at here: the path is taken at RECORD, so that who announces and never

@@ -20,6 +20,7 @@ from headgate.core.config.choices import Encryption, RtspTransport
 from headgate.core.errors import ListenError
 from headgate.core.events import ConnectionClosed, ConnectionOpened
 from headgate.core.histogram import Histogram
+from headgate.core.hooks.on_demand import OnDemandHooks
 from headgate.core.registry import Registry
 from headgate.core.service import Endpoint, Protocol, Service
 from headgate.core.session import CloseReason, Role
@@ -53,10 +54,19 @@ class RtspServer:
     Leaving it ends its sessions (`SHUTDOWN`) and connections.
     """
 
-    def __init__(self, *, loop: EngineLoop, registry: Registry, paths: Paths, settings: GlobalConf) -> None:
+    def __init__(
+        self,
+        *,
+        loop: EngineLoop,
+        registry: Registry,
+        paths: Paths,
+        on_demand: OnDemandHooks,
+        settings: GlobalConf,
+    ) -> None:
         self._loop = loop
         self._registry = registry
         self._paths = paths
+        self._on_demand = on_demand
         self._settings = settings
         self._listeners: list[int] = []
         self._udp_ports: list[UdpPort] = []
@@ -128,6 +138,7 @@ class RtspServer:
             paths=self._paths,
             settings=settings,
             tasks=self._tasks,
+            on_demand=self._on_demand,
             udp=udp,
             join_times=self.join_times,
         )
