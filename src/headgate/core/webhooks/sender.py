@@ -7,14 +7,17 @@ import logging
 import random
 import time
 from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-import aiohttp
 from pydantic_core import to_json
 
 from headgate.core.config import Webhook
 from headgate.core.events import Published, Subscription
 from headgate.core.webhooks.signature import HEADER, sign
+
+if TYPE_CHECKING:
+    import aiohttp  # 10 MB and 0.4 s, for those only who have webhooks
 
 __all__ = ["WebhookSender"]
 
@@ -22,7 +25,7 @@ logger = logging.getLogger(__name__)
 
 QUEUE_LIMIT = 1024
 """Events that may wait; when there are more the oldest are dropped."""
-TIMEOUT = aiohttp.ClientTimeout(total=10.0)
+TIMEOUT = 10.0  # seconds, from connecting to the answer
 ATTEMPTS = 6
 """Over half a minute or so: an update of the receiver may take that long."""
 FIRST_PAUSE = 1.0  # seconds; the next one is twice as long
@@ -101,6 +104,8 @@ class WebhookSender:
 
     async def _post(self, session: aiohttp.ClientSession, body: bytes) -> tuple[str | None, bool]:
         """One attempt: None, or why it failed and whether another is worth it."""
+        import aiohttp
+
         at = int(self._now())
         headers = {
             "content-type": "application/json",
@@ -109,7 +114,11 @@ class WebhookSender:
         try:
             # A redirection is not followed: the address is the operator's choice and nobody else's.
             async with session.post(
-                self._webhook.url, data=body, headers=headers, timeout=TIMEOUT, allow_redirects=False
+                self._webhook.url,
+                data=body,
+                headers=headers,
+                timeout=aiohttp.ClientTimeout(total=TIMEOUT),
+                allow_redirects=False,
             ) as answer:
                 status = answer.status
         except TimeoutError:

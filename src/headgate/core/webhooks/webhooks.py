@@ -7,13 +7,14 @@ import logging
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from types import TracebackType
-from typing import Self
-
-import aiohttp
+from typing import TYPE_CHECKING, Self
 
 from headgate.core.config import Webhook
 from headgate.core.events import Bus, Published
 from headgate.core.webhooks.sender import WebhookSender
+
+if TYPE_CHECKING:
+    import aiohttp
 
 __all__ = ["Webhooks"]
 
@@ -38,6 +39,8 @@ class Webhooks:
 
     async def __aenter__(self) -> Self:
         if self.senders:
+            import aiohttp
+
             async with AsyncExitStack() as stack:
                 # Nothing of the environment: no proxy and no .netrc that the configuration does not name.
                 session = await stack.enter_async_context(
