@@ -10,8 +10,14 @@ import httpx
 import pytest
 
 from headgate.core.errors import ListenError
+from headgate.core.events import ConnectionClosed, ConnectionOpened
+from headgate.core.service import Endpoint, Protocol
+from headgate.core.session import CloseReason, SessionState
 from headgate.server import Server
+from tests.core.webhooks.receiver import Receiver
 from tests.media.conftest import configuration
+from tests.media.rtsp.dialogue import SDP
+from tests.media.rtsp.live import Client, rtp
 
 LOCAL = "127.0.0.1:0"
 
@@ -19,6 +25,16 @@ LOCAL = "127.0.0.1:0"
 def taken_port() -> tuple[socket.socket, str]:
     taken = socket.create_server(("127.0.0.1", 0))
     return taken, "127.0.0.1:{1}".format(*taken.getsockname())
+
+
+async def until_refused(endpoint: Endpoint) -> None:
+    """Wait until nobody listens there; closing a listener is the engine's work."""
+    while True:
+        try:
+            _, writer = await asyncio.open_connection(endpoint.host, endpoint.port)
+        except ConnectionRefusedError:
+            return
+        writer.close()
 
 
 async def test_every_part_is_there_and_goes_away() -> None:
@@ -88,6 +104,101 @@ async def test_it_names_a_path_that_one_may_publish_to() -> None:
         assert list(server.greeting())[-1].endswith("/studio/1")
     async with Server(configuration(paths=pulled)) as server:
         assert not any("ffmpeg" in line for line in server.greeting())
+
+
+async def test_draining_lets_nobody_in_and_those_who_are_here_go_on() -> None:
+    conf = configuration(api=True, api_address=LOCAL, drain_timeout=30.0)
+    async with (
+        Server(conf) as server,
+        httpx.AsyncClient(trust_env=False) as http,
+        asyncio.TaskGroup() as tasks,
+    ):
+        async with (
+            Client.connect(server) as publisher,
+            Client.connect(server) as reader,
+            Client.connect(server) as late,
+        ):
+            assert (await late.ask("OPTIONS")).status == 200
+            assert (await publisher.publish()).status == 200
+            assert (await reader.read()).status == 200
+            draining = tasks.create_task(server.drain())
+            rtsp = server.registry.service("RTSP").listeners[0].endpoint
+            async with asyncio.timeout(10):
+                await until_refused(rtsp)
+            answer = await http.get(f"http://{server.operator}/health/ready")
+            assert (answer.status_code, answer.json()["status"]) == (503, "stopping")
+            assert (await late.ask("ANNOUNCE", "other", body=SDP)).status == 503
+            assert (await late.read()).status == 503
+            publisher.frame(0, rtp(1))
+            assert (await reader.packet())[1] == rtp(1)
+            assert {session.state for session in server.registry.sessions()} == {SessionState.DRAINING}
+            assert (await reader.ask("PAUSE")).status == 200
+            assert (await reader.ask("PLAY")).status == 200
+            assert {session.state for session in server.registry.sessions()} == {SessionState.DRAINING}
+            assert not draining.done()
+        async with asyncio.timeout(10):
+            await draining
+        assert server.registry.sessions() == []
+
+
+async def test_draining_ends_when_its_time_is_over() -> None:
+    async with Server(configuration(drain_timeout=0.05)) as server, Client.connect(server) as publisher:
+        assert (await publisher.publish()).status == 200
+        async with asyncio.timeout(10):
+            await server.drain()
+        (session,) = server.registry.sessions()
+    assert session.close_reason is CloseReason.SHUTDOWN
+
+
+async def test_nobody_is_waited_for_by_default() -> None:
+    async with Server(configuration()) as server, Client.connect(server) as publisher:
+        assert (await publisher.publish()).status == 200
+        async with asyncio.timeout(10):
+            await server.drain()
+        assert len(server.registry.sessions()) == 1
+
+
+async def test_joins_are_measured_once_a_connection() -> None:
+    async with (
+        Server(configuration()) as server,
+        Client.connect(server) as publisher,
+        Client.connect(server) as reader,
+    ):
+        assert (await publisher.publish()).status == 200
+        assert (await reader.read()).status == 200
+        assert (await reader.ask("PAUSE")).status == 200
+        assert (await reader.ask("PLAY")).status == 200
+        assert server.rtsp.join_times.count == 1
+        assert 0 < server.rtsp.join_times.sum < 10
+
+
+async def test_connections_are_told_of() -> None:
+    async with Server(configuration()) as server:
+        async with Client.connect(server) as client:
+            assert (await client.ask("OPTIONS")).status == 200
+            (connection,) = server.rtsp.connections[Protocol.RTSP].values()
+            remote = str(connection.remote)
+        await server.rtsp.close()
+        told = [p.event for p in server.bus.since(0) if p.event.TYPE.startswith("connection.")]
+        same = {"connection": str(connection.uuid), "kind": "rtspConn", "service": "RTSP", "remote": remote}
+        assert told == [ConnectionOpened(**same), ConnectionClosed(**same)]
+
+
+async def test_a_webhook_is_told_of_everything_up_to_the_end() -> None:
+    async with Receiver.open() as receiver:
+        hook = {"url": receiver.url, "secret": "sixteen characters"}
+        async with Server(configuration(webhooks=[hook])) as server, Client.connect(server) as publisher:
+            assert (await publisher.publish()).status == 200
+        assert [request.document["type"] for request in receiver.requests] == [
+            "service.started",
+            "connection.opened",
+            "session.opened",
+            "path.ready",
+            "session.changed",
+            "path.notReady",
+            "session.closed",
+            "connection.closed",
+        ]
 
 
 async def test_an_error_inside_comes_out_as_it_is() -> None:

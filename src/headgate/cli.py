@@ -74,12 +74,12 @@ def run(file: Path | None) -> None:
         click.echo(f"configuration: {loaded.file}")
     _warn(loaded)
 
-    from headgate.core.errors import ListenError
+    from headgate.core.errors import ListenError, LogError
     from headgate.server import run as serve
 
     try:
         status = serve(loaded.configuration)
-    except ListenError as error:
+    except (ListenError, LogError) as error:
         _fail(str(error))
     sys.exit(status)
 

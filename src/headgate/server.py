@@ -25,12 +25,16 @@ from headgate.api.http_connection import HttpConnection
 from headgate.api.view import View
 from headgate.core.auth import Access, Leases
 from headgate.core.config import Configuration, ListenAddress
-from headgate.core.config.choices import LogLevel
 from headgate.core.errors import HeadgateError, ListenError
 from headgate.core.events import Bus
+from headgate.core.hooks.hooks import Hooks
+from headgate.core.hooks.on_demand import OnDemandHooks
+from headgate.core.hooks.runner import HookRunner
 from headgate.core.log import LogWriter
+from headgate.core.loop_watch import LoopWatch
 from headgate.core.registry import Registry
 from headgate.core.service import Endpoint
+from headgate.core.webhooks.webhooks import Webhooks
 from headgate.engine import EngineLoop
 from headgate.media.path import Paths
 from headgate.media.rtsp.pull import PullShared, pull_service
@@ -49,22 +53,18 @@ PUBLISH = (
     "ffmpeg -re -f lavfi -i testsrc2=size=1280x720:rate=30"
     " -c:v libx264 -preset ultrafast -tune zerolatency -pix_fmt yuv420p -g 30 -f rtsp"
 )
-LEVELS = {
-    LogLevel.ERROR: logging.ERROR,
-    LogLevel.WARN: logging.WARNING,
-    LogLevel.INFO: logging.INFO,
-    LogLevel.DEBUG: logging.DEBUG,
-}
+
+logger = logging.getLogger(__name__)
 
 
 def run(configuration: Configuration) -> int:
-    """Serve until SIGINT or SIGTERM; returns the exit status. Raises ListenError."""
+    """Serve until SIGINT or SIGTERM; returns the exit status. Raises ListenError, LogError."""
     _raise_file_limit()
     with (
-        LogWriter(level=LEVELS[configuration.global_.log_level]),
+        LogWriter.of(configuration) as log,
         asyncio.Runner(loop_factory=_loop_factory()) as runner,
     ):
-        runner.run(_serve(configuration))
+        runner.run(_serve(configuration, hang_up=log.reopen))
     return 0
 
 
@@ -85,11 +85,28 @@ class Server:
         self.access = Access(lambda: self.configuration.global_)
         self.leases = Leases(access=self.access, registry=self.registry)
         self.sources = Sources(configuration=configuration, paths=self.paths, pullers=self._pullers())
+        self.watch = LoopWatch()
+        self.runner = HookRunner()
+        self.hooks = Hooks(
+            bus=self.bus,
+            registry=self.registry,
+            configuration=lambda: self.configuration,
+            runner=self.runner,
+        )
+        self.on_demand = OnDemandHooks(
+            bus=self.bus,
+            configuration=lambda: self.configuration,
+            runner=self.runner,
+            rtsp_port=self.hooks.rtsp_port,
+            readers=lambda name: len(path.readers) if (path := self.paths.get(name)) else 0,
+        )
+        self.webhooks = Webhooks(bus=self.bus, webhooks=configuration.own.webhooks)
         self.rtsp = RtspServer(
             loop=self.loop,
             registry=self.registry,
             paths=self.paths,
             sources=self.sources,
+            on_demand=self.on_demand,
             settings=settings,
             access=self.access,
             leases=self.leases,
@@ -105,6 +122,10 @@ class Server:
             started=self.started,
             version=importlib.metadata.version("headgate"),
             refusals=self.rtsp.refusals,
+            join_times=self.rtsp.join_times,
+            watch=self.watch,
+            hooks=self.runner,
+            webhooks=self.webhooks.senders,
             closures=self.rtsp.closures,
         )
         self.operator: Endpoint | None = None
@@ -117,6 +138,9 @@ class Server:
         async with AsyncExitStack() as stack:
             await stack.enter_async_context(self.access)
             await stack.enter_async_context(self.loop)
+            await stack.enter_async_context(self.watch)
+            await stack.enter_async_context(self.webhooks)
+            await stack.enter_async_context(self.runner)
             await stack.enter_async_context(self.rtsp)
             await stack.enter_async_context(self.sources)
             sites: list[tuple[socket.socket, Any]] = []
@@ -135,14 +159,18 @@ class Server:
             for listening, app in sites:
                 await stack.enter_async_context(_serve_http(listening, app, tasks=tasks))
             self._stack = stack.pop_all()
+        self.hooks.apply()
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         # Sessions first, while those who watch over SSE can still be told.
+        self.registry.drain()
         await self.rtsp.close()
         self.sources.close()
+        self.on_demand.stop()
+        self.hooks.stop()
         self.bus.close()
         # Not told of `error`: a TaskGroup would wrap it.
         await self._stack.__aexit__(None, None, None)
@@ -157,6 +185,20 @@ class Server:
             service=functools.partial(pull_service, self.registry),
         )
         return dict.fromkeys(("rtsp", "rtsps"), functools.partial(RtspPuller, shared=shared))
+
+    async def drain(self) -> None:
+        """Let nobody in any more, and give those who are here `drainTimeout` to end by themselves."""
+        self.registry.drain()
+        self.rtsp.close_listeners()
+        timeout = self.configuration.own.drain_timeout
+        sessions = len(self.registry.sessions())
+        if not timeout or not sessions:
+            return
+        logger.info("stopping: %d sessions may go on for %g s", sessions, timeout)
+        with self.bus.subscribe() as closed, contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(timeout):
+                while self.registry.sessions():
+                    await closed.batch()
 
     def greeting(self) -> Iterator[str]:
         """What to tell whoever started it: what listens where, and what to do with it."""
@@ -183,20 +225,24 @@ class Server:
         return None
 
 
-async def _serve(configuration: Configuration) -> None:
+async def _serve(configuration: Configuration, *, hang_up: Callable[[], None]) -> None:
+    """`hang_up`: what SIGHUP asks for."""
     stop = asyncio.Event()
 
     def on_signal(number: int) -> None:
         if stop.is_set():
+            server.runner.kill()
             os._exit(128 + number)  # asked twice: at once
         stop.set()
 
     async with Server(configuration) as server:
         loop = asyncio.get_running_loop()
+        loop.add_signal_handler(signal.SIGHUP, hang_up)
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, on_signal, number)
         print("\n".join(server.greeting()), flush=True)
         await stop.wait()
+        await server.drain()
 
 
 class _HttpServer(uvicorn.Server):

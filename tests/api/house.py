@@ -15,15 +15,20 @@ from fastapi import FastAPI
 from headgate.api.app import build
 from headgate.api.view import View
 from headgate.core.auth import Access
-from headgate.core.config import Applications, Configuration, GlobalConf, PathConf
+from headgate.core.config import Applications, Configuration, GlobalConf, PathConf, Webhook
 from headgate.core.events import Bus
+from headgate.core.histogram import Histogram
+from headgate.core.hooks.runner import HookRunner
+from headgate.core.loop_watch import LoopWatch
 from headgate.core.registry import Registry
 from headgate.core.service import Endpoint, Protocol, Service
 from headgate.core.session import CloseReason, Role, Session
+from headgate.core.webhooks.sender import WebhookSender
 from headgate.engine import Engine
 
 __all__ = ["House", "Path", "Paths", "Visitor"]
 
+JOIN_TIMES = (0.001, 0.0025, 0.25)
 LONG_AGO = datetime(2024, 2, 29, 12, 30, 15, 123456, tzinfo=UTC)
 
 
@@ -94,6 +99,10 @@ class House:
             paths=self.paths,
             connections={Protocol.RTSP: self.rtsp_connections},
             refusals={404: 3, 400: 2},
+            join_times=Histogram(JOIN_TIMES),
+            watch=LoopWatch(),
+            hooks=HookRunner(),
+            webhooks=[WebhookSender(Webhook(url="https://example.org/", secret="sixteen characters"))],
             closures={"peer": 7},
             configuration=lambda: self.configuration,
             started=LONG_AGO,

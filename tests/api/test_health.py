@@ -31,6 +31,13 @@ async def test_ready_while_services_listen(house: House, operator: httpx.AsyncCl
     assert (answer.status_code, answer.json()["status"]) == (503, "stopping")
 
 
+async def test_not_ready_while_it_drains(house: House, operator: httpx.AsyncClient) -> None:
+    house.registry.drain()
+    answer = await operator.get("/health/ready")
+    assert (answer.status_code, answer.json()["status"]) == (503, "stopping")
+    assert (await operator.get("/health")).status_code == 200
+
+
 async def test_not_ready_before(engine: Engine) -> None:
     bus = Bus()
     configuration = Configuration.default()

@@ -89,6 +89,44 @@ async def test_refusals_by_status(operator: httpx.AsyncClient) -> None:
     )
 
 
+async def test_what_is_measured_of_time(house: House, operator: httpx.AsyncClient) -> None:
+    assert house.view.join_times is not None
+    assert house.view.watch is not None
+    for seconds in (0.002, 0.2, 60.0):
+        house.view.join_times.observe(seconds)
+    house.view.watch.lags.observe(0.3)
+    house.view.watch.stalls, house.view.watch.stalled_s = 1, 0.3
+
+    families = await scrape(operator)
+
+    joins = families["headgate_rtsp_join_seconds"]
+    assert joins.type == "histogram"
+    buckets = {s.labels["le"]: s.value for s in joins.samples if s.name.endswith("_bucket")}
+    assert (buckets["0.001"], buckets["0.0025"], buckets["0.25"], buckets["+Inf"]) == (0, 1, 2, 3)
+    assert [s.value for s in joins.samples if s.name.endswith(("_sum", "_count"))] == [60.202, 3]
+    assert families["headgate_loop_stalls"].samples[0].value == 1
+    assert families["headgate_loop_stall_seconds"].samples[0].value == 0.3
+    assert families["headgate_loop_lag_seconds"].samples[-1].value == 1
+
+
+async def test_hooks_and_webhooks(house: House, operator: httpx.AsyncClient) -> None:
+    assert house.view.hooks is not None
+    house.view.hooks.started["runOnReady"] += 3
+    house.view.hooks.refused["runOnRead"] += 1
+    (sender,) = house.view.webhooks
+    sender.sent = 5
+    sender.offer(house.bus.publish(PathNotReady(path="cam")))
+
+    text = (await operator.get("/metrics")).text
+
+    assert "headgate_hooks_running 0\n" in text
+    assert 'headgate_hooks_started_total{hook="runOnReady"} 3\n' in text
+    assert 'headgate_hooks_refused_total{hook="runOnRead"} 1\n' in text
+    assert 'headgate_webhook_events_sent_total{webhook="0"} 5\n' in text
+    assert 'headgate_webhook_events_queued{webhook="0"} 1\n' in text
+    assert "example.org" not in text
+
+
 async def test_closed_connections_by_reason(operator: httpx.AsyncClient) -> None:
     text = (await operator.get("/metrics")).text
     assert 'headgate_rtsp_connections_closed_total{reason="peer"} 7\n' in text

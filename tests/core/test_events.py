@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 from datetime import UTC, datetime
 
-from headgate.core.events import RING_CAPACITY, Bus, PathNotReady, SessionOpened
+import pytest
+
+from headgate.core.events import RING_CAPACITY, Bus, PathNotReady, Published, SessionOpened
 from headgate.core.session import SessionId
 
 NOON = datetime(2026, 11, 20, 12, 0, 0, tzinfo=UTC)
@@ -69,6 +71,20 @@ async def test_a_slow_subscriber_loses_the_oldest_and_is_told_how_many() -> None
         async with asyncio.timeout(10):
             first = await anext(aiter(slow))
         assert first.id == 4
+
+
+def test_a_listener_hears_at_once_and_its_bugs_stay_its_own(caplog: pytest.LogCaptureFixture) -> None:
+    events = bus()
+    heard: list[int] = []
+
+    def broken(_: Published) -> None:
+        raise ZeroDivisionError
+
+    events.listen(broken)
+    events.listen(lambda published: heard.append(published.id))
+    published = events.publish(PathNotReady(path="a"))
+    assert heard == [published.id]
+    assert caplog.messages == ["a bug of one who heard of path.notReady"]
 
 
 def test_nothing_is_kept_for_a_subscriber_who_left() -> None:

@@ -2,27 +2,33 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
+import json
 import logging
 import sys
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from headgate.core import log
+from headgate.core.config import Configuration, GlobalConf
+from headgate.core.config.choices import LogFormat
 from headgate.core.log import LogWriter
+from headgate.core.log_destination import LogFile
 
 LOGGER = logging.getLogger("headgate.test")
 
 
 @pytest.fixture(autouse=True)
 def _root_as_before() -> Iterator[None]:
-    root, uvicorn = logging.getLogger(), logging.getLogger("uvicorn")
-    levels = root.level, uvicorn.level
+    loggers = [logging.getLogger(name) for name in ("", "uvicorn", "asyncio")]
+    levels = [logger.level for logger in loggers]
     yield
-    root.setLevel(levels[0])
-    uvicorn.setLevel(levels[1])
+    for logger, level in zip(loggers, levels, strict=True):
+        logger.setLevel(level)
 
 
 def test_warnings_go_to_stderr_and_the_rest_to_stdout(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -67,3 +73,38 @@ def test_lines_that_find_no_room_are_dropped_and_counted(monkeypatch: pytest.Mon
         LOGGER.info("late")
     assert [line.split()[-1] for line in out.getvalue().splitlines()] == ["written", "0", "1", "2", "late"]
     assert "7 log lines were dropped" in err.getvalue()
+
+
+class Broken:
+    """A disk that is full."""
+
+    def write(self, level: int, line: str) -> None:
+        raise OSError("no space left on device")
+
+    def reopen(self) -> None:
+        raise OSError("no space left on device")
+
+    def close(self) -> None:
+        pass
+
+
+def test_one_destination_that_fails_takes_nothing_from_the_others(tmp_path: Path) -> None:
+    path = tmp_path / "x.log"
+    with LogWriter(level=logging.INFO, form=LogFormat.JSON, destinations=[Broken(), LogFile(path)]) as writer:
+        LOGGER.info("one")
+        writer.drained()
+        path.rename(tmp_path / "x.log.1")
+        writer.reopen()
+        LOGGER.info("two")
+    assert [json.loads(line)["message"] for line in path.read_text().splitlines()] == ["two"]
+    assert json.loads((tmp_path / "x.log.1").read_text())["message"] == "one"
+
+
+def test_it_goes_where_the_configuration_says(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "x.log"
+    settings = GlobalConf(log_level="warn", log_destinations=("stdout", "file"), log_file=str(path))
+    with LogWriter.of(dataclasses.replace(Configuration.default(), global_=settings)):
+        LOGGER.info("not asked for")
+        LOGGER.warning("careful")
+    assert path.read_text().endswith("WARNING careful\n")
+    assert capsys.readouterr().err == path.read_text()

@@ -7,7 +7,7 @@ from contextlib import AbstractAsyncContextManager
 
 import pytest
 
-from headgate.core.config import Applications, Configuration, GlobalConf, PathConf
+from headgate.core.config import Applications, Configuration, GlobalConf, OwnConf, PathConf
 from headgate.server import Server
 
 Open = Callable[..., AbstractAsyncContextManager[Server]]
@@ -15,6 +15,7 @@ Open = Callable[..., AbstractAsyncContextManager[Server]]
 
 def configuration(*, paths: dict[str, dict[str, object]] | None = None, **changes: object) -> Configuration:
     """`paths` and `changes` by attribute name; without `paths`, anybody may publish anywhere."""
+    own = {name: changes.pop(name) for name in OwnConf.model_fields if name in changes}
     settings = {
         "api": False,
         "rtsp_address": "127.0.0.1:0",
@@ -28,6 +29,7 @@ def configuration(*, paths: dict[str, dict[str, object]] | None = None, **change
         path_defaults=PathConf(),
         paths={name: PathConf.model_validate({"name": name, **conf}) for name, conf in named.items()},
         applications=Applications(),
+        own=OwnConf.model_validate(own),
     )
 
 

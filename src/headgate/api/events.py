@@ -65,8 +65,9 @@ class EventStream(StreamingResponse):
     response_class=EventStream,
     responses={
         200: {
-            "description": "A stream that ends with the server. `event` is the type: `session.opened`, "
-            "`session.changed`, `session.closed`, `path.ready`, `path.notReady`, `service.started`. "
+            "description": "A stream that ends with the server. `event` is the type: `connection.opened`, "
+            "`connection.closed`, `session.opened`, `session.changed`, `session.closed`, `path.ready`, "
+            "`path.notReady`, `service.started`. "
             "An `event: lost` with a `count` says how many events this subscriber will never see, "
             "because it was too slow or asked for older ones than are kept; "
             "`null` when the server was started anew since.",

@@ -6,6 +6,8 @@ import enum
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+from headgate.core.histogram import Histogram
+
 __all__ = ["CONTENT_TYPE", "Family", "Kind", "expose", "labels"]
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -17,6 +19,7 @@ HELP_ESCAPES = str.maketrans({"\\": r"\\", "\n": r"\n"})
 class Kind(enum.StrEnum):
     COUNTER = "counter"
     GAUGE = "gauge"
+    HISTOGRAM = "histogram"
 
 
 def labels(pairs: Mapping[str, str]) -> str:
@@ -36,6 +39,13 @@ class Family:
     def add(self, value: float, labels: str = "") -> None:
         """Add a sample. Values are printed as Python prints them, which the format allows."""
         self._lines.append(f"{self.name}{labels} {value}")
+
+    def add_histogram(self, histogram: Histogram) -> None:
+        """All samples of a family of the kind HISTOGRAM."""
+        for bound, count in histogram.cumulative():
+            text = "+Inf" if bound == float("inf") else str(bound)
+            self._lines.append(f'{self.name}_bucket{{le="{text}"}} {count}')
+        self._lines += [f"{self.name}_sum {histogram.sum}", f"{self.name}_count {histogram.count}"]
 
     def __str__(self) -> str:
         head = f"# HELP {self.name} {self.help.translate(HELP_ESCAPES)}\n# TYPE {self.name} {self.kind}\n"

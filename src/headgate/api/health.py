@@ -56,7 +56,7 @@ async def ready(view: Viewed) -> Response:
     """Whether clients may come: services listen, and the server is not stopping."""
     services = [service.name for service in view.registry.services]
     status: Literal["ready", "starting", "stopping"] = "ready" if services else "starting"
-    if view.bus.closed:
+    if view.registry.draining or view.bus.closed:
         status = "stopping"
     body: Readiness = {"status": status, "services": services}
     return Response(to_json(body), 200 if status == "ready" else 503, media_type="application/json")

@@ -19,6 +19,7 @@ from headgate.api.exposition import CONTENT_TYPE, Family, Kind, expose, labels
 from headgate.api.view import View, Viewed
 from headgate.core.service import Protocol
 from headgate.core.session import Totals
+from headgate.core.webhooks.sender import WebhookSender
 
 __all__ = ["render", "router"]
 
@@ -45,6 +46,14 @@ SESSION_TOTALS: Sequence[tuple[str, Kind, str, Callable[[Totals], float]]] = (
     ),
 )
 
+WEBHOOK_TOTALS: Sequence[tuple[str, Kind, str, Callable[[WebhookSender], float]]] = (
+    ("events_sent_total", Kind.COUNTER, "Events the receiver took.", lambda s: s.sent),
+    ("events_failed_total", Kind.COUNTER, "Events given up.", lambda s: s.failed),
+    ("events_dropped_total", Kind.COUNTER, "Events dropped because too many waited.", lambda s: s.dropped),
+    ("retries_total", Kind.COUNTER, "Requests made again.", lambda s: s.retried),
+    ("events_queued", Kind.GAUGE, "Events that wait.", lambda s: s.queued),
+)
+
 
 @router.get(
     "/metrics",
@@ -65,6 +74,8 @@ def render(view: View) -> str:
             text.append(expose(_connections(view, protocol), zero_when_empty=True))
             text.append(expose(_sessions(view, protocol), zero_when_empty=True))
     text.append(expose(_server(view)))
+    text.append(expose(_health(view)))
+    text.append(expose(_hooks(view)))
     text.append(expose(_process()))
     return "".join(text)
 
@@ -170,6 +181,49 @@ def _server(view: View) -> Iterator[Family]:
         sessions.add(count, labels({"service": name, "role": role}))
     yield total
     yield sessions
+
+
+def _health(view: View) -> Iterator[Family]:
+    if view.join_times is not None:
+        joins = Family(
+            "headgate_rtsp_join_seconds",
+            Kind.HISTOGRAM,
+            "From a connection's first request to the answer of its first PLAY.",
+        )
+        joins.add_histogram(view.join_times)
+        yield joins
+    if view.watch is not None:
+        lags = Family("headgate_loop_lag_seconds", Kind.HISTOGRAM, "How late the loop's heartbeat was.")
+        lags.add_histogram(view.watch.lags)
+        yield lags
+        stalls = Family("headgate_loop_stalls_total", Kind.COUNTER, "Heartbeats at least 100 ms late.")
+        stalls.add(view.watch.stalls)
+        yield stalls
+        stalled = Family("headgate_loop_stall_seconds_total", Kind.COUNTER, "All of these together.")
+        stalled.add(view.watch.stalled_s)
+        yield stalled
+
+
+def _hooks(view: View) -> Iterator[Family]:
+    if view.hooks is not None:
+        running = Family("headgate_hooks_running", Kind.GAUGE, "Commands of hooks that run now.")
+        running.add(view.hooks.running)
+        yield running
+        for name, meaning, counts in (
+            ("started", "Commands of hooks started.", view.hooks.started),
+            ("failed", "Those that ended badly or could not be started.", view.hooks.failed),
+            ("refused", "Those not started because too many ran.", view.hooks.refused),
+        ):
+            family = Family(f"headgate_hooks_{name}_total", Kind.COUNTER, meaning)
+            for hook, count in sorted(counts.items()):
+                family.add(count, labels({"hook": hook}))
+            yield family
+    for name, kind, meaning, value in WEBHOOK_TOTALS:
+        family = Family(f"headgate_webhook_{name}", kind, meaning)
+        for number, sender in enumerate(view.webhooks):
+            # By place in the configuration: the address may be a secret.
+            family.add(value(sender), labels({"webhook": str(number)}))
+        yield family
 
 
 def _process() -> Iterator[Family]:

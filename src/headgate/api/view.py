@@ -14,10 +14,14 @@ from starlette.requests import Request
 from headgate.core.auth import Access
 from headgate.core.config import Configuration
 from headgate.core.events import Bus
+from headgate.core.histogram import Histogram
+from headgate.core.hooks.runner import HookRunner
+from headgate.core.loop_watch import LoopWatch
 from headgate.core.registry import Registry
 from headgate.core.service import Endpoint
 from headgate.core.service import Protocol as ServiceProtocol
 from headgate.core.session import Session
+from headgate.core.webhooks.sender import WebhookSender
 from headgate.engine import Engine
 
 __all__ = [
@@ -96,6 +100,11 @@ class View:
     """Open connections, oldest first. A protocol that is off is not in the mapping."""
     refusals: Mapping[int, int] = field(default_factory=dict)
     """RTSP requests answered with an error since the start, by status."""
+    join_times: Histogram | None = None
+    """RTSP: seconds from a connection's first request to the answer of its first PLAY."""
+    watch: LoopWatch | None = None
+    hooks: HookRunner | None = None
+    webhooks: Sequence[WebhookSender] = ()
     closures: Mapping[str, int] = field(default_factory=dict)
     """RTSP connections closed since the start, by reason."""
     configuration: Callable[[], Configuration]

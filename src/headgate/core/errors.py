@@ -6,8 +6,10 @@ __all__ = [
     "ConfigurationError",
     "CredentialsMissing",
     "Denied",
+    "Draining",
     "HeadgateError",
     "ListenError",
+    "LogError",
     "NotFound",
     "Refused",
     "Unavailable",
@@ -24,6 +26,10 @@ class NotFound(HeadgateError):
 
 class Refused(HeadgateError):
     """The request was understood and cannot be granted in the present state."""
+
+
+class Draining(HeadgateError):
+    """The server takes nobody new, because it is stopping."""
 
 
 class Denied(HeadgateError):
@@ -43,6 +49,10 @@ class Unavailable(Denied):
 
 class ListenError(HeadgateError):
     """A listener could not be opened. The text names the service, the address and the configuration key."""
+
+
+class LogError(HeadgateError):
+    """The log cannot go where the configuration sends it. The text names the place and the key."""
 
 
 class ConfigurationError(HeadgateError):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import logging
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
@@ -15,6 +16,8 @@ from headgate.core.session import CloseReason, Role, SessionId, Totals
 
 __all__ = [
     "Bus",
+    "ConnectionClosed",
+    "ConnectionOpened",
     "Event",
     "PathNotReady",
     "PathReady",
@@ -25,6 +28,8 @@ __all__ = [
     "SessionOpened",
     "Subscription",
 ]
+
+logger = logging.getLogger(__name__)
 
 RING_CAPACITY = 4096  # a dashboard that was away for a minute at 60 changes a second
 
@@ -41,6 +46,28 @@ class ServiceStarted(Event):
     TYPE: ClassVar[str] = "service.started"
     service: str
     addresses: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConnectionOpened(Event):
+    """A client's socket, before it has asked for anything."""
+
+    TYPE: ClassVar[str] = "connection.opened"
+    connection: str
+    """Its UUID in `/v3`."""
+    kind: str
+    """As MediaMTX calls it: "rtspConn", "rtspsConn"."""
+    service: str
+    remote: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConnectionClosed(Event):
+    TYPE: ClassVar[str] = "connection.closed"
+    connection: str
+    kind: str
+    service: str
+    remote: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,6 +141,10 @@ class Subscription:
         self._closed = False
         self.missed = 0
 
+    def __len__(self) -> int:
+        """Events that wait."""
+        return len(self._queue)
+
     def push(self, published: Published) -> None:
         if len(self._queue) == self._queue.maxlen:
             self.missed += 1
@@ -153,6 +184,7 @@ class Bus:
         self._last_id = 0
         self._ring: deque[Published] = deque(maxlen=RING_CAPACITY)
         self._subscriptions: set[Subscription] = set()
+        self._listeners: list[Callable[[Published], None]] = []
         self._missed = 0
         self._closed = False
 
@@ -181,7 +213,20 @@ class Bus:
         self._ring.append(published)
         for subscription in self._subscriptions:
             subscription.push(published)
+        for listener in self._listeners:
+            try:
+                listener(published)
+            except Exception:
+                # What happened has happened; a bug in one who watches does not undo it.
+                logger.exception("a bug of one who heard of %s", event.TYPE)
         return published
+
+    def listen(self, listener: Callable[[Published], None]) -> None:
+        """Have every event from now on within the call that publishes it, while the model is as it says.
+
+        For those who must not miss any. A listener must not wait, and changes nothing that is told of.
+        """
+        self._listeners.append(listener)
 
     def since(self, id: int) -> list[Published]:
         """The remembered events after `id`; fewer than asked for when the ring has forgotten some."""

@@ -5,40 +5,84 @@ stops no session.
 from __future__ import annotations
 
 import contextlib
+import enum
 import logging
 import queue
-import sys
 import threading
+from collections.abc import Sequence
+from pathlib import Path
 from types import TracebackType
 from typing import Self
+
+from headgate.core.config.choices import LogDestination, LogFormat, LogLevel
+from headgate.core.config.configuration import Configuration
+from headgate.core.log_destination import Destination, LogFile, StandardStreams, SystemLog
+from headgate.core.log_form import form_of
 
 __all__ = ["LogWriter"]
 
 CAPACITY = 10_000  # lines; a few megabytes
 FLUSH_TIMEOUT = 0.5  # seconds, at the end
-FORM = "%(asctime)s %(levelname)-7s %(message)s"
+LEVELS = {
+    LogLevel.ERROR: logging.ERROR,
+    LogLevel.WARN: logging.WARNING,
+    LogLevel.INFO: logging.INFO,
+    LogLevel.DEBUG: logging.DEBUG,
+}
+
+
+class Request(enum.Enum):
+    """What the thread is asked in its turn, between lines."""
+
+    REOPEN = enum.auto()
 
 
 class LogWriter(logging.Handler):
-    """Warnings and errors go to stderr, the rest to stdout. While it is entered it is the root's handler.
+    """While it is entered it is the root's handler, and its destinations are open.
 
     A line that finds the queue full is dropped; how many were is said when there is room again.
     """
 
-    def __init__(self, *, level: int) -> None:
+    def __init__(
+        self,
+        *,
+        level: int,
+        form: LogFormat = LogFormat.TEXT,
+        destinations: Sequence[Destination] | None = None,
+    ) -> None:
+        """`destinations`: the standard streams, where none is given."""
         super().__init__()
         self._level = level
-        self._lines: queue.Queue[tuple[int, str] | None] = queue.Queue(CAPACITY)
+        self._destinations = [StandardStreams()] if destinations is None else destinations
+        self._lines: queue.Queue[tuple[int, str] | Request | None] = queue.Queue(CAPACITY)
         self._dropped = 0
         self._thread = threading.Thread(target=self._write, name="log", daemon=True)
-        self.setFormatter(logging.Formatter(FORM))
+        self.setFormatter(form_of(form))
+
+    @classmethod
+    def of(cls, configuration: Configuration) -> Self:
+        """As it is configured. Raises LogError when a destination cannot be opened."""
+        settings = configuration.global_
+        destinations: list[Destination] = []
+        for word in settings.log_destinations:
+            match word:
+                case LogDestination.STDOUT:
+                    destinations.append(StandardStreams())
+                case LogDestination.FILE:
+                    destinations.append(LogFile(Path(settings.log_file)))
+                case LogDestination.SYSLOG:
+                    destinations.append(SystemLog(settings.sys_log_prefix))
+        return cls(
+            level=LEVELS[settings.log_level], form=configuration.own.log_format, destinations=destinations
+        )
 
     def __enter__(self) -> Self:
         root = logging.getLogger()
         root.addHandler(self)
         root.setLevel(self._level)
-        # What it says at a lower level is about its own start and stop, which nobody asked for.
-        logging.getLogger("uvicorn").setLevel(max(self._level, logging.WARNING))
+        # What they say at a lower level is about their own start and stop, which nobody asked for.
+        for name in ("uvicorn", "asyncio"):
+            logging.getLogger(name).setLevel(max(self._level, logging.WARNING))
         self._thread.start()
         return self
 
@@ -50,6 +94,11 @@ class LogWriter(logging.Handler):
             self._lines.put(None, timeout=FLUSH_TIMEOUT)
             self._thread.join(FLUSH_TIMEOUT)
 
+    def reopen(self) -> None:
+        """Open files anew, after the lines so far: somebody has moved them away. Does not wait."""
+        with contextlib.suppress(queue.Full):
+            self._lines.put_nowait(Request.REOPEN)
+
     def drained(self) -> None:
         """Wait until every line so far is written."""
         self._lines.join()
@@ -58,7 +107,7 @@ class LogWriter(logging.Handler):
         try:
             if self._dropped and not self._lines.full():
                 dropped, self._dropped = self._dropped, 0
-                self._lines.put_nowait((logging.WARNING, f"{dropped} log lines were dropped"))
+                self._lines.put_nowait((logging.WARNING, self.format(_of_dropped(dropped))))
             self._lines.put_nowait((record.levelno, self.format(record)))
         except queue.Full:
             self._dropped += 1
@@ -67,8 +116,20 @@ class LogWriter(logging.Handler):
 
     def _write(self) -> None:
         while (entry := self._lines.get()) is not None:
-            level, line = entry
-            stream = sys.stderr if level >= logging.WARNING else sys.stdout
-            with contextlib.suppress(OSError, ValueError):  # closed; there is nowhere left to say so
-                print(line, file=stream, flush=True)
+            for destination in self._destinations:
+                # Closed, or full; there is nowhere left to say so.
+                with contextlib.suppress(OSError, ValueError):
+                    if isinstance(entry, tuple):
+                        destination.write(*entry)
+                    else:
+                        destination.reopen()
             self._lines.task_done()
+        for destination in self._destinations:
+            with contextlib.suppress(OSError):
+                destination.close()
+
+
+def _of_dropped(count: int) -> logging.LogRecord:
+    return logging.LogRecord(
+        __name__, logging.WARNING, __file__, 0, "%d log lines were dropped", (count,), None
+    )

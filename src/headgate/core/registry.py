@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from typing import TypeVar
 
-from headgate.core.errors import NotFound
+from headgate.core.errors import Draining, NotFound
 from headgate.core.events import Bus, ServiceStarted, SessionChanged, SessionClosed, SessionOpened
 from headgate.core.service import Endpoint, ListenerAddress, Service
 from headgate.core.session import CloseReason, Session, SessionId, SessionState, Totals
@@ -43,6 +43,7 @@ class Registry:
         self._by_uuid: dict[uuid.UUID, Session] = {}
         self._by_number: dict[int, Session] = {}
         self._by_code: dict[str, Session] = {}
+        self._draining = False
 
     # Services
 
@@ -72,7 +73,12 @@ class Registry:
     # Sessions
 
     def open(self, make: Callable[[SessionId, datetime], S]) -> S:
-        """Give a new session its identity and enter it. `make` builds it from the id and the time."""
+        """Give a new session its identity and enter it. `make` builds it from the id and the time.
+
+        Raises Draining.
+        """
+        if self._draining:
+            raise Draining("the server is stopping")
         session = make(SessionId.make(next(self._numbers), self._node), self._now())
         self._by_uuid[session.id.uuid] = session
         self._by_number[session.id.number] = session
@@ -86,7 +92,7 @@ class Registry:
 
     def changed(self, session: Session) -> None:
         """Tell everyone that a session's role, target or transport is another now."""
-        session.state = SessionState.ACTIVE
+        session.state = SessionState.DRAINING if self._draining else SessionState.ACTIVE
         self.bus.publish(
             SessionChanged(
                 session=session.id,
@@ -96,6 +102,16 @@ class Registry:
                 transport=session.transport,
             )
         )
+
+    @property
+    def draining(self) -> bool:
+        return self._draining
+
+    def drain(self) -> None:
+        """Let nobody in any more; those who are here may go on until somebody ends them."""
+        self._draining = True
+        for session in self._by_number.values():
+            session.state = SessionState.DRAINING
 
     def close(self, session: Session, reason: CloseReason) -> None:
         """End a session. When this returns nothing finds it any more; a second call does nothing."""

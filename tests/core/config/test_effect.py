@@ -39,8 +39,13 @@ def test_effective_keys_are_not_remarked(load_text: Load) -> None:
         rtspAuthMethods: [digest]
         authInternalUsers: [{user: bob, pass: x, permissions: [{action: read, path: ~^cam}]}]
         metrics: yes
+        logDestinations: [file, syslog]
+        logFile: x.log
+        sysLogPrefix: gate
+        runOnConnect: x
         paths:
           cam: {maxReaders: 3, overridePublisher: no, publisherGracePeriod: 3s, fallback: /other}
+          hooked: {runOnReady: x, runOnRead: y}
           pulled: {source: 'rtsps://x/y', sourceOnDemand: yes, rtspTransport: tcp, rtspAnyPort: yes}
           moved: {source: redirect, sourceRedirect: 'rtsp://x/y'}
         """
@@ -59,13 +64,8 @@ def test_effective_keys_are_not_remarked(load_text: Load) -> None:
         ),
         ("playback: yes", "c.yml:1: playback: has no effect yet (playback of recordings is not built)"),
         (
-            "runOnConnect: x",
-            "c.yml:1: runOnConnect: has no effect yet (running commands on events is not built)",
-        ),
-        (
-            "logDestinations: [file]",
-            "c.yml:1: logDestinations: has no effect yet (logging to a file or the system log is not built);"
-            " the log goes to stdout",
+            "pathDefaults: {runOnRecordSegmentCreate: x}",
+            "c.yml:1: pathDefaults.runOnRecordSegmentCreate: has no effect yet (recording is not built)",
         ),
         (
             "rtspTransports: [multicast]",

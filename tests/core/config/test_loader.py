@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from headgate.core.config import Configuration, Loaded, load
+from headgate.core.config import Configuration, Loaded, OwnConf, load
 from headgate.core.config.effect import EFFECTIVE_GLOBAL, EFFECTIVE_PATH
 from headgate.core.config.loader import find_file
 
@@ -198,7 +198,9 @@ def test_the_shipped_file_has_every_effective_key() -> None:
     written = {
         line.split(":")[0].strip() for line in SHIPPED.read_text().splitlines() if not line.startswith("#")
     }
-    assert written >= EFFECTIVE_GLOBAL | (EFFECTIVE_PATH - {"name"}) | {"accessToken"}
+    assert written >= OwnConf.names().keys() | EFFECTIVE_GLOBAL | (EFFECTIVE_PATH - {"name"}) | {
+        "accessToken"
+    }
 
 
 def test_where_a_file_is_looked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

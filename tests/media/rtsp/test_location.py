@@ -10,7 +10,7 @@ from headgate.media.rtsp.url import Url
 def test_a_source() -> None:
     location = Location.parse("rtsp://bob:s%20p%40ss@cam.example:8554/live/1?profile=2")
     assert (location.host, location.port, location.encrypted) == ("cam.example", 8554, False)
-    assert location.credentials == Credentials(user="bob", password="s p@ss")  # noqa: S106
+    assert location.credentials == Credentials(user="bob", password="s p@ss")
     assert str(location) == "rtsp://cam.example:8554/live/1?profile=2"
     assert "ss" not in repr(location.credentials)
 

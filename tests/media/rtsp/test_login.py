@@ -6,7 +6,7 @@ import pytest
 
 from headgate.media.rtsp.login import Credentials, Login
 
-MUFASA = Credentials(user="Mufasa", password="Circle of Life")  # noqa: S106
+MUFASA = Credentials(user="Mufasa", password="Circle of Life")
 RFC_7616 = (
     'Digest realm="http-auth@example.org", qop="auth, auth-int", algorithm={0},'
     ' nonce="7ypf/xlj9XXwfDPEoM4URrv/xwf94BcCAzFZH4GiTo0v",'
@@ -38,7 +38,7 @@ def test_rfc_7616_3_9_1(algorithm: str, expected: str) -> None:
 
 
 def test_without_qop_as_cameras_have_it() -> None:
-    login = Login(Credentials(user="Mufasa", password="Circle Of Life"))  # noqa: S106
+    login = Login(Credentials(user="Mufasa", password="Circle Of Life"))
     assert login.challenged('Digest realm="testrealm@host.com", nonce="dcd98b7102dd2f0e8b11d0f600bfb0c093"')
     header = login.authorization(method="GET", uri="/dir/index.html")
     assert response(header) == "670fd8c2df070c60b045671b8b24ff02"  # RFC 2069's example, as corrected
@@ -87,7 +87,7 @@ def test_what_cannot_be_answered(header: str) -> None:
 
 
 def test_quotes_are_escaped_and_secrets_not_shown() -> None:
-    secret = Credentials(user='a"b\\', password="s3cr3t")  # noqa: S106
+    secret = Credentials(user='a"b\\', password="s3cr3t")
     login = Login(secret)
     login.challenged('Digest realm="r\\"x", nonce="n"')
     header = login.authorization(method="PLAY", uri="rtsp://h/") or ""

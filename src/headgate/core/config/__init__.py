@@ -4,6 +4,7 @@ from headgate.core.config.configuration import Applications, Configuration, Path
 from headgate.core.config.global_conf import GlobalConf
 from headgate.core.config.loader import Loaded, load
 from headgate.core.config.networks import ListenAddress
+from headgate.core.config.own_conf import OwnConf, Webhook
 from headgate.core.config.path_conf import PathConf
 from headgate.core.config.path_names import check_path_name, path_name_mistake
 
@@ -13,8 +14,10 @@ __all__ = [
     "GlobalConf",
     "ListenAddress",
     "Loaded",
+    "OwnConf",
     "PathConf",
     "PathMatch",
+    "Webhook",
     "check_path_name",
     "load",
     "path_name_mistake",

@@ -13,9 +13,11 @@ __all__ = [
     "AuthMethod",
     "Choice",
     "Encryption",
+    "EventType",
     "HlsVariant",
     "LogDestination",
     "LogDestinations",
+    "LogFormat",
     "LogLevel",
     "PullTransport",
     "RecordFormat",
@@ -59,6 +61,26 @@ class LogDestination(Choice):
     STDOUT = "stdout"
     FILE = "file"
     SYSLOG = "syslog"
+
+
+class LogFormat(Choice):
+    __complaint__ = "invalid log format: '{}'"
+    TEXT = "text"
+    JSON = "json"
+
+
+class EventType(Choice):
+    """What a webhook may ask for; the types in core/events.py."""
+
+    __complaint__ = "invalid event: '{}'"
+    SERVICE_STARTED = "service.started"
+    CONNECTION_OPENED = "connection.opened"
+    CONNECTION_CLOSED = "connection.closed"
+    SESSION_OPENED = "session.opened"
+    SESSION_CHANGED = "session.changed"
+    SESSION_CLOSED = "session.closed"
+    PATH_READY = "path.ready"
+    PATH_NOT_READY = "path.notReady"
 
 
 class Encryption(Choice):

@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import NamedTuple, Self
 
 from headgate.core.config.global_conf import GlobalConf
+from headgate.core.config.own_conf import OwnConf
 from headgate.core.config.path_conf import PathConf
 from headgate.core.config.path_names import CATCH_ALL, PathPattern, check_path_name
 from headgate.core.config.section import Section, key
@@ -43,6 +44,8 @@ class Configuration:
     paths: Mapping[str, PathConf]
     """By configuration name, each with the path defaults merged in. In name order."""
     applications: Applications
+    own: OwnConf = field(default_factory=OwnConf)
+    """The keys of the top level that MediaMTX does not have."""
     _patterns: tuple[tuple[PathPattern, PathConf], ...] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:

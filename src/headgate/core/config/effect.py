@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from ipaddress import ip_address
 from typing import NamedTuple
 
-from headgate.core.config.choices import LogDestination, PullTransport, RtspTransport
+from headgate.core.config.choices import PullTransport, RtspTransport
 from headgate.core.config.configuration import Configuration
 from headgate.core.config.draft import Location
 from headgate.core.config.global_conf import GlobalConf
@@ -24,6 +24,8 @@ EFFECTIVE_GLOBAL = frozenset(
     {
         "logLevel",
         "logDestinations",
+        "logFile",
+        "sysLogPrefix",
         "readTimeout",
         "writeTimeout",
         "writeQueueSize",
@@ -38,6 +40,9 @@ EFFECTIVE_GLOBAL = frozenset(
         "authJWTAudience",
         "authJWTExclude",
         "authJWTInHTTPQuery",
+        "runOnConnect",
+        "runOnConnectRestart",
+        "runOnDisconnect",
         "api",
         "apiAddress",
         "apiAllowOrigin",
@@ -75,6 +80,19 @@ EFFECTIVE_PATH = frozenset(
         "rtspAnyPort",
         "rtspRangeType",
         "rtspRangeStart",
+        "runOnInit",
+        "runOnInitRestart",
+        "runOnDemand",
+        "runOnDemandRestart",
+        "runOnDemandStartTimeout",
+        "runOnDemandCloseAfter",
+        "runOnUnDemand",
+        "runOnReady",
+        "runOnReadyRestart",
+        "runOnNotReady",
+        "runOnRead",
+        "runOnReadRestart",
+        "runOnUnread",
     }
 )
 FETCHED = ("rtsp://", "rtsps://")
@@ -100,11 +118,9 @@ MISSING = (
     ("pprof", "run-time profiles"),
     ("multicast", "multicast"),
     ("record", "recording"),
-    ("runOn", "running commands on events"),
+    ("runOnRecord", "recording"),
     ("rpiCamera", "the Raspberry Pi camera"),
     ("source", "pulling over that protocol"),
-    ("log", "logging to a file or the system log"),
-    ("sysLog", "logging to a file or the system log"),
     ("api", "TLS on the operator's listener"),
     ("metrics", "TLS on the metrics listener"),
 )
@@ -145,8 +161,6 @@ def _global_remarks(conf: GlobalConf) -> Iterator[Remark]:
     for key in dict.fromkeys([*asked, *_changed(conf, GlobalConf())]):
         if key not in EFFECTIVE_GLOBAL and key not in UNSAFE_GLOBAL and not key.startswith(off):
             yield Remark((key,), _missing(key))
-    if conf.log_destinations != (LogDestination.STDOUT,):
-        yield Remark(("logDestinations",), f"{_missing('logDestinations')}; the log goes to stdout")
     if conf.api and not ip_address(ListenAddress.parse(conf.api_address).host).is_loopback:
         yield Remark(("apiAddress",), EXPOSED)
     # MediaMTX's default has multicast too: who only leaves it there asks for nothing.

@@ -21,6 +21,7 @@ from headgate.core.config.configuration import Applications
 from headgate.core.config.draft import Draft, Location, Origin, did_you_mean
 from headgate.core.config.former_keys import FORMER_GLOBAL, FORMER_PATH, Former
 from headgate.core.config.global_conf import GlobalConf
+from headgate.core.config.own_conf import OwnConf
 from headgate.core.config.path_conf import PathConf
 from headgate.core.config.section import Section
 
@@ -73,8 +74,10 @@ def _set(draft: Draft, variable: str, name: str, value: str) -> None:
         location, kind = _within(Applications, {}, ("applications",), name.removeprefix("APPLICATIONS_"))
     else:
         location, kind = _within(GlobalConf, FORMER_GLOBAL, (), name)
+        if location is None:
+            location, kind = _within(OwnConf, {}, (), name)
     if location is None:
-        known = [key.upper() for key in (*GlobalConf.names(), *FORMER_GLOBAL)]
+        known = [key.upper() for key in (*GlobalConf.names(), *OwnConf.names(), *FORMER_GLOBAL)]
         text = f"no key is called so{did_you_mean(name, known)}"
         if variable.startswith("MTX_"):
             draft.warnings.append(f"{variable}: {text}")

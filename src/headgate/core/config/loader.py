@@ -18,6 +18,7 @@ from headgate.core.config.effect import ineffective, unsafe
 from headgate.core.config.environment import read_environment
 from headgate.core.config.former_keys import modernise
 from headgate.core.config.global_conf import GlobalConf, IceServer
+from headgate.core.config.own_conf import OwnConf, Webhook
 from headgate.core.config.path_conf import PathConf
 from headgate.core.config.path_names import CATCH_ALL, PathPattern
 from headgate.core.config.rules import camera_mistakes, global_mistakes, name_mistake, path_mistakes
@@ -30,7 +31,12 @@ __all__ = ["Loaded", "find_file", "load"]
 
 S = TypeVar("S", bound=Section)
 
-ITEM_KEYS = (*AuthInternalUser.names(), *AuthInternalUserPermission.names(), *IceServer.names())
+ITEM_KEYS = (
+    *AuthInternalUser.names(),
+    *AuthInternalUserPermission.names(),
+    *IceServer.names(),
+    *Webhook.names(),
+)
 SECTIONS = ("pathDefaults", "paths", "applications")
 
 
@@ -81,6 +87,8 @@ def load(file: Path | None = None, environ: Mapping[str, str] = os.environ) -> L
 def _resolve(draft: Draft) -> Configuration:
     """Check everything; where there are mistakes, what is returned is not to be used."""
     top = {key: value for key, value in draft.data.items() if key not in SECTIONS}
+    ours = {key: top.pop(key) for key in OwnConf.names() if key in top}
+    own, _ = _section(draft, OwnConf, (), ours)
     global_, broken = _section(draft, GlobalConf, (), top)
     for key, text in global_mistakes(global_):
         if key not in broken:
@@ -89,7 +97,9 @@ def _resolve(draft: Draft) -> Configuration:
     defaults = defaults.model_copy(update={"name": ""})
     applications, _ = _section(draft, Applications, ("applications",), draft.data.get("applications"))
     paths = _paths(draft, defaults, broken_defaults=broken, playback=global_.playback)
-    return Configuration(global_=global_, path_defaults=defaults, paths=paths, applications=applications)
+    return Configuration(
+        global_=global_, path_defaults=defaults, paths=paths, applications=applications, own=own
+    )
 
 
 def _paths(
@@ -145,7 +155,7 @@ def _section(draft: Draft, section: type[S], location: Location, written: Any) -
     for key, value in written.items():
         if key not in names:
             # Sections of the top level are candidates as well.
-            known = names if location else (*names, *SECTIONS)
+            known = names if location else (*names, *OwnConf.names(), *SECTIONS)
             draft.mistake((*location, key), f"unknown key{did_you_mean(key, known)}")
         elif value is not None:  # null means: as if it were not there
             values[key] = _without_nulls(value)

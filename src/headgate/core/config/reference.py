@@ -19,6 +19,7 @@ from headgate.core.config.effect import EFFECTIVE_GLOBAL, EFFECTIVE_PATH, UNSAFE
 from headgate.core.config.former_keys import FORMER_GLOBAL, FORMER_PATH, Former
 from headgate.core.config.global_conf import Address, GlobalConf, IceServer
 from headgate.core.config.networks import Networks
+from headgate.core.config.own_conf import OwnConf, Webhook
 from headgate.core.config.path_conf import PathConf
 from headgate.core.config.scalars import HttpEncryption, Real, Switch, Whole
 from headgate.core.config.section import Section
@@ -127,6 +128,10 @@ def reference() -> str:
         INTRODUCTION,
         "## Top level\n",
         _table(GlobalConf, EFFECTIVE_GLOBAL, UNSAFE_GLOBAL),
+        "Keys that MediaMTX does not have, and that its control API does not show:\n",
+        _table(OwnConf, OwnConf.names(), ()),
+        "### An item of `webhooks`\n",
+        _table(Webhook, Webhook.names(), ()),
         "### An item of `authInternalUsers`\n",
         _table(AuthInternalUser, (), AuthInternalUser.names()),
         "### An item of `permissions`, `authHTTPExclude`, `authJWTExclude`\n",

@@ -17,7 +17,9 @@ from headgate.core.config.networks import ListenAddress
 from headgate.core.config.path_conf import PUBLISHER, REDIRECT, RPI_CAMERA, PathConf
 from headgate.core.config.path_names import PathPattern, path_name_mistake
 from headgate.core.config.play_range import play_range
+from headgate.core.config.section import Section
 from headgate.core.config.users import is_hashed
+from headgate.core.hooks import command
 
 __all__ = ["camera_mistakes", "global_mistakes", "name_mistake", "path_mistakes"]
 
@@ -47,6 +49,7 @@ SECONDARY_CODECS = ("auto", "mjpeg")
 
 def global_mistakes(conf: GlobalConf) -> Mistakes:
     yield from _general(conf)
+    yield from _commands(conf)
     yield from _access(conf)
     yield from _rtsp(conf)
     yield from _webrtc(conf)
@@ -59,6 +62,16 @@ def _general(conf: GlobalConf) -> Mistakes:
         yield "writeTimeout", "must be greater than zero"
     if conf.write_queue_size & (conf.write_queue_size - 1):
         yield "writeQueueSize", "must be a power of two"
+
+
+def _commands(conf: Section) -> Mistakes:
+    """Of hooks: they must be known to be command lines before the hour they are wanted."""
+    for key, name in conf.names().items():
+        if key.startswith("runOn") and isinstance(line := getattr(conf, name), str) and line:
+            try:
+                command.words(line)
+            except ValueError as error:
+                yield key, str(error)
 
 
 def _access(conf: GlobalConf) -> Mistakes:
@@ -132,10 +145,11 @@ def path_mistakes(conf: PathConf, *, is_pattern: bool, playback: bool) -> Mistak
     if conf.fallback and (mistake := _target_mistake(conf.fallback)):
         yield "fallback", mistake
     yield from _recording(conf, playback=playback)
+    yield from _commands(conf)
     if conf.run_on_init and is_pattern:
         yield "runOnInit", "cannot be used with a regular expression (or all_others); use another path"
-    for key, command in (("runOnDemand", conf.run_on_demand), ("runOnUnDemand", conf.run_on_un_demand)):
-        if command and conf.source != PUBLISHER:
+    for key, line in (("runOnDemand", conf.run_on_demand), ("runOnUnDemand", conf.run_on_un_demand)):
+        if line and conf.source != PUBLISHER:
             yield key, "can be used only when source is 'publisher'"
 
 

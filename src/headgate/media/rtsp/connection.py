@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 
 from headgate.core.auth import Action
 from headgate.core.config.secrets import redacted_query
-from headgate.core.errors import CredentialsMissing, Denied, HeadgateError, NotFound
+from headgate.core.errors import CredentialsMissing, Denied, Draining, HeadgateError, NotFound
 from headgate.core.service import Endpoint, Service
 from headgate.core.session import CloseReason, SessionId
 from headgate.engine import Accepted, Closed, Connection, Event, Malformed, Received, Refusal
@@ -73,11 +73,16 @@ class RtspConnection:
         self._deciding: asyncio.Task[None] | None = None
         self._over = False
         self._complained = False
+        self._heard = False
+        self._joining: float | None = None
+        """When the first request came; None before it, and once a PLAY was answered."""
 
     def on_event(self, event: Event) -> None:
         """What the engine says about this connection."""
         match event:
             case Received() if not self._over:
+                if not self._heard:
+                    self._heard, self._joining = True, self._loop.time()
                 self._machine.receive(event.message, self._loop.time())
                 self._work()
             case Malformed() if not self._over:
@@ -175,6 +180,8 @@ class RtspConnection:
             self._machine.refuse(Status.UNAUTHORIZED, str(error), self._admission.challenges())
         except Denied as error:
             self._machine.dismiss(Status.UNAUTHORIZED, str(error), self._admission.challenges())
+        except Draining as error:
+            self._machine.refuse(Status.SERVICE_UNAVAILABLE, str(error))
         except HeadgateError as error:
             self._machine.refuse(Status.BAD_REQUEST, str(error))
         except TimeoutError:
@@ -212,6 +219,7 @@ class RtspConnection:
         action: Action,
     ) -> Wait | None:
         return self._admission.admit(event.asker, action, path=event.path, query=event.query)
+
     def _describe(self, event: events.DescribeRequested) -> Wait | None:
         redirect = self._shared.paths.elsewhere(event.path)
         if redirect is not None:
@@ -224,12 +232,17 @@ class RtspConnection:
         return None
 
     def _awaited(self, path: str, *, query: str) -> Wait | None:
-        """For a source that is fetched because this client asks."""
+        """For a source that is fetched, or a publisher that is started, because this client asks.
+
+        Either gives up by itself, and says so; a second later it would be a bug.
+        """
         source = self._shared.sources.demand(path, query=query)
-        if source is None:
-            return None
-        # It gives up by itself, and says so; a second later it would be a bug.
-        return Wait(until=source.wait_ready, timeout=source.conf.source_on_demand_start_timeout + 1)
+        if source is not None:
+            return Wait(until=source.wait_ready, timeout=source.conf.source_on_demand_start_timeout + 1)
+        demand = self._shared.on_demand.ask(path, query=query)
+        if demand is not None:
+            return Wait(until=demand.wait, timeout=demand.start_timeout + 1)
+        return None
 
     def _announce(self, event: events.AnnounceRequested) -> None:
         # Only looked at here: the path is taken at RECORD, so that who announces and never
@@ -280,6 +293,9 @@ class RtspConnection:
         # The engine sends in the order of its calls: the answer, then the first packet.
         self._send()
         session.play()
+        if self._joining is not None:
+            self._shared.join_times.observe(self._loop.time() - self._joining)
+            self._joining = None
 
     def _record(self) -> None:
         if self._description is not None:

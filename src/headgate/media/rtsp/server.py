@@ -19,6 +19,9 @@ from headgate.core.auth import Access, Leases
 from headgate.core.config import GlobalConf, ListenAddress
 from headgate.core.config.choices import Encryption, RtspTransport
 from headgate.core.errors import ListenError
+from headgate.core.events import ConnectionClosed, ConnectionOpened
+from headgate.core.histogram import Histogram
+from headgate.core.hooks.on_demand import OnDemandHooks
 from headgate.core.registry import Registry
 from headgate.core.service import Endpoint, Protocol, Service
 from headgate.core.session import CloseReason, Role
@@ -42,6 +45,8 @@ OTHERS_DESCRIPTORS = 640
 """What clients must leave: 512 for the operator's listener, the rest for files and sockets of ours."""
 FAREWELL_TIMEOUT = 1.2
 """Seconds for connections to take what is queued for them; the engine itself waits one at most."""
+JOIN_TIMES = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+"""Seconds. On loopback a join is over in two milliseconds, on demand it may take ten seconds."""
 T = TypeVar("T")
 
 
@@ -58,6 +63,7 @@ class RtspServer:
         registry: Registry,
         paths: Paths,
         sources: Sources,
+        on_demand: OnDemandHooks,
         settings: GlobalConf,
         access: Access,
         leases: Leases,
@@ -66,6 +72,7 @@ class RtspServer:
         self._registry = registry
         self._paths = paths
         self._sources = sources
+        self._on_demand = on_demand
         self._settings = settings
         self._access = access
         self._leases = leases
@@ -75,6 +82,7 @@ class RtspServer:
         self._left = asyncio.Event()
         """Set whenever a connection is gone."""
         self._connections: dict[Protocol, dict[uuid.UUID, RtspConnection]] = {}
+        self.join_times = Histogram(JOIN_TIMES)
         self.refusals: Counter[int] = Counter()
         """Requests answered with an error, by status, since the server started."""
         self.closures: Counter[str] = Counter()
@@ -90,7 +98,7 @@ class RtspServer:
         try:
             self._open()
         except BaseException:
-            self._close_listeners()
+            self._close_all()
             await self._tasks.__aexit__(None, None, None)
             raise
         return self
@@ -101,12 +109,19 @@ class RtspServer:
         await self.close()
         await self._tasks.__aexit__(None, None, None)
 
+    def close_listeners(self) -> None:
+        """Take no more connections; those there are go on."""
+        for listener in self._listeners:
+            self._loop.engine.close(listener)
+            self._loop.detach(listener)
+        self._listeners.clear()
+
     async def close(self) -> None:
         """Take no more clients, send away those there are, and wait until they are gone. Once is enough.
 
         Readers go before publishers: they end because the server does, not because their publisher did.
         """
-        self._close_listeners()
+        self._close_all()
         everyone = [one for table in self._connections.values() for one in table.values()]
         for connection in sorted(everyone, key=_publishes):
             if connection.session is not None:
@@ -134,7 +149,9 @@ class RtspServer:
             access=self._access,
             leases=self._leases,
             tasks=self._tasks,
+            on_demand=self._on_demand,
             udp=udp,
+            join_times=self.join_times,
         )
         if plain:
             self._open_service(
@@ -202,10 +219,12 @@ class RtspServer:
                     on_closed=leave,
                 )
                 table[connection.uuid] = connection
+                self._registry.bus.publish(ConnectionOpened(**_names(connection)))
                 self._loop.attach(connection.handle, connection.on_event)
 
         def leave(connection: RtspConnection, reason: EngineReason) -> None:
             del table[connection.uuid]
+            self._registry.bus.publish(ConnectionClosed(**_names(connection)))
             self.closures[reason.name.lower()] += 1
             self._left.set()
 
@@ -245,11 +264,8 @@ class RtspServer:
 
         return _bind(bind, where, service="RTSP", key=key)
 
-    def _close_listeners(self) -> None:
-        for listener in self._listeners:
-            self._loop.engine.close(listener)
-            self._loop.detach(listener)
-        self._listeners.clear()
+    def _close_all(self) -> None:
+        self.close_listeners()
         for port in self._udp_ports:
             self._loop.engine.close(port.handle)
         self._udp_ports.clear()
@@ -300,6 +316,16 @@ def _read_tls(settings: GlobalConf) -> Tls:
 
 def _endpoint(port: UdpPort) -> Endpoint:
     return Endpoint(port.host, port.port)
+
+
+def _names(connection: RtspConnection) -> dict[str, str]:
+    """What the events of a connection say."""
+    return {
+        "connection": str(connection.uuid),
+        "kind": f"{connection.service.protocol}Conn",
+        "service": connection.service.name,
+        "remote": str(connection.remote),
+    }
 
 
 def _publishes(connection: RtspConnection) -> bool:

@@ -10,6 +10,8 @@ from datetime import datetime
 
 from headgate.core.auth import Access, Leases
 from headgate.core.config import GlobalConf
+from headgate.core.histogram import Histogram
+from headgate.core.hooks.on_demand import OnDemandHooks
 from headgate.core.registry import Registry
 from headgate.core.service import Endpoint, Service
 from headgate.core.session import CloseReason, Role, Session, SessionId
@@ -78,8 +80,11 @@ class Shared:
     leases: Leases
     tasks: asyncio.TaskGroup
     """The server's, for decisions that take time. A task in it must not raise."""
+    on_demand: OnDemandHooks
     udp: UdpPorts | None
     """None where UDP is off."""
+    join_times: Histogram
+    """Seconds from a connection's first request to the answer of its first PLAY."""
 
 
 class RtspSession(Session):

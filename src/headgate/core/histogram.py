@@ -1,0 +1,33 @@
+"""How often something took how long."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Iterator, Sequence
+
+__all__ = ["Histogram"]
+
+
+class Histogram:
+    """Counts values by upper bounds, as Prometheus wants them. Its size does not grow."""
+
+    def __init__(self, bounds: Sequence[float]) -> None:
+        """`bounds`: ascending; what is above the last is counted as well."""
+        self._bounds = tuple(bounds)
+        self._counts = [0] * (len(self._bounds) + 1)
+        self.sum = 0.0
+
+    @property
+    def count(self) -> int:
+        return sum(self._counts)
+
+    def observe(self, value: float) -> None:
+        self._counts[bisect_left(self._bounds, value)] += 1
+        self.sum += value
+
+    def cumulative(self) -> Iterator[tuple[float, int]]:
+        """Each bound and how many values were not above it; the last bound is infinity."""
+        total = 0
+        for bound, count in zip((*self._bounds, float("inf")), self._counts, strict=True):
+            total += count
+            yield bound, total
