@@ -12,9 +12,12 @@ import pytest
 from headgate.engine import (
     Accepted,
     Channel,
+    ClientTls,
     Closed,
     CloseReason,
     Codec,
+    Connect,
+    Connected,
     Engine,
     EngineLoop,
     Event,
@@ -90,6 +93,41 @@ async def test_a_dialogue(gate: Gate) -> None:
     assert isinstance(closed, Closed)
     assert (closed.handle, closed.reason) == (connection, CloseReason.REQUESTED)
     assert (closed.counters.bytes_received, closed.counters.bytes_sent) == (len(REQUEST), 6)
+
+
+async def test_a_connection_of_our_own(gate: Gate) -> None:
+    engine, ours = gate.loop.engine, Owner()
+    client = engine.connect(Connect(host="127.0.0.1", port=gate.port))
+    gate.loop.attach(client, ours)
+    connected, accepted = await ours.next(), await gate.owner.next()
+    assert isinstance(connected, Connected)
+    assert isinstance(accepted, Accepted)
+    assert (connected.connection, connected.remote_port) == (client, gate.port)
+    assert (connected.local_host, connected.local_port) == (accepted.remote_host, accepted.remote_port)
+    engine.send(client, REQUEST)
+    received = await gate.owner.next()
+    assert isinstance(received, Received)
+    engine.close(accepted.connection)
+    closed = await ours.next()
+    assert isinstance(closed, Closed)
+    assert closed.reason == CloseReason.PEER
+
+
+async def test_a_connection_that_never_stands(gate: Gate) -> None:
+    engine, ours = gate.loop.engine, Owner()
+    tls = ClientTls(server_name="localhost", fingerprint=bytes(32))
+    client = engine.connect(Connect(host="127.0.0.1", port=gate.port, tls=tls, read_timeout=0.1))
+    gate.loop.attach(client, ours)
+    closed = await ours.next()
+    assert isinstance(closed, Closed)
+    assert (closed.handle, closed.reason) in {(client, CloseReason.CONNECT), (client, CloseReason.TLS)}
+    for wrong in (b"", bytes(20)):
+        with pytest.raises(ValueError, match="fingerprint"):
+            engine.connect(
+                Connect(host="127.0.0.1", port=1, tls=ClientTls(server_name="h", fingerprint=wrong))
+            )
+    with pytest.raises(ValueError, match="IP"):
+        engine.connect(Connect(host="localhost", port=1))
 
 
 async def test_totals_can_be_read_until_the_handler_of_closed_returns(gate: Gate) -> None:

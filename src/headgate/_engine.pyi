@@ -196,8 +196,8 @@ class Engine:
         """Feed the stream from datagrams of the given remote addresses. Returns the flow.
 
         Raises ValueError as `publish_tcp`; OSError(EADDRINUSE) when another flow has a remote address;
-        ValueError for an address nothing can be sent to (port 0, unspecified, multicast, link-local
-        without a scope).
+        ValueError for an address nothing can be sent to (port 0 of a reader, unspecified, multicast,
+        link-local without a scope).
         """
 
     def read_tcp(self, read: ReadTcp) -> int:

@@ -73,7 +73,8 @@ impl DatagramPublisher {
 
     pub fn send_reports(&mut self, now: Instant) {
         for (track, report) in self.flow.reports(now) {
-            if let Some(remote) = self.path.remotes.iter().find(|remote| remote.track == track) {
+            let known = self.path.remotes.iter().find(|remote| remote.track == track);
+            if let Some(remote) = known.filter(|remote| remote.rtcp.port() != 0) {
                 self.path.rtcp.send_one(remote.rtcp, &report);
                 self.flow.counters.rtcp_packets_sent.add(1);
                 self.flow.counters.bytes_sent.add(report.len());

@@ -298,6 +298,10 @@ impl Engine {
     pub fn read_udp(&self, ports: Ports, remotes: &[RemotePorts]) -> Result<Handle, VerbError> {
         self.running()?;
         let stream = self.stream(ports.stream)?;
+        // A publisher's may come from any port; what goes out goes to one.
+        if let Some(remote) = remotes.iter().find(|remote| remote.rtp_port == 0 || remote.rtcp_port == 0) {
+            return value(format!("nothing can be sent to {} port 0", remote.host));
+        }
         let path = self.path(&stream, ports, remotes)?;
         let workers = self.shared.inboxes.len();
         let flow = self.shared.handle(self.next_reader_worker.fetch_add(1, SeqCst) % workers);
@@ -359,8 +363,8 @@ impl Engine {
             {
                 return value(format!("track {} is not of the stream, or named twice", remote.track));
             }
-            if !is_sendable(remote.host.to_canonical()) || remote.rtp_port == 0 || remote.rtcp_port == 0 {
-                return value(format!("nothing can be sent to {} port {}", remote.host, remote.rtp_port));
+            if !is_sendable(remote.host.to_canonical()) {
+                return value(format!("nothing can be sent to {}", remote.host));
             }
             by_track.push(Remote {
                 track: remote.track,

@@ -1,7 +1,7 @@
 //! Connections that the engine makes: to itself, to nobody, to the wrong one.
 
 use std::collections::VecDeque;
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
 use std::os::fd::BorrowedFd;
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -10,7 +10,7 @@ use aws_lc_rs::digest::{SHA256, digest};
 use headgate_engine::Handle;
 use headgate_engine::client::{ClientTls, Connect};
 use headgate_engine::codec::Codec;
-use headgate_engine::engine::{Channel, Engine, Listen};
+use headgate_engine::engine::{Channel, Engine, Listen, Ports, RemotePorts};
 use headgate_engine::event::{CloseReason, Event};
 use headgate_engine::rtsp::Limits;
 use headgate_engine::stream::TrackSpec;
@@ -155,6 +155,29 @@ fn media_comes_in_over_a_connection_that_we_made() {
     bench.engine.close(client);
     assert_eq!(bench.closed(flow), CloseReason::Requested);
     assert_eq!(bench.closed(client), CloseReason::Requested);
+}
+
+#[test]
+fn packets_come_from_any_port_where_none_is_named() {
+    let mut bench = Bench::start();
+    let address = bench.listen(None);
+    let client = bench.connect(address, None, PATIENCE);
+    bench.connected(client);
+    let local = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+    let [rtp, rtcp] = [(); 2].map(|()| bench.engine.bind_udp(local).expect("a port"));
+    let specs = [TrackSpec { codec: Codec::H264, clock_rate: 90000 }];
+    let stream = bench.engine.open_stream(&specs, 1472).expect("a stream");
+    let ports = Ports { stream, connection: client, rtp: rtp.0, rtcp: rtcp.0 };
+    let any = RemotePorts { track: 0, host: local.ip(), rtp_port: 0, rtcp_port: 0 };
+    bench.engine.publish_udp(ports, &[any], PATIENCE).expect("a flow");
+    let packet = [&[0x80, 0xe0, 0, 7, 0, 0, 0, 1, 0, 0, 0, 9][..], &[0x65, 1, 2, 3]].concat();
+    let server = UdpSocket::bind(local).expect("a port of its own choice");
+    let deadline = Instant::now() + PATIENCE;
+    while bench.engine.tracks(stream)[0].ssrc != Some(9) {
+        assert!(Instant::now() < deadline, "nothing was published");
+        server.send_to(&packet, rtp.1).expect("sent");
+        std::thread::yield_now();
+    }
 }
 
 #[test]
