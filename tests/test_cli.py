@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from headgate.cli import main
+from headgate.cli import _login, main
 
 UUID = "0d3a8f5e-6d0c-4f5b-9c57-6a3ba0f3f2b1"
 
@@ -269,3 +269,14 @@ def test_a_port_that_is_taken_is_one_line_naming_service_and_key(headgate: Calla
 
 def test_version(headgate: Callable[..., Result]) -> None:
     assert re.fullmatch(r"headgate [0-9]+\.[0-9]+\.[0-9]+\n", headgate("version").stdout)
+
+
+def test_a_login_in_the_url_is_sent_as_one_and_not_shown(headgate: Callable[..., Result]) -> None:
+    api = "http://ops:s%40cret@127.0.0.1:9"
+    assert _login(api) == (
+        "http://127.0.0.1:9",
+        {"Accept": "application/json", "Authorization": "Basic b3BzOnNAY3JldA=="},
+    )
+    refused = headgate("sessions", "--api", api)
+    assert refused.exit_code == 1
+    assert "s%40cret" not in refused.output

@@ -52,7 +52,7 @@ api_option = click.option(
     default=_default_api,
     callback=_check_api,
     show_default=f"${API_VARIABLE}, else {DEFAULT_API}",
-    help="The operator's listener of a running server.",
+    help="The operator's listener of a running server; http://user:password@… where it asks for them.",
 )
 
 
@@ -101,7 +101,7 @@ def sessions(api: str) -> None:
     try:
         rows = [_row(resource) for resource in answer["data"]]
     except (KeyError, TypeError, AttributeError):
-        _fail(f"{api} did not answer with a list of sessions; is it a headgate?")
+        _fail(f"{_login(api)[0]} did not answer with a list of sessions; is it a headgate?")
     for line in _table(rows):
         click.echo(line)
 
@@ -156,7 +156,8 @@ def _ask(api: str, method: str, path: str, *, missing: str = "not found") -> Any
     from urllib.error import HTTPError, URLError
     from urllib.request import ProxyHandler, Request, build_opener
 
-    request = Request(api + path, method=method, headers={"Accept": "application/json"})  # noqa: S310 - checked by _check_api
+    api, headers = _login(api)
+    request = Request(api + path, method=method, headers=headers)  # noqa: S310 - checked by _check_api
     try:
         # No proxy: the listener is on loopback, and a proxy's answer would be taken for the server's.
         with build_opener(ProxyHandler({})).open(request, timeout=ANSWER_TIMEOUT) as response:
@@ -179,6 +180,19 @@ def _ask(api: str, method: str, path: str, *, missing: str = "not found") -> Any
         return json.loads(body) if body else None
     except ValueError:
         _fail(f"{api} did not answer in JSON; is it a headgate?")
+
+
+def _login(api: str) -> tuple[str, dict[str, str]]:
+    """The URL without the user and password in it, and the headers that say them instead."""
+    import base64
+    from urllib.parse import unquote
+
+    headers = {"Accept": "application/json"}
+    scheme, _, rest = api.partition("://")
+    login, at, host = rest.rpartition("@")
+    if at:
+        headers["Authorization"] = "Basic " + base64.b64encode(unquote(login).encode()).decode()
+    return f"{scheme}://{host}", headers
 
 
 def _detail(body: bytes) -> str:

@@ -14,7 +14,7 @@ from headgate.core.auth import Action, Grant, Request
 from headgate.core.auth.authorization import REALM, Basic, Bearer, parse
 from headgate.core.auth.request import address
 from headgate.core.config.networks import Network
-from headgate.core.errors import CredentialsMissing, Denied
+from headgate.core.errors import CredentialsMissing, Denied, Unavailable
 
 __all__ = ["CHALLENGE", "Entrance"]
 
@@ -39,7 +39,7 @@ class Entrance:
         try:
             request = self._request(scope)
             return access.known(request) or await access.check(request)
-        except CredentialsMissing:
+        except (CredentialsMissing, Unavailable):
             return _denied(path)
         except Denied:
             await access.slow_down()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import enum
 import hashlib
 import hmac
@@ -100,7 +99,7 @@ def parse(header: str) -> Authorization | None:
 def _basic(encoded: str) -> Basic | None:
     try:
         text = base64.b64decode(encoded, validate=True).decode()
-    except (binascii.Error, UnicodeDecodeError):
+    except ValueError:  # of base64 as of UTF-8
         return None
     user, colon, password = text.partition(":")
     return Basic(user, password) if colon else None

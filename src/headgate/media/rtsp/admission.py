@@ -22,7 +22,7 @@ from headgate.core.auth.authorization import (
 )
 from headgate.core.config import GlobalConf
 from headgate.core.config.choices import AuthMethod, RtspAuthMethod
-from headgate.core.errors import CredentialsMissing, Denied
+from headgate.core.errors import CredentialsMissing, Denied, Unavailable
 from headgate.media.rtsp.events import Asker
 from headgate.media.rtsp.nonce import Nonce
 from headgate.media.rtsp.url import Url
@@ -56,7 +56,7 @@ class Admission:
         try:
             request = self._request(asker, action, path=path, query=query)
             grant = self._access.known(request)
-        except CredentialsMissing:
+        except (CredentialsMissing, Unavailable):  # nothing was guessed, so nobody is slowed
             raise
         except Denied as denied:
             return Wait(until=partial(_pause, denied), timeout=PATIENCE)
@@ -89,7 +89,7 @@ class Admission:
     async def _check(self, asker: Asker, request: Request) -> None:
         try:
             grant = await self._access.check(request)
-        except CredentialsMissing:
+        except (CredentialsMissing, Unavailable):  # nothing was guessed, so nobody is slowed
             raise
         except Denied as denied:
             await _pause(denied)
