@@ -69,16 +69,24 @@ def run(file: Path | None) -> None:
     Without FILE: headgate.yml or mediamtx.yml of this directory, then the
     user's and the system's, then the defaults.
     """
-    loaded = _load(file)
-    if loaded.file is not None:
-        click.echo(f"configuration: {loaded.file}")
-    _warn(loaded)
+    from headgate.core.config import Startup
+    from headgate.core.errors import ConfigurationError, ListenError
 
-    from headgate.core.errors import ListenError
+    try:
+        startup = Startup.load(file)
+    except ConfigurationError as error:
+        _fail(*error.mistakes)
+    if startup.file is not None:
+        click.echo(f"configuration: {startup.file}")
+    if startup.layers.changes and startup.state is not None:
+        click.echo(f"changed through the API: {startup.state.path}")
+    for warning in startup.warnings:
+        click.echo(f"warning: {warning}", err=True)
+
     from headgate.server import run as serve
 
     try:
-        status = serve(loaded.configuration)
+        status = serve(startup)
     except ListenError as error:
         _fail(str(error))
     sys.exit(status)

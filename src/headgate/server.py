@@ -10,21 +10,21 @@ import logging
 import os
 import resource
 import signal
-import socket
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from types import TracebackType
-from typing import Any, Self
-
-import uvicorn
+from typing import Self
 
 from headgate.api.app import build, build_metrics
-from headgate.api.http_connection import HttpConnection
+from headgate.api.site import Site
 from headgate.api.view import View
-from headgate.core.config import Configuration, ListenAddress
+from headgate.core.config import Configuration, ConfigurationStore, Startup
+from headgate.core.config.change import Change, Prepared
 from headgate.core.config.choices import LogLevel
-from headgate.core.errors import HeadgateError, ListenError
+from headgate.core.config.file_watch import watch_file
+from headgate.core.errors import HeadgateError
 from headgate.core.events import Bus
 from headgate.core.log import LogWriter
 from headgate.core.registry import Registry
@@ -37,7 +37,6 @@ __all__ = ["Server", "run"]
 
 WORKERS = 8
 """At most; past it the kernel's own locks are the limit."""
-HTTP_STOP_TIMEOUT = 1  # seconds; whole ones are what uvicorn takes
 EXAMPLE_PATH = "cam"
 PUBLISH = (
     "ffmpeg -re -f lavfi -i testsrc2=size=1280x720:rate=30"
@@ -51,14 +50,14 @@ LEVELS = {
 }
 
 
-def run(configuration: Configuration) -> int:
+def run(startup: Startup) -> int:
     """Serve until SIGINT or SIGTERM; returns the exit status. Raises ListenError."""
     _raise_file_limit()
     with (
-        LogWriter(level=LEVELS[configuration.global_.log_level]),
+        LogWriter(level=LEVELS[startup.layers.configuration.global_.log_level]),
         asyncio.Runner(loop_factory=_loop_factory()) as runner,
     ):
-        runner.run(_serve(configuration))
+        runner.run(_serve(startup))
     return 0
 
 
@@ -68,11 +67,14 @@ class Server:
     Entering raises ListenError when a port is taken, and then nothing was started.
     """
 
-    def __init__(self, configuration: Configuration) -> None:
+    def __init__(self, start: Configuration | Startup) -> None:
+        startup = Startup.of(start) if isinstance(start, Configuration) else start
+        configuration = startup.layers.configuration
         settings = configuration.global_
-        self.configuration = configuration
         self.started = datetime.now(UTC)
         self.bus = Bus()
+        self.store = ConfigurationStore(startup, bus=self.bus)
+        self._file = startup.file
         self.loop = EngineLoop(workers=min(len(os.sched_getaffinity(0)), WORKERS))
         self.registry = Registry(engine=self.loop.engine, bus=self.bus)
         self.paths = Paths(configuration=configuration, engine=self.loop.engine, registry=self.registry)
@@ -83,42 +85,67 @@ class Server:
             engine=self.loop.engine,
             paths=self.paths,
             connections=self.rtsp.connections,
-            configuration=lambda: self.configuration,
+            configuration=lambda: self.store.configuration,
+            store=self.store,
             started=self.started,
             version=importlib.metadata.version("headgate"),
             refusals=self.rtsp.refusals,
         )
-        self.operator: Endpoint | None = None
-        """Where the operator's listener is; None where it is off."""
-        self.metrics: Endpoint | None = None
+        self._operator = Site(
+            "API", lambda: build(self.view), switch="api", address="apiAddress", settings=settings
+        )
+        self._metrics = Site(
+            "metrics",
+            lambda: build_metrics(self.view),
+            switch="metrics",
+            address="metricsAddress",
+            settings=settings,
+        )
+        # What can fail to be opened first; paths last, because they let go of sessions.
+        for applier in (self._operator, self._metrics, self.rtsp, _LogLevel(), self.paths):
+            self.store.register(applier)
         self._stack = AsyncExitStack()
+        self._tasks: asyncio.TaskGroup | None = None
+
+    @property
+    def configuration(self) -> Configuration:
+        return self.store.configuration
+
+    @property
+    def operator(self) -> Endpoint | None:
+        """Where the operator's listener is; None where it is off."""
+        return self._operator.endpoint
+
+    @property
+    def metrics(self) -> Endpoint | None:
+        return self._metrics.endpoint
 
     async def __aenter__(self) -> Self:
-        settings = self.configuration.global_
         async with AsyncExitStack() as stack:
             await stack.enter_async_context(self.loop)
             await stack.enter_async_context(self.rtsp)
-            sites: list[tuple[socket.socket, Any]] = []
-            if settings.api:
-                listening = stack.enter_context(_listen("API", settings.api_address, key="apiAddress"))
-                self.operator = _endpoint(listening)
-                sites.append((listening, build(self.view)))
-            if settings.metrics:
-                listening = stack.enter_context(
-                    _listen("metrics", settings.metrics_address, key="metricsAddress")
-                )
-                self.metrics = _endpoint(listening)
-                sites.append((listening, build_metrics(self.view)))
+            for site in (self._operator, self._metrics):
+                site.open()
+                stack.callback(site.close)
             # Nothing can fail any more, so no ListenError is wrapped in an ExceptionGroup.
-            tasks = await stack.enter_async_context(asyncio.TaskGroup())
-            for listening, app in sites:
-                await stack.enter_async_context(_serve_http(listening, app, tasks=tasks))
+            self._tasks = await stack.enter_async_context(asyncio.TaskGroup())
+            for site in (self._operator, self._metrics):
+                await stack.enter_async_context(site)
+            if self._file is not None:
+                watching = self._tasks.create_task(watch_file(self._file, self.store.reload))
+                stack.callback(watching.cancel)
             self._stack = stack.pop_all()
         return self
+
+    def reload(self) -> None:
+        """Read the configuration file again, soon: SIGHUP."""
+        if self._tasks is not None:
+            self._tasks.create_task(self.store.reload())
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self.store.close()
         # Sessions first, while those who watch over SSE can still be told.
         await self.rtsp.close()
         self.bus.close()
@@ -150,7 +177,7 @@ class Server:
         return None
 
 
-async def _serve(configuration: Configuration) -> None:
+async def _serve(startup: Startup) -> None:
     stop = asyncio.Event()
 
     def on_signal(number: int) -> None:
@@ -158,68 +185,31 @@ async def _serve(configuration: Configuration) -> None:
             os._exit(128 + number)  # asked twice: at once
         stop.set()
 
-    async with Server(configuration) as server:
+    async with Server(startup) as server:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, on_signal, number)
+        loop.add_signal_handler(signal.SIGHUP, server.reload)
         print("\n".join(server.greeting()), flush=True)
         await stop.wait()
 
 
-class _HttpServer(uvicorn.Server):
-    """Signals are ours."""
+class _LogLevel:
+    """Follows `logLevel`."""
 
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
-
-
-@asynccontextmanager
-async def _serve_http(listening: socket.socket, app: Any, *, tasks: asyncio.TaskGroup) -> AsyncIterator[None]:
-    server = _HttpServer(
-        uvicorn.Config(
-            app,
-            http=HttpConnection,
-            ws="none",
-            lifespan="off",
-            access_log=False,
-            server_header=False,
-            proxy_headers=False,
-            log_config=None,
-            timeout_graceful_shutdown=HTTP_STOP_TIMEOUT,
-        )
-    )
-    task = tasks.create_task(server.serve(sockets=[listening]))
-    try:
-        yield
-    finally:
-        server.should_exit = True
-        await asyncio.wait([task])
+    async def prepare(self, change: Change) -> Prepared | None:
+        return _NewLogLevel(LEVELS[change.new.global_.log_level]) if change.concerns("logLevel") else None
 
 
-@contextlib.contextmanager
-def _listen(service: str, address: str, *, key: str) -> Iterator[socket.socket]:
-    """Raises ListenError."""
-    where = ListenAddress.parse(address)
-    family = socket.AF_INET6 if ":" in where.host else socket.AF_INET
-    everywhere = where.host == "::" and socket.has_dualstack_ipv6()
-    try:
-        if where.host == "::" and not everywhere:
-            listening = socket.create_server(("0.0.0.0", where.port))  # noqa: S104 (as configured)
-        else:
-            listening = socket.create_server(
-                (where.host, where.port), family=family, dualstack_ipv6=everywhere
-            )
-    except OSError as error:
-        reason = os.strerror(error.errno).lower() if error.errno else str(error)
-        raise ListenError(f"{service}: cannot listen on {address} ({key}): {reason}") from None
-    with listening:
-        yield listening
+@dataclass(frozen=True, slots=True)
+class _NewLogLevel:
+    level: int
 
+    def commit(self) -> None:
+        logging.getLogger().setLevel(self.level)
 
-def _endpoint(listening: socket.socket) -> Endpoint:
-    host, port = listening.getsockname()[:2]
-    return Endpoint(host, port)
+    async def rollback(self) -> None:
+        pass
 
 
 def _reachable(endpoint: Endpoint) -> Endpoint:

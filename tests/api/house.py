@@ -14,7 +14,14 @@ from fastapi import FastAPI
 
 from headgate.api.app import build
 from headgate.api.view import View
-from headgate.core.config import Applications, Configuration, GlobalConf, PathConf
+from headgate.core.config import (
+    Applications,
+    Configuration,
+    ConfigurationStore,
+    GlobalConf,
+    PathConf,
+    Startup,
+)
 from headgate.core.events import Bus
 from headgate.core.registry import Registry
 from headgate.core.service import Endpoint, Protocol, Service
@@ -92,6 +99,7 @@ class House:
             connections={Protocol.RTSP: self.rtsp_connections},
             refusals={404: 3, 400: 2},
             configuration=lambda: self.configuration,
+            store=ConfigurationStore(Startup.of(self.configuration), bus=self.bus),
             started=LONG_AGO,
             version="1.2.3",
         )

@@ -11,7 +11,7 @@ from uuid import UUID
 from fastapi import Depends
 from starlette.requests import Request
 
-from headgate.core.config import Configuration
+from headgate.core.config import Configuration, ConfigurationStore
 from headgate.core.events import Bus
 from headgate.core.registry import Registry
 from headgate.core.service import Endpoint
@@ -95,6 +95,8 @@ class View:
     refusals: Mapping[int, int] = field(default_factory=dict)
     """RTSP requests answered with an error since the start, by status."""
     configuration: Callable[[], Configuration]
+    store: ConfigurationStore
+    """Where it is changed."""
     started: datetime
     version: str
 

@@ -6,15 +6,21 @@ from headgate.core.config.loader import Loaded, load
 from headgate.core.config.networks import ListenAddress
 from headgate.core.config.path_conf import PathConf
 from headgate.core.config.path_names import check_path_name, path_name_mistake
+from headgate.core.config.redaction import REDACTED
+from headgate.core.config.startup import Startup
+from headgate.core.config.store import ConfigurationStore
 
 __all__ = [
+    "REDACTED",
     "Applications",
     "Configuration",
+    "ConfigurationStore",
     "GlobalConf",
     "ListenAddress",
     "Loaded",
     "PathConf",
     "PathMatch",
+    "Startup",
     "check_path_name",
     "load",
     "path_name_mistake",

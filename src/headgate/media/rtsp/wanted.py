@@ -30,7 +30,7 @@ KEYS = (
     "writeTimeout",
     "writeQueueSize",
 )
-"""What the RTSP server follows while it runs. The last is for new readers, the time-outs for new connections."""
+"""What the RTSP server follows while it runs; time-outs and queue for connections that come after."""
 
 
 @dataclass(frozen=True, slots=True)
