@@ -1,4 +1,4 @@
-"""The command line: run, check, sessions, kick, version.
+"""The command line: run, check, config, sessions, kick, version.
 
 Only click is imported at the top. Everything heavy is imported by the command
 that needs it, so that `headgate --help` answers within 200 ms.
@@ -125,6 +125,54 @@ def kick(session: str, api: str) -> None:
     click.echo(f"session {session}: kicked")
 
 
+@main.group()
+def config() -> None:
+    """What was changed through the API, on top of the file."""
+
+
+@config.command()
+@file_argument
+def diff(file: Path | None) -> None:
+    """Show how the configuration differs from FILE.
+
+    Changes made through the API survive a restart; this lists them. FILE is found as for run.
+    """
+    from headgate.core.config.difference import differences
+    from headgate.core.config.startup import kept
+    from headgate.core.errors import ConfigurationError
+
+    try:
+        layers, state = kept(file)
+    except ConfigurationError as error:
+        _fail(*error.mistakes)
+    except (OSError, ValueError) as error:
+        _fail(f"the changes cannot be read: {error}")
+    for line in differences(layers.base, layers.configuration):
+        click.echo(_printable(line))
+    click.echo(f"kept in {state.path}" if layers.changes else "no changes", err=True)
+
+
+@config.command()
+@file_argument
+@api_option
+def reset(file: Path | None, api: str) -> None:
+    """Drop what was changed through the API, so that FILE alone holds again.
+
+    A server that runs with FILE is asked to do it, at --api, and does it at once.
+    """
+    from headgate.core.config import StateFile, find_file, state_directory
+
+    state = StateFile(state_directory(os.environ), file or find_file())
+    try:
+        with state:
+            state.clear()
+    except BlockingIOError:
+        _ask(api, "POST", "/v3/config/reset")
+    except OSError as error:
+        _fail(f"{state.path}: {(error.strerror or str(error)).lower()}")
+    click.echo("the configuration is what the file says")
+
+
 @main.command()
 def version() -> None:
     """Print the version."""
@@ -190,11 +238,12 @@ def _ask(api: str, method: str, path: str, *, missing: str = "not found") -> Any
 
 
 def _detail(body: bytes) -> str:
-    """The text of a JSON:API error, or nothing."""
+    """The text of an error of `/v1` or `/v3`, or nothing."""
     import json
 
     try:
-        return str(json.loads(body)["errors"][0]["detail"])
+        document = json.loads(body)
+        return str(document["error"] if "error" in document else document["errors"][0]["detail"])
     except (ValueError, KeyError, TypeError, IndexError):
         return ""
 

@@ -51,22 +51,21 @@ class Site:
         self._keys = Keys(switch, address)
         self._settings = settings
         self._listening: socket.socket | None = None
+        self._endpoint: Endpoint | None = None
         self._served: Served | None = None
         self._tasks: asyncio.TaskGroup | None = None
 
     @property
     def endpoint(self) -> Endpoint | None:
-        """None where it is off."""
-        if self._listening is None:
-            return None
-        host, port = self._listening.getsockname()[:2]
-        return Endpoint(host, port)
+        """None where it is off; the last one, once all is over."""
+        return self._endpoint
 
     def open(self) -> None:
         """Raises ListenError."""
         address = self._keys.wanted(self._settings)
         if address is not None:
             self._listening = self._listen(address)
+            self._endpoint = _endpoint(self._listening)
 
     def close(self) -> None:
         """What `open` opened, where it was never served."""
@@ -99,6 +98,7 @@ class Site:
         """Serve there, and not where it was."""
         self._retire()
         self._listening = listening
+        self._endpoint = None if listening is None else _endpoint(listening)
         self._serve()
 
     def _serve(self) -> None:
@@ -123,6 +123,11 @@ class Site:
             reason = os.strerror(error.errno).lower() if error.errno else str(error)
             key = self._keys.address
             raise ListenError(f"{self._name}: cannot listen on {address} ({key}): {reason}") from None
+
+
+def _endpoint(listening: socket.socket) -> Endpoint:
+    host, port = listening.getsockname()[:2]
+    return Endpoint(host, port)
 
 
 @dataclass(frozen=True, slots=True)

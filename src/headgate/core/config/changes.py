@@ -30,6 +30,7 @@ class Kind(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class PathChange:
+    name: str
     kind: Kind
     amendment: Amendment = field(default_factory=Amendment)
     text: str = field(init=False, repr=False, compare=False)
@@ -37,7 +38,8 @@ class PathChange:
 
     def __post_init__(self) -> None:
         document = {"kind": self.kind, "keys": self.amendment.given}
-        object.__setattr__(self, "text", json.dumps(document, separators=(",", ":")))
+        text = f"{json.dumps(self.name)}:{json.dumps(document, separators=(',', ':'))}"
+        object.__setattr__(self, "text", text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +62,7 @@ class Changes:
 
     def text(self) -> str:
         """The whole as JSON, which `read` takes."""
-        paths = ",\n".join(f"{json.dumps(name)}:{change.text}" for name, change in self.paths.items())
+        paths = ",\n".join([change.text for change in self.paths.values()])
         return (
             f'{{"version":{VERSION},\n"global":{json.dumps(self.global_.given)},\n'
             f'"pathDefaults":{json.dumps(self.path_defaults.given)},\n"paths":{{{paths}}}}}\n'
@@ -77,7 +79,9 @@ class Changes:
                 Amendment.read(GlobalConf, _object(document["global"])),
                 Amendment.read(PathConf, _object(document["pathDefaults"])),
                 {
-                    name: PathChange(Kind(change["kind"]), Amendment.read(PathConf, _object(change["keys"])))
+                    name: PathChange(
+                        name, Kind(change["kind"]), Amendment.read(PathConf, _object(change["keys"]))
+                    )
                     for name, change in _object(document["paths"]).items()
                 },
             )

@@ -10,7 +10,7 @@ from headgate.core.config.amendment import Amendment
 from headgate.core.config.changes import Changes, Kind, PathChange
 from headgate.core.config.configuration import Configuration
 from headgate.core.config.draft import dotted
-from headgate.core.config.effect import unsafe
+from headgate.core.config.effect import UNSAFE_PATH, unsafe
 from headgate.core.config.former_keys import FORMER_GLOBAL, FORMER_PATH
 from headgate.core.config.global_conf import GlobalConf
 from headgate.core.config.path_conf import RPI_CAMERA, PathConf
@@ -24,6 +24,8 @@ __all__ = ["Layers"]
 
 Values = Mapping[str, Any]
 Own = Mapping[str, Values]
+
+UNSAFE_FIELDS = frozenset(name for key, name in PathConf.names().items() if key in UNSAFE_PATH)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,7 +108,7 @@ class Layers:
         amendment = Amendment.read(PathConf, given, former=FORMER_PATH, hooks=self._hooks)
         if name in self.configuration.paths:
             raise Refused("path already exists")
-        return self._with_path(name, PathChange(Kind.REPLACED, amendment), amendment.values)
+        return self._with_path(name, PathChange(name, Kind.REPLACED, amendment), amendment.values)
 
     def patch_path(self, name: str, given: Values) -> Layers:
         """Raises NotFound."""
@@ -119,13 +121,13 @@ class Layers:
         if before is not None:
             amendment = before.amendment | amendment
         own = self.base_own.get(name, {}) if kind is Kind.PATCHED else {}
-        return self._with_path(name, PathChange(kind, amendment), {**own, **amendment.values})
+        return self._with_path(name, PathChange(name, kind, amendment), {**own, **amendment.values})
 
     def replace_path(self, name: str, given: Values) -> Layers:
         """Also makes it."""
         current = self.configuration.paths.get(name)
         amendment = Amendment.read(PathConf, given, current=current, former=FORMER_PATH, hooks=self._hooks)
-        return self._with_path(name, PathChange(Kind.REPLACED, amendment), amendment.values)
+        return self._with_path(name, PathChange(name, Kind.REPLACED, amendment), amendment.values)
 
     def delete_path(self, name: str) -> Layers:
         """Raises NotFound."""
@@ -135,7 +137,7 @@ class Layers:
         removed, left = table[name], table.without_path(name)
         if removed.source == RPI_CAMERA:
             _raise(_cameras(left))
-        change = PathChange(Kind.DELETED) if name in self.base_own else None
+        change = PathChange(name, Kind.DELETED) if name in self.base_own else None
         own = dict(self.own)
         del own[name]
         return replace(
@@ -170,7 +172,9 @@ class Layers:
         before = now.paths.get(name)
         if RPI_CAMERA in {conf.source, before.source if before else ""}:
             mistakes += _cameras(table)
-        _raise([*mistakes, *_unsafe(replace(configuration, paths={name: conf}))])
+        if not UNSAFE_FIELDS.isdisjoint(values):
+            mistakes += _unsafe(replace(configuration, paths={name: conf}))
+        _raise(mistakes)
         return layers
 
     def _all_mistakes(self) -> list[str]:

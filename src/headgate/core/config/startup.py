@@ -15,7 +15,7 @@ from headgate.core.config.loader import load
 from headgate.core.config.state_file import StateFile, state_directory
 from headgate.core.errors import ConfigurationError
 
-__all__ = ["Startup"]
+__all__ = ["Startup", "kept"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +64,18 @@ class Startup:
         return cls(
             layers=layers, file=loaded.file, environ=dict(environ), state=state, warnings=tuple(warnings)
         )
+
+
+def kept(file: Path | None, environ: Mapping[str, str] = os.environ) -> tuple[Layers, StateFile]:
+    """The layers as the next start would find them, and where they are kept; nothing is held or moved.
+
+    Raises ConfigurationError, OSError, ValueError.
+    """
+    loaded = load(file, environ)
+    state = StateFile(state_directory(environ), loaded.file)
+    text = state.read()
+    changes = None if text is None else Changes.read(text)
+    return Layers.compose(loaded.configuration, loaded.own, changes), state
 
 
 LOST = (

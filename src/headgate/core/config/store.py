@@ -159,7 +159,10 @@ class ConfigurationStore:
         if self._state is None:
             return
         try:
-            await asyncio.to_thread(self._state.write, changes.text())
+            if changes:
+                await asyncio.to_thread(self._state.write, changes.text())
+            else:
+                await asyncio.to_thread(self._state.clear)
         except OSError as error:
             reason = (error.strerror or str(error)).lower()
             raise Refused(f"the change cannot be kept in {self._state.path}: {reason}") from error
