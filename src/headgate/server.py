@@ -145,7 +145,7 @@ class Server:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.store.close()
+        await self.store.close()
         # Sessions first, while those who watch over SSE can still be told.
         await self.rtsp.close()
         self.bus.close()

@@ -53,14 +53,14 @@ class StateFile:
             for leftover in self.path.parent.glob(f".{self.path.stem}-*"):  # of a crash while writing
                 leftover.unlink(missing_ok=True)
         except BaseException:
-            self._release()
+            self.release()
             raise
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._release()
+        self.release()
 
     def read(self) -> str | None:
         """What was written last; None where there is nothing. Raises OSError, ValueError."""
@@ -112,7 +112,8 @@ class StateFile:
         finally:
             os.close(directory)
 
-    def _release(self) -> None:
+    def release(self) -> None:
+        """Also done by leaving it."""
         if self._lock >= 0:
             os.close(self._lock)
             self._lock = -1

@@ -56,9 +56,12 @@ class ConfigurationStore:
         """In the order of registration they prepare, and go over."""
         self._appliers.append(applier)
 
-    def close(self) -> None:
-        """The server stops: nothing is opened any more."""
+    async def close(self) -> None:
+        """The server stops: nothing is opened any more, and another may hold the changes."""
         self._closed = True
+        async with self._lock:
+            if self._state is not None:
+                self._state.release()
 
     async def patch_global(self, given: Values) -> None:
         await self._change(lambda layers: layers.patch_global(given), paths=None)
