@@ -5,6 +5,8 @@ import pytest
 from headgate.core.config import PathConf
 from headgate.media.path_change import concerns_media
 
+Fields = dict[str, object]
+
 PULL = {"source": "rtsp://h/x"}
 
 
