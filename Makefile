@@ -30,7 +30,7 @@ build: $(VENV)/.locked ## Make a wheel in dist/.
 	$(BIN)/maturin build --release --locked --out dist
 
 test: $(VENV)/.engine-dev $(VENV)/.test-packages ## Run every test: the engine's, then Python's. TESTS=… chooses some of Python's.
-	cargo test --locked -p headgate-engine
+	cargo test --locked -p headgate-engine -p headgate-load
 	$(BIN)/python -m pytest $(TESTS)
 
 check: $(VENV)/.engine-dev ## Formatting, lints, types, floors, and the engine's stub against the engine.

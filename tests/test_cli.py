@@ -141,7 +141,12 @@ def test_a_command_that_is_not_there(headgate: Callable[..., Result]) -> None:
 
 def test_sessions_prints_a_table(headgate: Callable[..., Result]) -> None:
     answers = listing(
-        {"state": "Listener Session", "connected": "Wed May 17 10:06:35 2017"},
+        {
+            "state": "Listener Session",
+            "connected": "Wed May 17 10:06:35 2017",
+            "port": 8554,
+            "transport": "TCP",
+        },
         {
             "state": "Session ready for routing",
             "connected": "Wed May 17 10:07:00 2017",
@@ -162,6 +167,7 @@ def test_sessions_prints_a_table(headgate: Callable[..., Result]) -> None:
         "ID", "SERVICE", "ROLE", "TARGET", "USER", "REMOTE", "STATE", "CONNECTED", "RECEIVED", "SENT",
     ]  # fmt: skip
     assert "Listener Session" in first
+    assert ":8554 TCP" in first
     for text in ("RTSP", "publish", "cam", "bob", "[::1]:50000", "1.5 MB", "12 B"):
         assert text in second
     assert header.index("STATE") == first.index("Listener") == second.index("Session ready")

@@ -171,7 +171,9 @@ class Engine:
     def publish_udp(self, publish: PublishUdp) -> int:
         """Feed the stream from datagrams of the given remote addresses. Returns the flow.
 
-        Raises ValueError as `publish_tcp`; OSError(EADDRINUSE) when another flow has a remote address.
+        Raises ValueError as `publish_tcp`; OSError(EADDRINUSE) when another flow has a remote address;
+        ValueError for an address nothing can be sent to (port 0, unspecified, multicast, link-local
+        without a scope).
         """
 
     def read_tcp(self, read: ReadTcp) -> int:

@@ -251,10 +251,14 @@ def _detail(body: bytes) -> str:
 def _row(resource: Any) -> dict[str, str]:
     attributes = resource["attributes"]
     services = resource.get("relationships", {}).get("services", {}).get("data", [])
+    remote, port = attributes.get("remote"), attributes.get("port")
+    # A listener has a port of its own and nobody at the other end.
+    listening = None if remote or port is None else f":{port} {attributes.get('transport', '')}"
     texts = {
         "id": resource["id"],
+        "target": attributes.get("target") or listening,
         "service": services[0]["id"] if services else attributes.get("protocol"),
-        "remote": _endpoint(attributes.get("remote"), attributes.get("port")),
+        "remote": _endpoint(remote, port),
         "received": _bytes(attributes.get("bytes_received")),
         "sent": _bytes(attributes.get("bytes_sent")),
     }

@@ -1,6 +1,6 @@
 """The engine as the rest of headgate sees it: verbs down, events up.
 
-This is the only importer of the Rust extension. `Loop` joins the engine's event
+This is the only importer of the Rust extension. `EngineLoop` joins the engine's event
 queue to asyncio; everything else here is the vocabulary of the boundary.
 """
 
@@ -74,6 +74,11 @@ class Codec(enum.IntEnum):
     OPAQUE_VIDEO = 6
     """Units of several packets, every one a possible start (JPEG, unknown video)."""
 
+    @property
+    def has_key_frames(self) -> bool:
+        """Whether a reader's first packet is that of the next key frame, and not simply the next one."""
+        return self not in {Codec.OPAQUE, Codec.OPAQUE_VIDEO}
+
 
 class Refusal(enum.IntEnum):
     """Why a connection's bytes were not a message. The twin is `Refusal` in crates/engine/src/rtsp.rs."""
@@ -98,8 +103,6 @@ class CloseReason(enum.IntEnum):
     TLS = 6
     """The TLS handshake or a record was bad."""
     STREAM_CLOSED = 7
-    CONNECTION_CLOSED = 8
-    """A flow's connection is gone."""
     SHUTDOWN = 9
     FAULT = 10
     """A bug in the engine, which ended this session only; it was logged to stderr."""

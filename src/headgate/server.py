@@ -90,6 +90,7 @@ class Server:
             started=self.started,
             version=importlib.metadata.version("headgate"),
             refusals=self.rtsp.refusals,
+            closures=self.rtsp.closures,
         )
         self._operator = Site(
             "API", lambda: build(self.view), switch="api", address="apiAddress", settings=settings

@@ -98,6 +98,7 @@ class House:
             paths=self.paths,
             connections={Protocol.RTSP: self.rtsp_connections},
             refusals={404: 3, 400: 2},
+            closures={"peer": 7},
             configuration=lambda: self.configuration,
             store=ConfigurationStore(Startup.of(self.configuration), bus=self.bus),
             started=LONG_AGO,

@@ -71,6 +71,11 @@ async def test_the_reference_holds_every_operation_and_schema(operator: httpx.As
     assert {link[1:] for link in page.links if link.startswith("#")} <= set(page.ids)
 
 
+async def test_the_examples_ask_the_server_that_shows_them(operator: httpx.AsyncClient) -> None:
+    page = Page((await operator.get("/docs", headers={"host": "127.0.0.1:4711"})).text)
+    assert "curl http://127.0.0.1:4711/v3/paths/list" in page.text
+
+
 def test_text_is_escaped() -> None:
     attack = "<script>alert(1)</script>"
     document = {
@@ -99,4 +104,4 @@ def test_text_is_escaped() -> None:
         },
     }
 
-    assert "script" not in Page(reference_page(document)).tags
+    assert "script" not in Page(reference_page(document, origin=attack)).tags

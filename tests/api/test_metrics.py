@@ -89,6 +89,11 @@ async def test_refusals_by_status(operator: httpx.AsyncClient) -> None:
     )
 
 
+async def test_closed_connections_by_reason(operator: httpx.AsyncClient) -> None:
+    text = (await operator.get("/metrics")).text
+    assert 'headgate_rtsp_connections_closed_total{reason="peer"} 7\n' in text
+
+
 async def test_sessions_by_service(house: House, operator: httpx.AsyncClient) -> None:
     house.visit("cam", role=Role.READ)
     house.visit("cam", role=Role.READ)

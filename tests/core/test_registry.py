@@ -138,6 +138,15 @@ def test_totals_of_many_sessions_come_in_their_order(house: House) -> None:
     assert house.registry.totals([]) == []
 
 
+def test_flows_that_are_gone_cost_nothing_and_still_count(house: House) -> None:
+    guest = house.open()
+    guest.finished = Totals(packets_received=1, packets_lost=2, jitter_s=0.5, idle_s=3.0)
+    guest.finished += Totals(packets_received=10, packets_lost=20, jitter_s=0.1, idle_s=7.0)
+    assert house.registry.totals([guest]) == [
+        Totals(packets_received=11, packets_lost=22, jitter_s=0.5, idle_s=7.0)
+    ]
+
+
 def test_an_id_nobody_has_is_not_found(house: House) -> None:
     with pytest.raises(NotFound):
         house.registry.by_uuid(uuid4())

@@ -48,6 +48,7 @@ class Gate:
         self.printed, self.operator = _start(process, log)
         """What it printed up to its operator's address, and that address."""
         self._log = log
+        self._said = threading.Condition()
         # What a pipe holds is little, and the lines are wanted when a journey fails.
         threading.Thread(target=self._keep_log, name="server log", daemon=True).start()
         self.http = httpx.Client(base_url=self.operator, timeout=10.0, trust_env=False)
@@ -86,8 +87,21 @@ class Gate:
         assert self.process.stdout is not None
         with self._log.open("a") as log, contextlib.suppress(ValueError):  # closed under us, at the end
             for line in self.process.stdout:
-                log.write(line)
-                log.flush()
+                with self._said:
+                    log.write(line)
+                    log.flush()
+                    self._said.notify_all()
+
+    def says(self, text: str) -> str:
+        """The first line with this in it that the server printed after its operator's address."""
+
+        def found() -> str | None:
+            return next((line for line in self.log.splitlines() if text in line), None)
+
+        with self._said:
+            line = self._said.wait_for(found, START)
+        assert line, f"no line says {text!r}:\n{self.log}"
+        return line
 
     @property
     def log(self) -> str:

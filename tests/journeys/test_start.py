@@ -62,16 +62,12 @@ def test_the_printed_lines_show_a_moving_picture(tmp_path: Path, stage: Stage) -
     """Run as printed, but for the player's window."""
     require("ffmpeg")
     with Gate.open(tmp_path, settings()) as gate:
-        assert gate.process.stdout is not None
-        lines = [line.strip() for line in gate.printed.splitlines()]
-        while not any("ffplay" in line for line in lines):
-            line = gate.process.stdout.readline()
-            assert line, lines
-            lines.append(line.strip())
-        publish = next(match[0] for line in lines if (match := re.search(r"ffmpeg .*rtsp://\S+", line)))
-        play = next(match[0] for line in lines if (match := re.search(r"ffplay .*rtsp://\S+", line)))
-        url = play.split()[-1]
-        stage.start("sh", "-c", f"exec {publish} </dev/null")
+        publish = re.search(r"ffmpeg .*rtsp://\S+", gate.says("ffmpeg"))
+        play = re.search(r"ffplay .*rtsp://\S+", gate.says("ffplay"))
+        assert publish
+        assert play
+        url = play[0].split()[-1]
+        stage.start("sh", "-c", f"exec {publish[0]} </dev/null")
         gate.events.wait("path.ready")
         reading = stage.start(
             *("ffmpeg", "-v", "error", "-xerror", "-nostdin", "-i", url, "-frames:v", "30"),

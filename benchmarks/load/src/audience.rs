@@ -3,7 +3,7 @@
 use std::io::{self, Read};
 use std::sync::mpsc::Sender;
 
-use crate::conductor::Notice;
+use crate::notice::Notice;
 use crate::reader::{Reader, Received};
 use crate::rtsp::{Transport, Url};
 use crate::sys::poll::Poll;

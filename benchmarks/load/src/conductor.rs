@@ -8,6 +8,7 @@ use std::thread::{self, Scope, ScopedJoinHandle};
 use std::time::{Duration, Instant};
 
 use crate::audience::{Attendance, Crowd, Share, attend};
+use crate::notice::Notice;
 use crate::publisher::{Programme, Sent, publish};
 use crate::reader::Received;
 use crate::report::{self, Fields};
@@ -22,20 +23,6 @@ const PUBLISH_PATIENCE: Duration = Duration::from_secs(60);
 const COURTESY: Duration = Duration::from_millis(500);
 /// Reasons printed with a result; the rest are counted only.
 const REASONS: usize = 5;
-
-/// What threads tell the conductor.
-pub enum Notice {
-    /// All publishers are publishing.
-    Published,
-    /// A reader has its first packet.
-    Joined,
-    /// A reader was closed before its first packet.
-    Failed(String),
-    /// A reader was closed after its first packet.
-    Closed(String),
-    /// A thread ended with an error: the run is void.
-    Broken(String),
-}
 
 pub struct Plan {
     pub programme: Option<Programme>,

@@ -4,6 +4,7 @@ mod audience;
 mod conductor;
 mod floor;
 mod histogram;
+mod notice;
 mod options;
 mod pair;
 mod picture;

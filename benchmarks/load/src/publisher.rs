@@ -5,8 +5,8 @@ use std::net::{SocketAddr, TcpStream};
 use std::sync::mpsc::Sender;
 use std::time::Duration;
 
-use crate::conductor::Notice;
 use crate::histogram::Histogram;
+use crate::notice::Notice;
 use crate::pair::Pair;
 use crate::picture::{Pictures, sdp};
 use crate::rtsp::{Answer, Element, Transport, Url, request, split};

@@ -14,9 +14,8 @@ use crate::connection::{Admission, Channels, Listener};
 use crate::counters::{Counters, Table};
 use crate::datagram::{Path, ReaderReports};
 use crate::event::{CloseReason, EventQueue};
-use crate::stream::Stream;
+use crate::stream::{Delivery, Stream};
 use crate::udp::Port;
-use crate::unit::Unit;
 
 #[derive(Debug)]
 pub enum Command {
@@ -69,7 +68,7 @@ pub enum Command {
     Pause(Handle),
     /// Python took messages of a connection that was not read because of them.
     Resume(Handle),
-    Deliver(Handle, Arc<Unit>),
+    Deliver(Delivery),
     Stop,
 }
 

@@ -93,6 +93,8 @@ pub struct Connection {
     admission: Admission,
     tls: Option<Box<ServerConnection>>,
     splitter: Splitter,
+    /// Read, but left for when Python has taken the messages before it.
+    held: Option<Vec<u8>>,
     out: Outgoing,
     state: State,
     /// Since when the socket has taken nothing.
@@ -144,6 +146,7 @@ impl Connection {
             reader: None,
             datagram_flows: Vec::new(),
             splitter: Splitter::new(admission.0.limits),
+            held: None,
             admission,
             tls,
             out: Outgoing::default(),
@@ -163,6 +166,10 @@ impl Connection {
             if self.state == State::Open && self.unanswered.is_full() {
                 break; // Python is behind; `Unanswered::pop` brings us back
             }
+            if let Some(held) = self.held.take() {
+                self.take_in(&held, table, now, &mut read);
+                continue;
+            }
             let size = match self.fill(scratch) {
                 Ok(Some(0)) => {
                     read.ended = Some(CloseReason::Peer);
@@ -178,9 +185,7 @@ impl Connection {
             };
             share = share.saturating_sub(size);
             read.again = share == 0;
-            if self.state == State::Open && !self.split(&scratch[..size], table, now, &mut read) {
-                self.state = State::Refused;
-            }
+            self.take_in(&scratch[..size], table, now, &mut read);
         }
         if let Some(publisher) = &mut self.publisher {
             publisher.flow.turn(table, now, &mut read.units);
@@ -222,15 +227,21 @@ impl Connection {
         }
     }
 
-    /// `false`: the bytes are refused.
-    fn split(&mut self, bytes: &[u8], table: &Table, now: Instant, read: &mut Reading) -> bool {
-        let Self { splitter, publisher, reader, counters, .. } = self;
-        let Reading { messages, units, refusal, .. } = read;
-        let mut whole = false;
-        let result = splitter.feed(bytes, &mut |item| {
+    /// Split what was read, up to the message that is one too many for Python.
+    fn take_in(&mut self, bytes: &[u8], table: &Table, now: Instant, read: &mut Reading) {
+        if self.state != State::Open {
+            return;
+        }
+        let Self { splitter, publisher, reader, counters, unanswered, .. } = self;
+        let Reading { messages, units, .. } = read;
+        let (mut whole, mut more) = (false, true);
+        let result = splitter.feed_while(bytes, &mut |item| {
             whole = true;
             match item {
-                Item::Message(message) => messages.push(message.to_vec()),
+                Item::Message(message) => {
+                    messages.push(message.to_vec());
+                    more = !unanswered.push();
+                }
                 Item::Interleaved { channel, packet } => {
                     let taken = if let Some(publisher) = publisher {
                         publisher.frame(channel, packet, now, units)
@@ -244,19 +255,29 @@ impl Connection {
                     }
                 }
             }
+            more
         });
         if whole {
             // A head or frame that never ends is silence: `read_timeout` closes the connection.
             table.heard(counters, now);
         }
-        *refusal = result.err();
-        refusal.is_none()
+        match result {
+            Ok(taken) if !more => self.held = Some(bytes[taken..].to_vec()),
+            Ok(_) => {}
+            Err(refusal) => {
+                read.refusal = Some(refusal);
+                self.state = State::Refused;
+            }
+        }
     }
 
     // Writing
 
     /// Queue an answer from Python.
     pub fn answer(&mut self, bytes: Vec<u8>, now: Instant) -> Result<(), CloseReason> {
+        if bytes.is_empty() || self.closing().is_some() {
+            return Ok(());
+        }
         if self.out.answer_bytes + bytes.len() > ANSWER_LIMIT {
             return Err(CloseReason::Overflow);
         }
@@ -264,19 +285,33 @@ impl Connection {
         self.write(now)
     }
 
-    /// Queue a unit for the reader attached here, or discard it when the reader is too slow.
-    pub fn unit(&mut self, unit: &Arc<Unit>, now: Instant) -> Result<(), CloseReason> {
-        let Some(reader) = &mut self.reader else { return Ok(()) };
-        if !reader.flow.admits(unit) {
-            return Ok(());
+    /// Queue units for the reader attached here, or discard them when the reader is too slow.
+    pub fn units(&mut self, units: &[Arc<Unit>], now: Instant) -> Result<(), CloseReason> {
+        let mut queued = false;
+        for unit in units {
+            if !self.reader.as_mut().is_some_and(|reader| reader.flow.admits(unit)) {
+                continue;
+            }
+            if self.is_full() && self.blocked.is_none() {
+                self.write(now)?; // it is these units that fill the queue, not the reader
+            }
+            let full = self.is_full();
+            let Some(reader) = &mut self.reader else { return Ok(()) };
+            if full {
+                reader.flow.discard(unit);
+            } else {
+                self.out.push(reader.entry(unit));
+                queued = true;
+            }
         }
-        if self.out.packets >= reader.queue_packets || self.out.bytes >= reader.queue_bytes {
-            reader.flow.discard(unit);
-            return Ok(());
-        }
-        self.out.push(reader.entry(unit));
-        // While the socket is full, epoll says when it is not.
-        if self.blocked.is_none() { self.write(now) } else { Ok(()) }
+        // One call for all of them. While the socket is full, epoll says when it is not.
+        if queued && self.blocked.is_none() { self.write(now) } else { Ok(()) }
+    }
+
+    fn is_full(&self) -> bool {
+        self.reader.as_ref().is_some_and(|reader| {
+            self.out.packets >= reader.queue_packets || self.out.bytes >= reader.queue_bytes
+        })
     }
 
     /// Send what the socket takes.
@@ -327,11 +362,17 @@ impl Connection {
     /// Detach the reader, saying RTCP's goodbye to it if the connection lives on to carry it.
     pub fn end_reader(&mut self, now: Instant) -> Option<Box<TcpReader>> {
         let reader = self.reader.take()?;
-        self.out.drop_units(|unit| reader.flow.counters.rtp_packets_discarded.add(unit.packets as usize));
+        self.out.drop_units(|unit| {
+            if unit.kind != Kind::Rtcp {
+                reader.flow.counters.rtp_packets_discarded.add(unit.packets as usize);
+            }
+        });
+        reader.flow.counters.queued_bytes.set(0);
+        reader.flow.counters.queued_packets.set(0);
         if reader.flow.is_playing() {
-            for (i, track) in reader.flow.stream.tracks.iter().enumerate() {
-                if let Some(report) = track.sender_report(now, true)
-                    && reader.flow.has_track(i)
+            for i in 0..reader.flow.stream.tracks.len() {
+                if reader.flow.has_track(i)
+                    && let Some(report) = reader.flow.stream.sender_report(i, now, true)
                 {
                     let unit = Arc::new(Unit::rtcp(i as u16, &report));
                     self.out.push(reader.entry(&unit));
@@ -345,9 +386,6 @@ impl Connection {
     pub fn close(&mut self, reason: CloseReason, now: Instant) {
         if !matches!(self.state, State::Closing { .. }) {
             self.state = State::Closing { reason, deadline: now + GOODBYE };
-            if let Some(tls) = &mut self.tls {
-                tls.send_close_notify();
-            }
         }
     }
 
@@ -355,6 +393,13 @@ impl Connection {
     pub fn say_goodbye(&mut self, now: Instant) -> Result<(), CloseReason> {
         if matches!(self.state, State::Closing { .. }) {
             self.write(now)?;
+            if self.blocked.is_none()
+                && let Some(tls) = &mut self.tls
+            {
+                // Behind everything else: a client ignores what follows it.
+                tls.send_close_notify();
+                self.write(now)?;
+            }
             if self.blocked.is_none() {
                 // The socket stays open for reading: closed with bytes unread it would be reset,
                 // and the client would lose the answer.

@@ -96,7 +96,8 @@ impl DatagramReader {
     }
 
     pub fn unit(&mut self, unit: &Arc<Unit>) {
-        if !self.flow.admits(unit) {
+        // Laid out before this reader was attached: not for datagrams, and so no key frame to begin with.
+        if unit.raw.is_empty() || !self.flow.admits(unit) {
             return;
         }
         if self.backlog.len() >= BACKLOG {
@@ -144,7 +145,7 @@ impl DatagramReader {
             return;
         }
         for remote in &self.path.remotes {
-            if let Some(report) = self.flow.stream.tracks[remote.track].sender_report(now, true) {
+            if let Some(report) = self.flow.stream.sender_report(remote.track, now, true) {
                 self.path.rtcp.send_one(remote.rtcp, &report);
             }
         }
@@ -167,5 +168,41 @@ impl ReaderReports {
         table.heard(&self.counters, now);
         let mut lost = self.lost_by_track.lock().expect("no holder panics");
         reader::receiver_report(&self.counters, &mut lost, track, packet);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::{Ipv4Addr, UdpSocket};
+
+    use super::*;
+    use crate::codec::Codec;
+    use crate::stream::{Stream, TrackSpec};
+
+    #[test]
+    fn a_key_frame_laid_out_before_the_reader_came_is_no_beginning() {
+        let now = Instant::now();
+        let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        let client = UdpSocket::bind(any).expect("a free port");
+        let to = client.local_addr().expect("bound");
+        let (rtp, rtcp) = (Port::bind(2, any).expect("free"), Port::bind(3, any).expect("free"));
+        let remotes = vec![Remote { track: 0, rtp: to, rtcp: to }];
+        let path = Path::claim(Arc::new(rtp), Arc::new(rtcp), remotes).expect("free addresses");
+        let table = Table::new(now);
+        let specs = [TrackSpec { codec: Codec::H264, clock_rate: 90000 }];
+        let stream = Arc::new(Stream::new(1, &specs, 1472, table.add(1, now), 1));
+        let flow = Reader::new(2, stream, table.add(2, now), 0, true, [0].into_iter());
+        let mut reader = DatagramReader::new(flow, path, 3);
+        reader.flow.play();
+        let unit = |kind: Kind, laid_out: bool| {
+            let unit = Unit { kind, ..Unit::rtcp(0, &[0x80; 20]) };
+            Arc::new(if laid_out { unit } else { Unit { raw: vec![], runs: vec![], ..unit } })
+        };
+        reader.unit(&unit(Kind::Key, false));
+        reader.unit(&unit(Kind::Delta, true));
+        assert_eq!(reader.flow.counters.rtp_packets_sent.get(), 0);
+        reader.unit(&unit(Kind::Key, true));
+        reader.unit(&unit(Kind::Delta, true));
+        assert_eq!(reader.flow.counters.rtp_packets_sent.get(), 2);
     }
 }

@@ -327,6 +327,9 @@ impl Engine {
             {
                 return value(format!("track {} is not of the stream, or named twice", remote.track));
             }
+            if !is_sendable(remote.host.to_canonical()) || remote.rtp_port == 0 || remote.rtcp_port == 0 {
+                return value(format!("nothing can be sent to {} port {}", remote.host, remote.rtp_port));
+            }
             by_track.push(Remote {
                 track: remote.track,
                 rtp: SocketAddr::new(remote.host.to_canonical(), remote.rtp_port),
@@ -343,6 +346,15 @@ impl Engine {
 impl Drop for Engine {
     fn drop(&mut self) {
         self.shutdown();
+    }
+}
+
+/// An address the kernel refuses as an argument costs every reader of the port its segmentation
+/// (quinn-udp takes that for a kernel without). A link-local one is nothing without its interface.
+fn is_sendable(host: IpAddr) -> bool {
+    match host {
+        IpAddr::V4(host) => !host.is_unspecified() && !host.is_broadcast() && !host.is_multicast(),
+        IpAddr::V6(host) => !host.is_unspecified() && !host.is_multicast() && !host.is_unicast_link_local(),
     }
 }
 

@@ -24,7 +24,6 @@ pub enum CloseReason {
     Overflow = 5,
     Tls = 6,
     StreamClosed = 7,
-    ConnectionClosed = 8,
     Shutdown = 9,
     Fault = 10,
 }
@@ -45,6 +44,7 @@ pub struct Unanswered(AtomicU32);
 impl Unanswered {
     pub const MOST: u32 = 32;
 
+    /// Count one more. Whether the worker is to stop reading.
     pub fn push(&self) -> bool {
         self.0.fetch_add(1, SeqCst) + 1 >= Self::MOST
     }

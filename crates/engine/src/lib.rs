@@ -22,6 +22,7 @@ pub mod rtcp;
 pub mod rtp;
 pub mod rtsp;
 pub mod stream;
+mod sys;
 mod udp;
 pub mod unit;
 mod worker;

@@ -49,6 +49,8 @@ struct TrackIn {
     /// RFC 3550 6.4.1 LSR and when it came.
     last_report: Option<(u32, Instant)>,
     last_key: Instant,
+    /// The timestamp of a picture that was sent on before its end.
+    unfinished: Option<u32>,
 }
 
 impl Publisher {
@@ -69,6 +71,7 @@ impl Publisher {
             repacketiser: None,
             last_report: None,
             last_key: now,
+            unfinished: None,
         });
         Self { handle, counters, paused: false, tracks: tracks.collect(), stream, tally: Tally::default() }
     }
@@ -154,7 +157,7 @@ impl Publisher {
                 input.reorder = Some(reorder);
             }
             if input.builder.started().is_some_and(|started| started + UNIT_PATIENCE <= now) {
-                input.flush(now, &mut out);
+                input.flush_part(now, &mut out);
             }
         }
     }
@@ -188,7 +191,7 @@ impl Publisher {
         let known = self.tracks.iter().filter_map(|track| track.reception.as_ref());
         let (mut lost, mut ticks, mut seconds) = (0, 0, 0.0_f64);
         for reception in known {
-            lost += u64::from(reception.lost());
+            lost += reception.lost_in_all();
             ticks = ticks.max(reception.jitter_ticks());
             seconds = seconds.max(reception.jitter_seconds());
         }
@@ -238,16 +241,28 @@ impl TrackIn {
         if video && self.builder.is_other(header.timestamp) {
             self.flush(now, out);
         }
+        if self.unfinished.is_some_and(|timestamp| timestamp != header.timestamp) {
+            self.unfinished = None;
+        }
         let mut key = self.codec.is_key(&packet[header.payload_start..header.payload_end]);
         if key {
             self.last_key = now;
         } else {
             key = now - self.last_key > KEYLESS_AFTER;
         }
-        self.builder.push(packet, header, key, now);
-        if video && header.marker || self.builder.is_large() {
+        // A reader that began with a later slice of a picture would decode rubbish.
+        self.builder.push(packet, header, key && self.unfinished.is_none(), now);
+        if video && header.marker {
             self.flush(now, out);
+            self.unfinished = None;
+        } else if self.builder.is_large() {
+            self.flush_part(now, out);
         }
+    }
+
+    fn flush_part(&mut self, now: Instant, out: &mut Out<'_>) {
+        self.unfinished = self.codec.is_video().then(|| self.builder.timestamp());
+        self.flush(now, out);
     }
 
     fn flush(&mut self, now: Instant, out: &mut Out<'_>) {
@@ -326,6 +341,47 @@ mod tests {
     }
 
     #[test]
+    fn the_rest_of_a_picture_is_no_place_to_begin() {
+        let now = Instant::now();
+        let (mut publisher, _) = publisher(Codec::H264, false, now);
+        // A camera that paces its key frames: the second slice comes after the patience is over.
+        let mut units = feed(&mut publisher, &[packet(1, 100, false, IDR)], now);
+        let later = now + 2 * UNIT_PATIENCE;
+        publisher.expire(later, &mut units);
+        units.extend(feed(&mut publisher, &[packet(2, 100, true, IDR)], later));
+        // Nor is one of which the first part made a whole unit by its size.
+        let large = [&[0x65], &[7; 1400][..]].concat();
+        let slices: Vec<_> = (3..303).map(|n| packet(n, 200, n == 302, &large)).collect();
+        units.extend(feed(&mut publisher, &slices, later));
+        // But parameter sets sent as a picture of their own are.
+        units.extend(feed(
+            &mut publisher,
+            &[packet(303, 300, true, IDR), packet(304, 300, true, IDR)],
+            later,
+        ));
+        let kinds: Vec<_> = units.iter().map(|unit| unit.kind).collect();
+        assert_eq!(kinds, [Kind::Key, Kind::Delta, Kind::Key, Kind::Delta, Kind::Key, Kind::Key]);
+    }
+
+    #[test]
+    fn losses_are_not_forgotten_when_the_source_changes() {
+        let now = Instant::now();
+        let (mut publisher, _) = publisher(Codec::H264, false, now);
+        feed(&mut publisher, &[packet(1, 100, true, SLICE), packet(5, 100, true, SLICE)], now);
+        publisher.measure();
+        assert_eq!(publisher.counters.rtp_packets_lost.get(), 3);
+        let mut other = [packet(900, 100, true, SLICE), packet(902, 100, true, SLICE)];
+        for packet in &mut other {
+            packet[8..12].copy_from_slice(b"anew");
+        }
+        feed(&mut publisher, &other, now);
+        publisher.measure();
+        assert_eq!(publisher.counters.rtp_packets_lost.get(), 4);
+        let report = &publisher.reports(now)[0].1;
+        assert_eq!(report[13..16], [0, 0, 1], "a report is of one source");
+    }
+
+    #[test]
     fn audio_waits_for_nothing_but_the_end_of_the_turn() {
         let now = Instant::now();
         let (mut publisher, table) = publisher(Codec::Opaque, false, now);
@@ -401,8 +457,8 @@ mod tests {
         };
         sender.write(&mut report);
         publisher.rtcp(0, &report, now);
-        let track = &publisher.stream.tracks[0];
-        let compound = track.sender_report(now + Duration::from_secs(2), true).expect("units were sent");
+        let later = now + Duration::from_secs(2);
+        let compound = publisher.stream.sender_report(0, later, true).expect("units were sent");
         let mut seen = Vec::new();
         rtcp::read(&compound, |report| seen.push(report)).expect("valid");
         let expected = rtcp::SenderReport { ntp: 7 << 32, rtp_timestamp: 181_000, ..sender };

@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering::SeqCst;
 use crate::Handle;
 use crate::counters::Counters;
 use crate::rtcp::{self, Report};
-use crate::stream::Stream;
+use crate::stream::{Missed, Stream};
 use crate::unit::{Kind, Unit};
 
 #[derive(Debug)]
@@ -95,6 +95,17 @@ impl Reader {
         }
         self.gates[usize::from(unit.track)] = Gate::Waiting;
         self.counters.rtp_packets_discarded.add(unit.packets as usize);
+    }
+
+    /// Packets did not get as far as here: nothing more of their tracks before the next key frame.
+    pub fn missed(&mut self, missed: &[Missed]) {
+        for (track, packets) in missed {
+            let gate = &mut self.gates[usize::from(*track)];
+            if self.playing && *gate == Gate::Open {
+                *gate = Gate::Waiting;
+                self.counters.rtp_packets_discarded.add(*packets as usize);
+            }
+        }
     }
 
     /// Count a unit that was sent whole.

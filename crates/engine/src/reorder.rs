@@ -11,9 +11,17 @@ const PATIENCE: Duration = Duration::from_millis(20);
 #[derive(Debug, Default)]
 pub struct Reorder {
     next: Option<u16>,
-    /// In order of arrival; at most `CAPACITY`.
-    held: Vec<(u16, Vec<u8>)>,
+    /// At most `CAPACITY`.
+    held: Vec<Held>,
+    /// When the oldest of them came.
     since: Option<Instant>,
+}
+
+#[derive(Debug)]
+struct Held {
+    sequence: u16,
+    packet: Vec<u8>,
+    at: Instant,
 }
 
 impl Reorder {
@@ -26,8 +34,8 @@ impl Reorder {
             self.next = Some(next.wrapping_add(1));
             self.release(&mut sink);
         } else if ahead < CAPACITY {
-            if !self.held.iter().any(|(held, _)| *held == sequence) {
-                self.held.push((sequence, packet.to_vec()));
+            if !self.held.iter().any(|held| held.sequence == sequence) {
+                self.held.push(Held { sequence, packet: packet.to_vec(), at: now });
                 self.since.get_or_insert(now);
             }
         } else if ahead >= u16::MAX - CAPACITY {
@@ -48,33 +56,31 @@ impl Reorder {
     pub fn expire(&mut self, now: Instant, mut sink: impl FnMut(&[u8])) {
         while self.deadline().is_some_and(|deadline| deadline <= now) {
             let Some(first) = self.next else { return };
-            let Some(nearest) = self.held.iter().map(|(held, _)| held.wrapping_sub(first)).min() else {
+            let Some(nearest) = self.held.iter().map(|held| held.sequence.wrapping_sub(first)).min() else {
                 return;
             };
             self.next = Some(first.wrapping_add(nearest));
             self.release(&mut sink);
-            self.since = (!self.held.is_empty()).then_some(now);
         }
     }
 
     fn release(&mut self, sink: &mut impl FnMut(&[u8])) {
         while let Some(next) = self.next
-            && let Some(i) = self.held.iter().position(|(held, _)| *held == next)
+            && let Some(i) = self.held.iter().position(|held| held.sequence == next)
         {
-            sink(&self.held.swap_remove(i).1);
+            sink(&self.held.swap_remove(i).packet);
             self.next = Some(next.wrapping_add(1));
         }
-        if self.held.is_empty() {
-            self.since = None;
-        }
+        // What still waits does so for another packet, and since it came itself.
+        self.since = self.held.iter().map(|held| held.at).min();
     }
 
     fn give_up(&mut self, sink: &mut impl FnMut(&[u8])) {
         if let Some(next) = self.next {
-            self.held.sort_by_key(|(held, _)| held.wrapping_sub(next));
+            self.held.sort_by_key(|held| held.sequence.wrapping_sub(next));
         }
-        for (_, packet) in self.held.drain(..) {
-            sink(&packet);
+        for held in self.held.drain(..) {
+            sink(&held.packet);
         }
         self.since = None;
     }
@@ -110,8 +116,27 @@ mod tests {
         let mut out = Vec::new();
         reorder.expire(now + PATIENCE / 2, |_| panic!("too early"));
         reorder.expire(now + PATIENCE, |packet| out.push(packet[1]));
-        assert_eq!(out, [3, 4]);
-        assert_eq!(through(&mut reorder, &[2, 5], now), [5, 6], "2 is late and dropped");
+        assert_eq!(out, [3, 4, 6], "5 was waited for as long as 2");
+        assert_eq!(through(&mut reorder, &[2, 5, 7], now), [7], "2 and 5 are late and dropped");
+    }
+
+    #[test]
+    fn each_missing_packet_is_waited_for_on_its_own() {
+        let start = Instant::now();
+        let mut reorder = Reorder::default();
+        // Every packet two places late for a while: there is a gap at every moment, but none is old.
+        let mut order: Vec<u16> = (0..200).collect();
+        for i in (1..197).step_by(2) {
+            order.swap(i, i + 3);
+        }
+        let mut out = Vec::new();
+        for (i, sequence) in order.iter().enumerate() {
+            let now = start + Duration::from_millis(i as u64);
+            let mut sink = |packet: &[u8]| out.push(u16::from_be_bytes([packet[0], packet[1]]));
+            reorder.expire(now, &mut sink);
+            reorder.packet(*sequence, &sequence.to_be_bytes(), now, &mut sink);
+        }
+        assert_eq!(out.len(), 200, "lost: {:?}", (0..200).filter(|n| !out.contains(n)).collect::<Vec<_>>());
     }
 
     #[test]

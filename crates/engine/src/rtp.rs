@@ -65,6 +65,8 @@ pub struct Reception {
     max: u16,
     cycles: u32,
     received: u32,
+    /// Packets that never came from the sources before this one.
+    lost_before: u64,
     bad: Option<u16>,
     expected_prior: u32,
     received_prior: u32,
@@ -87,6 +89,7 @@ impl Reception {
             max: first.sequence,
             cycles: 0,
             received: 0,
+            lost_before: 0,
             bad: None,
             expected_prior: 0,
             received_prior: 0,
@@ -101,7 +104,7 @@ impl Reception {
 
     pub fn packet(&mut self, header: &Header, now: Instant) {
         if header.ssrc != self.ssrc {
-            *self = Self::new(header, self.clock_rate as u32, now);
+            self.begin_anew(header, now);
         }
         let ahead = header.sequence.wrapping_sub(self.max);
         if ahead < MAX_DROPOUT {
@@ -112,7 +115,7 @@ impl Reception {
         } else if ahead <= u16::MAX - MAX_MISORDER {
             // A jump: believed once the packet after it comes as well.
             if self.bad == Some(header.sequence) {
-                *self = Self::new(header, self.clock_rate as u32, now);
+                self.begin_anew(header, now);
             } else {
                 self.bad = Some(header.sequence.wrapping_add(1));
                 return;
@@ -130,6 +133,16 @@ impl Reception {
             }
         }
         self.transit = Some(transit);
+    }
+
+    fn begin_anew(&mut self, first: &Header, now: Instant) {
+        let lost_before = self.lost_in_all();
+        *self = Self { lost_before, ..Self::new(first, self.clock_rate as u32, now) };
+    }
+
+    /// Losses of this source and of those before it.
+    pub fn lost_in_all(&self) -> u64 {
+        self.lost_before + u64::from(self.lost())
     }
 
     pub fn extended_max(&self) -> u32 {

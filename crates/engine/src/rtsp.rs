@@ -33,7 +33,9 @@ pub struct Limits {
 pub struct Splitter {
     limits: Limits,
     carry: Vec<u8>,
-    /// How much of `carry` was searched for the end of the head, so that a head
+    /// Where in `carry` the item begins that is next.
+    start: usize,
+    /// How much of the item was searched for the end of the head, so that a head
     /// which arrives byte by byte costs linear time.
     searched: usize,
 }
@@ -49,74 +51,90 @@ const FRAME_HEAD: usize = 4;
 
 impl Splitter {
     pub fn new(limits: Limits) -> Self {
-        Self { limits, carry: Vec::new(), searched: 0 }
+        Self { limits, carry: Vec::new(), start: 0, searched: 0 }
     }
 
     /// Bytes held of an item that is not complete yet.
     pub fn carried(&self) -> usize {
-        self.carry.len()
+        self.carry.len() - self.start
     }
 
     /// Feed what was read. After an error nothing more may be fed.
-    pub fn feed(&mut self, mut data: &[u8], sink: &mut impl FnMut(Item<'_>)) -> Result<(), Refusal> {
+    pub fn feed(&mut self, data: &[u8], sink: &mut impl FnMut(Item<'_>)) -> Result<(), Refusal> {
+        let taken = self.feed_while(data, &mut |item| {
+            sink(item);
+            true
+        })?;
+        debug_assert_eq!(taken, data.len());
+        Ok(())
+    }
+
+    /// As `feed`, but ends behind the item to which `sink` says `false`. Returns how much of `data`
+    /// was taken. The rest is fed later, even if it is nothing: there may be whole items within.
+    pub fn feed_while(
+        &mut self,
+        data: &[u8],
+        sink: &mut impl FnMut(Item<'_>) -> bool,
+    ) -> Result<usize, Refusal> {
+        let mut left = data;
         // Finish the item begun in an earlier read with just the bytes it lacks, so that
         // everything behind it is parsed where it was read.
-        while !self.carry.is_empty() && !data.is_empty() {
-            match parse(&self.carry, self.searched, self.limits)? {
+        while self.start < self.carry.len() {
+            let carried = &self.carry[self.start..];
+            match parse(carried, self.searched, self.limits)? {
                 Parsed::Whole(size) => {
-                    // `size` is at most the carried length, as the last append stopped at what was needed,
-                    // except for a head, whose end is only known once it is there.
-                    emit(&self.carry[..size], sink);
-                    self.carry.drain(..size);
+                    let more = emit(&carried[..size], sink);
+                    self.start += size;
                     self.searched = 0;
+                    if !more {
+                        return Ok(data.len() - left.len());
+                    }
                 }
                 Parsed::Needs { total, searched } => {
                     self.searched = searched;
-                    let lacking = total.saturating_sub(self.carry.len()).clamp(1, data.len());
-                    let (now, later) = data.split_at(lacking);
+                    // Not at every item: an append may have brought thousands of small ones.
+                    let lacking = total.saturating_sub(carried.len()).max(1);
+                    self.carry.drain(..self.start);
+                    self.start = 0;
+                    if left.is_empty() {
+                        return Ok(data.len());
+                    }
+                    let (now, later) = left.split_at(lacking.min(left.len()));
                     self.carry.extend_from_slice(now);
-                    data = later;
+                    left = later;
                 }
             }
         }
-        // Parse what the append completed, and everything whole behind it.
-        while !self.carry.is_empty() {
-            match parse(&self.carry, self.searched, self.limits)? {
+        self.carry.clear();
+        self.start = 0;
+        while !left.is_empty() {
+            match parse(left, 0, self.limits)? {
                 Parsed::Whole(size) => {
-                    emit(&self.carry[..size], sink);
-                    self.carry.drain(..size);
-                    self.searched = 0;
+                    let more = emit(&left[..size], sink);
+                    left = &left[size..];
+                    if !more {
+                        break;
+                    }
                 }
                 Parsed::Needs { searched, .. } => {
+                    self.carry.extend_from_slice(left);
                     self.searched = searched;
-                    break;
-                }
-            }
-        }
-        while !data.is_empty() {
-            match parse(data, 0, self.limits)? {
-                Parsed::Whole(size) => {
-                    emit(&data[..size], sink);
-                    data = &data[size..];
-                }
-                Parsed::Needs { searched, .. } => {
-                    self.carry.extend_from_slice(data);
-                    self.searched = searched;
-                    break;
+                    left = &[];
                 }
             }
         }
         if self.carry.is_empty() && self.carry.capacity() > 4096 {
             self.carry = Vec::new(); // an idle connection keeps no buffer
         }
-        Ok(())
+        Ok(data.len() - left.len())
     }
 }
 
-fn emit(item: &[u8], sink: &mut impl FnMut(Item<'_>)) {
+/// Whether the sink wants more.
+fn emit(item: &[u8], sink: &mut impl FnMut(Item<'_>) -> bool) -> bool {
     match item[0] {
         b'$' => sink(Item::Interleaved { channel: item[1], packet: &item[FRAME_HEAD..] }),
-        b'\r' | b'\n' => {} // blank lines between messages: RFC 2326 4.1 tells servers to skip them
+        b'\r' | b'\n' => true, // blank lines between messages: RFC 2326 4.1 tells servers to skip them
         _ => sink(Item::Message(item)),
     }
 }
@@ -247,6 +265,35 @@ mod tests {
         );
         for chunk in [1, 2, 3, 5, 7, 31, 64, 1000, 65536] {
             assert_eq!(split_in(chunk, &data), (whole.clone(), Ok(())), "chunk {chunk}");
+        }
+    }
+
+    #[test]
+    fn the_same_items_however_often_the_sink_stops() {
+        let data = b"A\n\n$\x07\0\x02hi\r\nB a RTSP/1.0\nContent-Length: 3\n\nxyzC\n\n".repeat(3);
+        let whole = split_in(data.len(), &data).0;
+        for chunk in [1, 2, 5, 11, 64, data.len()] {
+            let (mut splitter, mut seen) = (Splitter::new(LIMITS), Vec::new());
+            for mut piece in data.chunks(chunk) {
+                loop {
+                    let mut stopped = false;
+                    let taken = splitter.feed_while(piece, &mut |item| {
+                        assert!(!stopped, "an item behind the end");
+                        stopped = true;
+                        seen.push(match item {
+                            Item::Message(m) => format!("M{}", String::from_utf8_lossy(m)),
+                            Item::Interleaved { channel, packet } => format!("I{channel}:{}", packet.len()),
+                        });
+                        false
+                    });
+                    piece = &piece[taken.expect("valid")..];
+                    if !stopped {
+                        break;
+                    }
+                }
+                assert!(piece.is_empty());
+            }
+            assert_eq!(seen, whole, "chunk {chunk}");
         }
     }
 

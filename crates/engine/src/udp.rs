@@ -6,9 +6,11 @@ use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::sync::Mutex;
 
 use quinn_udp::{BATCH_SIZE, RecvMeta, Transmit, UdpSockRef, UdpSocketState};
+use rustix::net::sockopt::{Ipv4PathMtuDiscovery, set_ip_mtu_discover};
 use socket2::{Domain, Protocol, Socket, Type};
 
 use crate::Handle;
+use crate::sys;
 use crate::unit::Run;
 
 /// Asked for, not guaranteed: the kernel's limit may be smaller.
@@ -36,6 +38,12 @@ impl Port {
         socket.bind(&address.into())?;
         let socket = UdpSocket::from(socket);
         let state = UdpSocketState::new(UdpSockRef::from(&socket))?;
+        // That forbade fragments, as QUIC probes for what a path takes. RTP does not: over a tunnel
+        // or PPPoE its largest packets would just be lost.
+        let _ = set_ip_mtu_discover(&socket, Ipv4PathMtuDiscovery::WANT);
+        if address.is_ipv6() {
+            let _ = sys::allow_ipv6_fragments(&socket);
+        }
         Ok(Self { handle, socket, state, v6: address.is_ipv6(), claims: Mutex::default() })
     }
 
@@ -58,10 +66,12 @@ impl Port {
     ) -> io::Result<Option<Position>> {
         let destination = self.mapped(remote);
         let Position { mut run, mut offset } = from;
+        let mut most = usize::MAX;
         while let Some(this) = runs.get(run) {
             while this.start + offset < this.end {
                 // The kernel takes so many segments a call, and no more bytes than a datagram may have.
-                let segments = self.state.max_gso_segments().min(65_000 / this.segment.max(1)).max(1);
+                let segments =
+                    self.state.max_gso_segments().min(65_000 / this.segment.max(1)).min(most).max(1);
                 let start = this.start + offset;
                 let end = this.end.min(start + segments * this.segment);
                 let transmit = Transmit {
@@ -77,6 +87,8 @@ impl Port {
                         return Ok(Some(Position { run, offset }));
                     }
                     Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                    // This way out cannot segment, or its packets are smaller: one at a time.
+                    Err(_) if transmit.segment_size.is_some() => most = 1,
                     Err(error) => return Err(error),
                 }
             }
@@ -145,5 +157,20 @@ impl Receiver {
 impl Default for Receiver {
     fn default() -> Self {
         Self::new()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+
+    use rustix::net::sockopt::ip_mtu_discover;
+
+    use super::*;
+
+    #[test]
+    fn a_path_that_takes_less_gets_fragments() {
+        let port = Port::bind(1, (Ipv4Addr::LOCALHOST, 0).into()).expect("a free port");
+        assert_eq!(ip_mtu_discover(&port.socket).expect("a socket"), Ipv4PathMtuDiscovery::WANT);
     }
 }

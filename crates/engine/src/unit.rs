@@ -54,6 +54,12 @@ impl Unit {
         self.framed.len() - FRAME_HEAD * self.packets as usize
     }
 
+    /// Memory it takes, all in all.
+    pub fn weight(&self) -> usize {
+        const SELF: usize = 256;
+        SELF + self.framed.len() + self.raw.len()
+    }
+
     /// The framed bytes for a reader that chose another channel for this track.
     pub fn framed_for(&self, channel: u8) -> Vec<u8> {
         let mut framed = self.framed.clone();
@@ -107,6 +113,11 @@ impl UnitBuilder {
         self.started
     }
 
+    /// Of what waits here, or was last.
+    pub fn timestamp(&self) -> u32 {
+        self.timestamp
+    }
+
     /// Whether a packet with this timestamp belongs to another unit than what waits here.
     pub fn is_other(&self, timestamp: u32) -> bool {
         self.started.is_some() && self.timestamp != timestamp
@@ -138,7 +149,10 @@ impl UnitBuilder {
         };
         // The next unit of the track is about as large.
         let next = Vec::with_capacity(self.framed.len().min(SIZE_LIMIT));
-        let framed = std::mem::replace(&mut self.framed, next);
+        let mut framed = std::mem::replace(&mut self.framed, next);
+        if framed.capacity() / 4 > framed.len() {
+            framed.shrink_to_fit(); // a small unit behind a large one: queues count bytes, not capacity
+        }
         let (raw, runs) = if raw { datagrams(&framed) } else { (Vec::new(), Vec::new()) };
         let unit = Unit {
             track: self.track,

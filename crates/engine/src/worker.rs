@@ -28,7 +28,7 @@ use crate::connection::{Admission, Connection, Listener};
 use crate::datagram::{DatagramPublisher, DatagramReader, ReaderReports};
 use crate::event::{CloseReason, Event};
 use crate::publisher::Publisher;
-use crate::stream::Stream;
+use crate::stream::{Delivery, Missed, Stream};
 use crate::udp::{Port, Receiver};
 use crate::unit::Unit;
 
@@ -38,6 +38,9 @@ const TICK: Duration = Duration::from_millis(250);
 /// RFC 3550 6.2 would vary this with the number of members; here it is one to one.
 const REPORT_INTERVAL: Duration = Duration::from_secs(10);
 const BACKLOG_RETRY: Duration = Duration::from_millis(1);
+/// Batches of datagrams received, and connections accepted, before others have their turn.
+const RECEIVE_SHARE: usize = 16;
+const ACCEPT_SHARE: usize = 64;
 /// After running out of descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
@@ -126,8 +129,8 @@ pub struct Worker {
     readers: Slab<DatagramReader>,
     shards: HashMap<Handle, Shard>,
     next_to_accept: usize,
-    /// Connections with more to read.
-    again: Vec<usize>,
+    /// What has more to read or accept: come back after the others.
+    again: Vec<Ready>,
     /// Publishers (by place) in which a unit waits for its end.
     waiting: Vec<Place>,
     /// Datagram readers whose socket is full.
@@ -182,25 +185,22 @@ impl Worker {
             let now = Instant::now();
             // Before the sockets: what a client sends because of an answer must find the flow
             // that was made before that answer.
-            self.guarded(Ready::Waker, |worker| worker.obey(&mut commands, now));
+            self.obey(&mut commands, now);
+            for ready in std::mem::take(&mut self.again) {
+                self.guarded(ready, |worker| worker.input(ready, now));
+            }
             for event in &events {
                 let ready = Ready::of(event.token());
-                self.guarded(ready, |worker| match ready {
-                    Ready::Waker => {}
-                    Ready::Listener(i) => worker.accept(i, now),
-                    Ready::Port(i) => worker.receive(i, now),
-                    Ready::Connection(i) => {
-                        if event.is_writable() {
-                            worker.write(i, now);
-                        }
-                        if event.is_readable() || event.is_read_closed() || event.is_error() {
-                            worker.read(i, now);
-                        }
+                self.guarded(ready, |worker| {
+                    if let Ready::Connection(i) = ready
+                        && event.is_writable()
+                    {
+                        worker.write(i, now);
+                    }
+                    if event.is_readable() || event.is_read_closed() || event.is_error() {
+                        worker.input(ready, now);
                     }
                 });
-            }
-            for i in std::mem::take(&mut self.again) {
-                self.guarded(Ready::Connection(i), |worker| worker.read(i, now));
             }
             self.expire(now);
             if now >= self.next_tick {
@@ -232,12 +232,27 @@ impl Worker {
         }
     }
 
+    fn input(&mut self, ready: Ready, now: Instant) {
+        match ready {
+            Ready::Waker => {}
+            Ready::Listener(i) => self.accept(i, now),
+            Ready::Port(i) => self.receive(i, now),
+            Ready::Connection(i) => self.read(i, now),
+        }
+    }
+
+    fn again(&mut self, ready: Ready) {
+        if !self.again.contains(&ready) {
+            self.again.push(ready);
+        }
+    }
+
     // Listeners and connections
 
     fn accept(&mut self, i: usize, now: Instant) {
         let Some(accepting) = self.listeners.get_mut(i) else { return };
         accepting.paused_until = None;
-        loop {
+        for _ in 0..ACCEPT_SHARE {
             let (socket, remote) = match accepting.socket.accept() {
                 Ok(accepted) => accepted,
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
@@ -259,6 +274,7 @@ impl Worker {
             let handle = self.shared.handle(worker);
             self.shared.tell(handle, Command::Adopt { handle, socket, remote, local, admission });
         }
+        self.again(Ready::Listener(i));
     }
 
     fn read(&mut self, i: usize, now: Instant) {
@@ -266,22 +282,21 @@ impl Worker {
         let reading = connection.read(&mut self.scratch, &self.shared.table, now);
         let handle = connection.handle;
         for message in reading.messages {
-            connection.unanswered.push();
             let unanswered = Arc::clone(&connection.unanswered);
             self.shared.events.push(Event::Received { connection: handle, message, unanswered });
         }
         if let Some(refusal) = reading.refusal {
             self.shared.events.push(Event::Malformed { connection: handle, refusal });
         }
-        if reading.again {
-            self.again.push(i);
-        }
         if let Some(reason) = reading.ended {
             self.doomed.push((i, connection.closing().unwrap_or(reason)));
         }
         let publisher = connection.publisher.as_ref().map(|publisher| Arc::clone(&publisher.flow.stream));
+        if reading.again {
+            self.again(Ready::Connection(i));
+        }
         if let Some(stream) = publisher {
-            self.distribute(&stream, reading.units, now);
+            self.distribute(&stream, &reading.units, now);
             self.await_end(Place::OnConnection(i));
         }
     }
@@ -296,31 +311,46 @@ impl Worker {
     // Units
 
     /// Give units to every worker that has readers of the stream.
-    fn distribute(&mut self, stream: &Stream, units: Vec<Arc<Unit>>, now: Instant) {
-        for unit in units {
-            for (worker, readers) in stream.readers.iter().enumerate() {
-                if worker != self.index && readers.load(SeqCst) > 0 {
-                    self.shared.inboxes[worker].push(Command::Deliver(stream.handle, Arc::clone(&unit)));
-                }
-            }
-            self.fan_out(stream.handle, &unit, now);
+    fn distribute(&mut self, stream: &Arc<Stream>, units: &[Arc<Unit>], now: Instant) {
+        if units.is_empty() {
+            return;
         }
+        for (worker, readers) in stream.readers.iter().enumerate() {
+            if worker != self.index
+                && readers.load(SeqCst) > 0
+                && let Some(delivery) = Delivery::begin(stream, worker, units)
+            {
+                self.shared.inboxes[worker].push(Command::Deliver(delivery));
+            }
+        }
+        self.fan_out(stream.handle, units, &[], now);
     }
 
-    fn fan_out(&mut self, stream: Handle, unit: &Arc<Unit>, now: Instant) {
+    fn deliver(&mut self, delivery: &Delivery, now: Instant) {
+        delivery.end(self.index);
+        self.fan_out(delivery.stream.handle, &delivery.units, &delivery.missed, now);
+    }
+
+    /// Give units to this worker's own readers of a stream, who `missed` what was before them.
+    fn fan_out(&mut self, stream: Handle, units: &[Arc<Unit>], missed: &[Missed], now: Instant) {
         let Self { shards, connections, readers, backlogged, doomed, .. } = self;
         let Some(shard) = shards.get(&stream) else { return };
         for i in &shard.connections {
-            if let Some(connection) = connections.get_mut(*i)
-                && let Err(reason) = connection.unit(unit, now)
-            {
+            let Some(connection) = connections.get_mut(*i) else { continue };
+            if let Some(reader) = &mut connection.reader {
+                reader.flow.missed(missed);
+            }
+            if let Err(reason) = connection.units(units, now) {
                 doomed.push((*i, reason));
             }
         }
         for i in &shard.readers {
             if let Some(reader) = readers.get_mut(*i) {
+                reader.flow.missed(missed);
                 let waited = reader.is_waiting();
-                reader.unit(unit);
+                for unit in units {
+                    reader.unit(unit);
+                }
                 if reader.is_waiting() && !waited {
                     backlogged.push(*i);
                 }
@@ -355,12 +385,24 @@ impl Worker {
 
     fn expire(&mut self, now: Instant) {
         for place in std::mem::take(&mut self.waiting) {
-            let mut units = Vec::new();
-            let Some(publisher) = self.publisher_mut(place) else { continue };
-            publisher.expire(now, &mut units);
-            let stream = Arc::clone(&publisher.stream);
-            self.distribute(&stream, units, now);
-            self.await_end(place);
+            let ready = match place {
+                Place::OnConnection(i) => Ready::Connection(i),
+                _ => Ready::Waker,
+            };
+            self.guarded(ready, |worker| {
+                let mut units = Vec::new();
+                let Some(publisher) = worker.publisher_mut(place) else { return };
+                publisher.expire(now, &mut units);
+                if publisher.deadline().is_some() {
+                    worker.waiting.push(place); // each was there once, so it is not there yet
+                }
+                if !units.is_empty()
+                    && let Some(publisher) = worker.publisher(place)
+                {
+                    let stream = Arc::clone(&publisher.stream);
+                    worker.distribute(&stream, &units, now);
+                }
+            });
         }
         for i in std::mem::take(&mut self.backlogged) {
             if let Some(reader) = self.readers.get_mut(i) {
@@ -377,10 +419,13 @@ impl Worker {
     fn receive(&mut self, i: usize, now: Instant) {
         let mut receiver = self.receiver.take().unwrap_or_default();
         let mut more = true;
-        while more {
+        for _ in 0..RECEIVE_SHARE {
             let mut heard: Vec<usize> = Vec::new();
             let mut units: Vec<(usize, Vec<Arc<Unit>>)> = Vec::new();
-            let Some(bound) = self.ports.get(i) else { break };
+            let Some(bound) = self.ports.get(i) else {
+                more = false;
+                break;
+            };
             let (publishers, table) = (&mut self.publishers, &self.shared.table);
             let result = receiver.receive(&bound.port, |remote, packet| match bound.routes.get(&remote) {
                 Some(Route::Rtp(publisher, track)) => {
@@ -399,19 +444,23 @@ impl Worker {
                     }
                 }
                 Some(Route::Rtcp(publisher, track)) => {
-                    if let Some(publisher) = publishers.get_mut(*publisher) {
-                        publisher.flow.rtcp(*track, packet, now);
+                    if let Some(DatagramPublisher { flow, .. }) = publishers.get_mut(*publisher) {
+                        if heard.last() != Some(publisher) {
+                            heard.push(*publisher);
+                        }
+                        flow.rtcp(*track, packet, now);
                     }
                 }
                 Some(Route::Reports(reports, track)) => reports.receive(*track, packet, table, now),
                 None => {} // a stranger, or a client that opens its firewall
             });
-            more = matches!(result, Ok(true));
+            // An error is of one datagram; what waits behind it will not be announced again.
+            more = !matches!(result, Ok(false));
             for (publisher, units) in units {
                 if let Some(stream) =
                     self.publisher(Place::Publisher(publisher)).map(|p| Arc::clone(&p.stream))
                 {
-                    self.distribute(&stream, units, now);
+                    self.distribute(&stream, &units, now);
                 }
             }
             for publisher in heard {
@@ -420,12 +469,20 @@ impl Worker {
                     continue;
                 };
                 flow.turn(&self.shared.table, now, &mut units);
-                let stream = Arc::clone(&flow.stream);
-                self.distribute(&stream, units, now);
+                if !units.is_empty() {
+                    let stream = Arc::clone(&flow.stream);
+                    self.distribute(&stream, &units, now);
+                }
                 self.await_end(Place::Publisher(publisher));
+            }
+            if !more {
+                break;
             }
         }
         self.receiver = Some(receiver);
+        if more {
+            self.again(Ready::Port(i));
+        }
     }
 
     fn route(&mut self, port: Handle, remote: SocketAddr, to: Option<Route>) {
@@ -480,9 +537,7 @@ impl Worker {
             due.push(Arc::clone(&shard.stream));
         }
         for stream in due {
-            for unit in reports(&stream, now) {
-                self.fan_out(stream.handle, &unit, now);
-            }
+            self.fan_out(stream.handle, &reports(&stream, now), &[], now);
         }
         if self.next_report <= now {
             self.next_report = now + REPORT_INTERVAL;
@@ -500,9 +555,8 @@ impl Worker {
 
 /// A sender report for each track that has sent.
 fn reports(stream: &Stream, now: Instant) -> Vec<Arc<Unit>> {
-    let tracks = stream.tracks.iter().enumerate();
-    tracks
-        .filter_map(|(i, track)| Some(Arc::new(Unit::rtcp(i as u16, &track.sender_report(now, false)?))))
+    (0..stream.tracks.len())
+        .filter_map(|i| Some(Arc::new(Unit::rtcp(i as u16, &stream.sender_report(i, now, false)?))))
         .collect()
 }
 

@@ -82,15 +82,15 @@ def _add_pages(app: FastAPI, *, version: str) -> None:
     # spare: the first who asks waits for it, in a thread, which is where these plain functions run.
     document = functools.cache(lambda: describe(app))
     openapi = functools.cache(lambda: to_json(document()))
-    reference = functools.cache(lambda: reference_page(document()))
 
     @app.get("/openapi.json", include_in_schema=False)
     def get_openapi() -> Response:
         return Response(openapi(), media_type="application/json")
 
     @app.get("/docs", include_in_schema=False)
-    def get_reference() -> Response:
-        return HTMLResponse(reference(), headers=HEADERS)
+    def get_reference(request: Request) -> Response:
+        origin = f"{request.url.scheme}://{request.url.netloc}"
+        return HTMLResponse(reference_page(document(), origin=origin), headers=HEADERS)
 
     @app.get("/", include_in_schema=False)
     async def get_index() -> Response:

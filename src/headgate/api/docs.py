@@ -42,9 +42,12 @@ def index_page(*, version: str) -> str:
     return _page("headgate", f'<div class="page"><div></div><main>{main}</main></div>')
 
 
-def reference_page(document: Node) -> str:
-    """The whole OpenAPI document: operations by dialect, then the schemas."""
-    sections = [_section(tag, document) for tag in document["tags"]]
+def reference_page(document: Node, *, origin: str) -> str:
+    """The whole OpenAPI document: operations by dialect, then the schemas.
+
+    `origin` is what the examples ask: the scheme and host that the reader's own request named.
+    """
+    sections = [_section(tag, document, origin=origin) for tag in document["tags"]]
     names = sorted(document["components"]["schemas"])
     schemas = "".join(_schema_card(name, document["components"]["schemas"][name]) for name in names)
     parts = [escape(tag["name"]) for tag in document["tags"]] + ["schemas"]
@@ -67,9 +70,9 @@ def _page(title: str, body: str) -> str:
     )
 
 
-def _section(tag: Node, document: Node) -> str:
+def _section(tag: Node, document: Node, *, origin: str) -> str:
     cards = "".join(
-        _operation_card(path, method, operation)
+        _operation_card(path, method, operation, origin=origin)
         for path, methods in document["paths"].items()
         for method, operation in methods.items()
         if tag["name"] in operation.get("tags", ())
@@ -78,7 +81,7 @@ def _section(tag: Node, document: Node) -> str:
     return f'<h2 id="{name}">{name}</h2>{_prose(tag["description"])}{cards}'
 
 
-def _operation_card(path: str, method: str, operation: Node) -> str:
+def _operation_card(path: str, method: str, operation: Node, *, origin: str) -> str:
     parts = [_prose(operation.get("description", ""))]
     if parameters := operation.get("parameters"):
         rows = [
@@ -96,7 +99,7 @@ def _operation_card(path: str, method: str, operation: Node) -> str:
         for status, response in operation["responses"].items()
     ]
     parts.append("<h3>Answers</h3>" + _table(("Status", "Body", "When"), answers))
-    parts.append(f"<pre><code>{escape(_curl(path, method))}</code></pre>")
+    parts.append(f"<pre><code>{escape(_curl(origin + path, method))}</code></pre>")
     summary = (
         f'<span class="method {method}">{method.upper()}</span><span class="path">{escape(path)}</span>'
         f'<span class="gist">{escape(operation.get("summary", ""))}</span>'
@@ -104,9 +107,9 @@ def _operation_card(path: str, method: str, operation: Node) -> str:
     return f"<details><summary>{summary}</summary><div class=inside>{''.join(parts)}</div></details>"
 
 
-def _curl(path: str, method: str) -> str:
+def _curl(url: str, method: str) -> str:
     flag = "" if method == "get" else f"-X {method.upper()} "
-    return f"curl {flag}http://127.0.0.1:9997{path}"
+    return f"curl {flag}{url}"
 
 
 def _body(response: Node) -> str:

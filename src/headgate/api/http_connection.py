@@ -22,7 +22,8 @@ CONNECTION_LIMIT = 512
 class HttpConnection(H11Protocol):
     """Closes itself when no request comes, or none is ever complete; and at once when there are too many.
 
-    The size of a head is bounded by h11 (16 KiB), what is read ahead of an answer by its pausing.
+    The size of a head is bounded by h11 (16 KiB once more must come; a head that comes whole may be as
+    large as one read), what is read ahead of an answer by its pausing.
     """
 
     def __init__(self, *given: Any, **named: Any) -> None:

@@ -142,6 +142,14 @@ def _server(view: View) -> Iterator[Family]:
     for status, count in sorted(view.refusals.items()):
         answers.add(count, labels({"status": str(int(status))}))
     yield answers
+    closed = Family(
+        "headgate_rtsp_connections_closed_total",
+        Kind.COUNTER,
+        "RTSP connections closed, by reason.",
+    )
+    for reason, count in sorted(view.closures.items()):
+        closed.add(count, labels({"reason": reason}))
+    yield closed
     sessions = Family("headgate_sessions", Kind.GAUGE, "Sessions open now.")
     total = Family("headgate_sessions_opened_total", Kind.COUNTER, "Sessions opened since the start.")
     roles = Counter((session.service.name, session.role) for session in view.registry.sessions())

@@ -94,6 +94,8 @@ class View:
     """Open connections, oldest first. A protocol that is off is not in the mapping."""
     refusals: Mapping[int, int] = field(default_factory=dict)
     """RTSP requests answered with an error since the start, by status."""
+    closures: Mapping[str, int] = field(default_factory=dict)
+    """RTSP connections closed since the start, by reason."""
     configuration: Callable[[], Configuration]
     store: ConfigurationStore
     """Where it is changed."""

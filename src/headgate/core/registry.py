@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import dataclasses
+import functools
 import itertools
 import logging
+import operator
 import uuid
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
@@ -169,7 +170,7 @@ class Registry:
         """What each session moved so far, read from the engine in one call."""
         handles = [handle for session in sessions for handle in session.flows]
         counters = iter(self._engine.counters(handles))
-        return [_sum([*session.finished, *(next(counters) for _ in session.flows)]) for session in sessions]
+        return [_sum(session.finished, [next(counters) for _ in session.flows]) for session in sessions]
 
     @staticmethod
     def _found(session: Session | None) -> Session:
@@ -178,40 +179,8 @@ class Registry:
         return session
 
 
-def _sum(counters: Sequence[Counters | None]) -> Totals:
-    known = [_totals(c) for c in counters if c is not None]
-    if len(known) == 1:
-        # Nearly every session, and lists are long.
-        return known[0]
-    if not known:
-        return Totals()
-    summed = {
-        field.name: sum(getattr(totals, field.name) for totals in known)
-        for field in dataclasses.fields(Totals)
-        if field.name not in ("jitter_ticks", "jitter_s", "idle_s")
-    }
-    return Totals(
-        jitter_ticks=max(totals.jitter_ticks for totals in known),
-        jitter_s=max(totals.jitter_s for totals in known),
-        idle_s=min(totals.idle_s for totals in known),
-        **summed,
-    )
-
-
-def _totals(counters: Counters) -> Totals:
-    return Totals(
-        bytes_received=counters.bytes_received,
-        bytes_sent=counters.bytes_sent,
-        packets_received=counters.rtp_packets_received,
-        packets_sent=counters.rtp_packets_sent,
-        packets_lost=counters.rtp_packets_lost,
-        packets_in_error=counters.rtp_packets_in_error,
-        packets_discarded=counters.rtp_packets_discarded,
-        packets_queued=counters.queued_packets,
-        control_packets_received=counters.rtcp_packets_received,
-        control_packets_sent=counters.rtcp_packets_sent,
-        control_packets_in_error=counters.rtcp_packets_in_error,
-        jitter_ticks=counters.jitter_ticks,
-        jitter_s=counters.jitter_s,
-        idle_s=counters.idle_s,
-    )
+def _sum(finished: Totals | None, counters: Sequence[Counters | None]) -> Totals:
+    known = [] if finished is None else [finished]
+    known += [Totals.of(each) for each in counters if each is not None]
+    # Nearly every session has one flow, and lists are long: nothing is added up for it.
+    return functools.reduce(operator.add, known) if known else Totals()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import enum
 import secrets
 import string
@@ -10,6 +11,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Self
 
 from headgate.core.service import Endpoint, Service
 from headgate.engine import Counters
@@ -95,6 +97,40 @@ class Totals:
     idle_s: float = 0.0
     """Seconds since something last arrived."""
 
+    @classmethod
+    def of(cls, counters: Counters) -> Self:
+        """What one flow moved."""
+        return cls(
+            bytes_received=counters.bytes_received,
+            bytes_sent=counters.bytes_sent,
+            packets_received=counters.rtp_packets_received,
+            packets_sent=counters.rtp_packets_sent,
+            packets_lost=counters.rtp_packets_lost,
+            packets_in_error=counters.rtp_packets_in_error,
+            packets_discarded=counters.rtp_packets_discarded,
+            packets_queued=counters.queued_packets,
+            control_packets_received=counters.rtcp_packets_received,
+            control_packets_sent=counters.rtcp_packets_sent,
+            control_packets_in_error=counters.rtcp_packets_in_error,
+            jitter_ticks=counters.jitter_ticks,
+            jitter_s=counters.jitter_s,
+            idle_s=counters.idle_s,
+        )
+
+    def __add__(self, later: Totals) -> Totals:
+        """With those of a later flow of the same session: jitter is the worse one, idleness the later's."""
+        summed = {
+            field.name: getattr(self, field.name) + getattr(later, field.name)
+            for field in dataclasses.fields(Totals)
+            if field.name not in ("jitter_ticks", "jitter_s", "idle_s")
+        }
+        return Totals(
+            jitter_ticks=max(self.jitter_ticks, later.jitter_ticks),
+            jitter_s=max(self.jitter_s, later.jitter_s),
+            idle_s=later.idle_s,
+            **summed,
+        )
+
 
 class Session(ABC):
     """The part of a session that every wing and dialect shares.
@@ -123,13 +159,18 @@ class Session(ABC):
         """The query string the client gave with its target, without "?"."""
         self.transport: str | None = None
         """How its packets travel, where the protocol leaves a choice: "TCP", "UDP"."""
-        self.finished: list[Counters] = []
-        """Final totals of flows that are gone from `flows` while the session goes on."""
+        self.finished: Totals | None = None
+        """Of the flows that are gone from `flows` while the session goes on; None before the first."""
 
     @property
     @abstractmethod
     def flows(self) -> Sequence[int]:
         """The engine's handles whose counters are this session's; empty before any media."""
+
+    def finish(self, counters: Counters) -> None:
+        """Keep what a flow moved in the end. Its owner takes it out of `flows`."""
+        totals = Totals.of(counters)
+        self.finished = totals if self.finished is None else self.finished + totals
 
     @abstractmethod
     def end(self, reason: CloseReason) -> None:

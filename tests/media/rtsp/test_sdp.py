@@ -156,6 +156,7 @@ def test_bytes_that_are_not_utf8_leave_as_they_came() -> None:
         (b"v=0\nm=video 0 RTP/SAVP 96\n", 400),
         (b"v=0\nm=application 9 UDP/DTLS/SCTP webrtc-datachannel\n", 400),
         (b"v=0\n" + b"m=audio 0 RTP/AVP 0\n" * 65, 400),
+        (b"v=0\nm=audio 0 RTP/AVP 0\n" + b"a=x\n" * 2048, 400),
         (b"v=0\n" * SIZE_LIMIT, 413),
     ],
 )

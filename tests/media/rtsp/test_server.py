@@ -6,9 +6,11 @@ import asyncio
 import logging
 import random
 import re
+import resource
 import socket
 from collections.abc import Iterator
 from contextlib import AsyncExitStack, ExitStack, contextmanager, suppress
+from pathlib import Path
 from typing import TypeVar
 
 import pytest
@@ -121,6 +123,26 @@ async def test_the_answer_to_play_comes_before_the_first_packet(open_server: Ope
         channel, packet = await reader.packet()
         assert channel == 6
         assert packet[:1] == b"\x80"
+
+
+async def test_play_names_the_first_packet_only_where_it_is_known(open_server: Open) -> None:
+    async def play(reader: Client) -> str | None:
+        for track in range(2):
+            await reader.ask("SETUP", f"cam/trackID={track}", "Transport: RTP/AVP/TCP;unicast")
+        return (await reader.ask("PLAY", "cam")).header("RTP-Info")
+
+    async with open_server() as server, Client.connect(server) as publisher, Client.connect(server) as first:
+        await publisher.publish()
+        assert await play(first) is None, "nothing was sent yet"
+        publisher.frame(0, rtp(4))
+        publisher.frame(2, rtp(7))
+        assert sorted([await first.packet(), await first.packet()]) == [(0, rtp(4)), (2, rtp(7))]
+        async with Client.connect(server) as second:
+            video, audio = (await play(second) or "").split(",")
+            # A video reader starts at a key frame that is yet to come.
+            assert "rtptime=" in video
+            assert "seq=" not in video
+            assert ";seq=8;" in audio
 
 
 async def test_published_and_read_over_udp(open_server: Open) -> None:
@@ -265,6 +287,14 @@ async def test_a_publisher_that_falls_silent(open_server: Open) -> None:
         assert closed.reason is CloseReason.READ_TIMEOUT
 
 
+async def test_a_client_that_says_nothing_is_counted(open_server: Open) -> None:
+    async with open_server(read_timeout=0.3) as server:
+        async with Client.connect(server) as client:
+            await client.ended()
+        await server.rtsp.close()  # when it returns, the server has heard of it too
+        assert server.rtsp.closures == {"read_timeout": 1}
+
+
 async def test_a_reader_over_udp_that_falls_silent(
     open_server: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -396,6 +426,19 @@ async def test_a_port_that_is_taken(
                 pass
 
 
+async def test_clients_leave_descriptors_for_the_operator(
+    open_server: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (6, 6))
+    async with open_server() as server, AsyncExitStack() as clients:
+        for _ in range(3):
+            client = await clients.enter_async_context(Client.connect(server))
+            assert (await client.ask("OPTIONS")).status == 200
+        late = await clients.enter_async_context(Client.connect(server))
+        await late.ended()
+        assert (await client.ask("OPTIONS")).status == 200
+
+
 async def test_every_interface(open_server: Open) -> None:
     anywhere = {"rtsp_address": ":0", "rtp_address": ":0", "rtcp_address": ":0"}
     async with open_server(**anywhere) as server, Client.connect(server) as client:
@@ -411,5 +454,18 @@ async def test_a_certificate_that_is_missing(open_server: Open) -> None:
     with pytest.raises(ListenError, match=re.escape("RTSPS: cannot read /nowhere.crt (rtspServerCert)")):
         async with open_server(
             rtsp_encryption="strict", rtsps_address="127.0.0.1:0", rtsp_server_cert="/nowhere.crt"
+        ):
+            pass
+
+
+async def test_a_certificate_that_is_none(open_server: Open, tmp_path: Path) -> None:
+    junk = tmp_path / "junk.pem"
+    junk.write_text("junk")
+    with pytest.raises(ListenError, match=r"^RTSPS: .*certificate.* \(rtspServerCert, rtspServerKey\)$"):
+        async with open_server(
+            rtsp_encryption="strict",
+            rtsps_address="127.0.0.1:0",
+            rtsp_server_cert=str(junk),
+            rtsp_server_key=str(junk),
         ):
             pass

@@ -47,6 +47,7 @@ impl Worker {
                     self.route(path.rtcp.handle, remote.rtcp, None);
                 }
                 self.shared.tell(connection, Command::Untie { connection, flow: handle });
+                drop((flow, path)); // whoever hears `Closed` may use the addresses at once
                 self.closed(handle, reason, now);
             }
             Some(Place::Reader(i)) => {
@@ -59,6 +60,8 @@ impl Worker {
                 }
                 let connection = reader.connection;
                 self.shared.tell(connection, Command::Untie { connection, flow: handle });
+                // The addresses are free only behind their `Route` above, and before `Closed` says so.
+                drop(reader);
                 self.closed(handle, reason, now);
             }
             None => {}

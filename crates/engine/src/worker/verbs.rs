@@ -23,17 +23,28 @@ impl Worker {
     pub(super) fn obey(&mut self, commands: &mut Vec<Command>, now: Instant) {
         self.shared.inboxes[self.index].take(commands);
         for command in commands.drain(..) {
-            self.obey_one(command, now);
+            // Each guarded on its own, so that no other session loses its commands with it.
+            let ready = match &command {
+                Command::Answer(handle, _)
+                | Command::Play(handle)
+                | Command::Pause(handle)
+                | Command::Close(handle, _) => match self.places.get(handle) {
+                    Some(Place::Connection(i) | Place::OnConnection(i)) => Ready::Connection(*i),
+                    _ => Ready::Waker,
+                },
+                _ => Ready::Waker,
+            };
+            self.guarded(ready, |worker| worker.obey_one(command, now));
         }
     }
 
     fn obey_one(&mut self, command: Command, now: Instant) {
         match command {
-            Command::Deliver(stream, unit) => self.fan_out(stream, &unit, now),
+            Command::Deliver(delivery) => self.deliver(&delivery, now),
             Command::Answer(handle, bytes) => self.answer(handle, bytes, now),
             Command::Resume(handle) => {
                 if let Some(Place::Connection(i)) = self.places.get(&handle) {
-                    self.again.push(*i);
+                    self.again(Ready::Connection(*i));
                 }
             }
             Command::Listen(mut socket, listener) => {
@@ -185,22 +196,20 @@ impl Worker {
                     reader.flow.play();
                     // The clock first, so that the client can put the tracks side by side at once.
                     let units = reports(&reader.flow.stream, now);
-                    for unit in units {
-                        if let Err(reason) = connection.unit(&unit, now) {
-                            self.doomed.push((i, reason));
-                            return;
-                        }
+                    if let Err(reason) = connection.units(&units, now) {
+                        self.doomed.push((i, reason));
                     }
                 }
             }
             Some(Place::Publisher(i)) => self.publishers[i].flow.pause(false),
             Some(Place::Reader(i)) => {
                 let reader = &mut self.readers[i];
+                let waited = reader.is_waiting();
                 reader.flow.play();
                 for unit in reports(&reader.flow.stream, now) {
                     reader.unit(&unit);
                 }
-                if reader.is_waiting() {
+                if reader.is_waiting() && !waited {
                     self.backlogged.push(i);
                 }
             }

@@ -7,12 +7,14 @@ A key moves into the tables of effective keys in the change that builds it.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from ipaddress import ip_address
 from typing import NamedTuple
 
 from headgate.core.config.choices import LogDestination, RtspTransport
 from headgate.core.config.configuration import Configuration
 from headgate.core.config.draft import Location
 from headgate.core.config.global_conf import GlobalConf
+from headgate.core.config.networks import ListenAddress
 from headgate.core.config.path_conf import PUBLISHER, PathConf
 from headgate.core.config.section import Section
 
@@ -46,6 +48,8 @@ EFFECTIVE_PATH = frozenset({"name", "source", "maxReaders", "overridePublisher"}
 
 OPEN = "is set, but access control is not built yet; headgate refuses to run open"
 CLEAR = "is set, but HTTPS is not built yet; headgate refuses to answer operators in the clear"
+# MediaMTX, which listens everywhere, answers only this machine's clients unless told otherwise.
+EXPOSED = "whoever reaches it may end sessions: access control is not built yet"
 UNSAFE_GLOBAL = {
     "authMethod": OPEN,
     "authInternalUsers": OPEN,
@@ -113,11 +117,15 @@ def ineffective(configuration: Configuration) -> list[Remark]:
 
 def _global_remarks(conf: GlobalConf) -> Iterator[Remark]:
     off = tuple(service for service in UNBUILT_SERVICES if not getattr(conf, service))
-    for key in _changed(conf, GlobalConf()):
+    # Most are on by default: who only leaves them so asks for nothing, who writes it down does.
+    asked = [service for service in UNBUILT_SERVICES if service in conf.model_fields_set]
+    for key in dict.fromkeys([*asked, *_changed(conf, GlobalConf())]):
         if key not in EFFECTIVE_GLOBAL and key not in UNSAFE_GLOBAL and not key.startswith(off):
             yield Remark((key,), _missing(key))
     if conf.log_destinations != (LogDestination.STDOUT,):
         yield Remark(("logDestinations",), f"{_missing('logDestinations')}; the log goes to stdout")
+    if conf.api and not ip_address(ListenAddress.parse(conf.api_address).host).is_loopback:
+        yield Remark(("apiAddress",), EXPOSED)
     # MediaMTX's default has multicast too: who only leaves it there asks for nothing.
     default = GlobalConf().rtsp_transports
     if RtspTransport.MULTICAST in conf.rtsp_transports and conf.rtsp_transports != default:

@@ -37,7 +37,7 @@ class RtspConnection:
         service: Service,
         transports: Collection[Lower],
         on_refusal: Callable[[Status], None],
-        on_closed: Callable[[RtspConnection], None],
+        on_closed: Callable[[RtspConnection, EngineReason], None],
     ) -> None:
         self.uuid = uuid.uuid4()
         self.created = datetime.now(UTC)
@@ -84,7 +84,7 @@ class RtspConnection:
         if self.session is not None:
             self._shared.registry.close(self.session, ENGINE_REASONS[reason])
         logger.debug("%s connection of %s closed: %s", self.service.name, self.remote, reason.name)
-        self._on_closed(self)
+        self._on_closed(self, reason)
 
     # The machine
 
@@ -205,12 +205,20 @@ class RtspConnection:
 
     def _positions(self, session: RtspSession) -> dict[int, Position]:
         path = self._shared.paths.get(session.target or "")
-        if path is None or path.stream is None:
+        if path is None or path.publication is None:
             return {}
+        publication = path.publication
+        sending = zip(
+            publication.tracks, self._shared.loop.engine.tracks(publication.stream), strict=False
+        )  # the engine's list is empty when the stream ended this moment
         return {
-            number: Position(sequence=track.sequence, timestamp=track.timestamp)
-            for number, track in enumerate(self._shared.loop.engine.tracks(path.stream))
-            if track.sequence is not None and track.timestamp is not None
+            # The number of a later packet would make GStreamer wait for those before it.
+            number: Position(
+                sequence=None if track.engine_track.codec.has_key_frames else sent.sequence,
+                timestamp=sent.timestamp,
+            )
+            for number, (track, sent) in enumerate(sending)
+            if sent.timestamp is not None
         }
 
     # Sessions

@@ -59,8 +59,13 @@ REFUSALS: Mapping[Refusal, tuple[Status, str]] = {
 class Position:
     """Where a track is when a reader joins it, for RTP-Info (RFC 2326 12.33)."""
 
-    sequence: int
+    sequence: int | None
+    """Of the first packet the reader will get; None where that is not known yet."""
     timestamp: int
+
+    def __str__(self) -> str:
+        sequence = "" if self.sequence is None else f";seq={self.sequence}"
+        return f"{sequence};rtptime={self.timestamp}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -214,7 +219,7 @@ class ServerProtocol:
         decision = self._decided(Method.PLAY)
         headers = [("Range", "npt=0-")] if decision.request.header("Range") is not None else []
         info = [
-            f"url={track.url};seq={positions[number].sequence};rtptime={positions[number].timestamp}"
+            f"url={track.url}{positions[number]}"
             for number, track in sorted(self.tracks.items())
             if number in positions
         ]

@@ -17,6 +17,8 @@ __all__ = ["SIZE_LIMIT", "Media", "SessionDescription"]
 
 SIZE_LIMIT = 128 * 1024
 MEDIA_LIMIT = 64  # what the engine takes in one stream
+LINE_LIMIT = 2048
+"""32 for each media; FFmpeg writes 5. A short line costs ten times its bytes once it is parsed."""
 PROFILES = frozenset({"RTP/AVP", "RTP/AVPF", "RTP/AVP/UDP", "RTP/AVP/TCP"})
 DEFAULT_CLOCK_RATE = 90_000
 """For a dynamic payload type nobody explained: RFC 3551's rate for video, and good for no harm elsewhere."""
@@ -103,8 +105,11 @@ class SessionDescription:
             raise ProtocolError(Status.REQUEST_ENTITY_TOO_LARGE, f"a description of {len(data)} bytes")
         # Not UTF-8? Then it leaves as it came.
         text = data.decode(errors="surrogateescape").replace("\r\n", "\n").replace("\r", "\n")
+        lines = text.split("\n")
+        if len(lines) > LINE_LIMIT:
+            raise ProtocolError(Status.BAD_REQUEST, f"a description of {len(lines)} lines")
         sections: list[list[tuple[str, str]]] = [[]]
-        for line in text.split("\n"):
+        for line in lines:
             kind, equals, value = line.strip("\0 \t").partition("=")
             if not equals or len(kind) != 1:
                 continue

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import errno
 import os
+import resource
 import uuid
 from collections import Counter
 from collections.abc import Callable, Mapping
@@ -16,11 +17,13 @@ from typing import Self, TypeVar
 
 from headgate.core.config import GlobalConf, ListenAddress
 from headgate.core.config.change import Change, Prepared
+from headgate.core.config.choices import Encryption
 from headgate.core.errors import ListenError
 from headgate.core.registry import Registry
 from headgate.core.service import Endpoint, Protocol, Service
 from headgate.core.session import CloseReason, Role
 from headgate.engine import Accepted, EngineLoop, Event, Handler, Listen, UdpPort
+from headgate.engine import CloseReason as EngineReason
 from headgate.media.path import Paths
 from headgate.media.rtsp.connection import RtspConnection
 from headgate.media.rtsp.message import Status
@@ -33,6 +36,10 @@ __all__ = ["RtspServer"]
 ROUTER = "paths"
 PAIR_ATTEMPTS = 64
 """Tries to find an even free port with a free one behind it, when any will do; one in two succeeds."""
+CONNECTION_LIMIT = 20_000
+"""Of one listener, where descriptors suffice."""
+OTHERS_DESCRIPTORS = 640
+"""What clients must leave: 512 for the operator's listener, the rest for files and sockets of ours."""
 FAREWELL_TIMEOUT = 1.2
 """Seconds for connections to take what is queued for them; the engine itself waits one at most."""
 EXCHANGE_ATTEMPTS = 200
@@ -80,6 +87,8 @@ class RtspServer:
         self._connections: dict[Protocol, dict[uuid.UUID, RtspConnection]] = {}
         self.refusals: Counter[int] = Counter()
         """Requests answered with an error, by status, since the server started."""
+        self.closures: Counter[str] = Counter()
+        """Connections that are gone, by the engine's reason in lower case, since the server started."""
 
     @property
     def connections(self) -> Mapping[Protocol, Mapping[uuid.UUID, RtspConnection]]:
@@ -130,7 +139,13 @@ class RtspServer:
         """Raises ListenError."""
 
         def bind(host: str) -> Opened:
-            handle, port = self._loop.engine.listen(replace(listen, host=host))
+            limit = _connection_limit(self._settings)
+            try:
+                handle, port = self._loop.engine.listen(replace(listen, host=host, connection_limit=limit))
+            except ValueError as error:
+                if listen.tls is None:
+                    raise
+                raise ListenError(f"{wanted.service}: {error} (rtspServerCert, rtspServerKey)") from None
             return Opened(wanted, replace(listen, host=host, port=port), handle)
 
         where = ListenAddress(listen.host, listen.port)
@@ -146,7 +161,8 @@ class RtspServer:
             if isinstance(event, Accepted):
                 shared = self._in_service()
 
-                def leave(connection: RtspConnection) -> None:
+                def leave(connection: RtspConnection, reason: EngineReason) -> None:
+                    self.closures[reason.name.lower()] += 1
                     del table[connection.uuid]
                     self._left.set()
                     self._release(shared.udp)
@@ -283,6 +299,16 @@ def _bind(bind: Callable[[str], T], where: ListenAddress, *, service: str, key: 
         reason = str(error)
     shown = f"[{where.host}]:{where.port}" if ":" in where.host else f"{where.host}:{where.port}"
     raise ListenError(f"{service}: cannot listen on {shown.removeprefix('[::]')} ({key}): {reason.lower()}")
+
+
+def _connection_limit(settings: GlobalConf) -> int:
+    """A listener's share of the descriptors, so that no flood of clients locks the operator out."""
+    descriptors, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if descriptors == resource.RLIM_INFINITY:
+        return CONNECTION_LIMIT
+    listeners = 2 if settings.rtsp_encryption is Encryption.OPTIONAL else 1
+    free = max(descriptors - OTHERS_DESCRIPTORS, descriptors // 2)
+    return min(CONNECTION_LIMIT, free // listeners)
 
 
 def _endpoint(port: UdpPort) -> Endpoint:

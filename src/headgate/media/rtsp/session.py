@@ -45,7 +45,6 @@ ENGINE_REASONS: Mapping[EngineReason, CloseReason] = {
     EngineReason.OVERFLOW: CloseReason.WRITE_TIMEOUT,
     EngineReason.TLS: CloseReason.PROTOCOL_ERROR,
     EngineReason.STREAM_CLOSED: CloseReason.PUBLISHER_GONE,
-    EngineReason.CONNECTION_CLOSED: CloseReason.PEER,
     EngineReason.SHUTDOWN: CloseReason.SHUTDOWN,
     EngineReason.FAULT: CloseReason.FAULT,
 }
@@ -240,12 +239,11 @@ class RtspSession(Session):
         if not isinstance(event, Closed):
             return
         self._flows.remove(event.handle)
-        self.finished.append(event.counters)
+        self.finish(event.counters)
         if event.handle != self._flow:
             return
         self._flow = None
-        if event.reason != EngineReason.CONNECTION_CLOSED:  # else the connection's own end says why
-            self._shared.registry.close(self, ENGINE_REASONS[EngineReason(event.reason)])
+        self._shared.registry.close(self, ENGINE_REASONS[EngineReason(event.reason)])
 
     def _take_role(self, role: Role) -> None:
         self.role = role

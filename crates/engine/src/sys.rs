@@ -1,0 +1,60 @@
+//! Socket options no safe binding offers. The only `unsafe` of the engine.
+
+use std::io;
+use std::net::UdpSocket;
+use std::os::fd::AsRawFd;
+
+/// Let the kernel cut datagrams that are larger than the path takes (RFC 3542 11.2), which
+/// quinn-udp forbids: with an Ethernet's 1500 bytes an IPv6 datagram holds 1452, RTP is up to 1472.
+pub fn allow_ipv6_fragments(socket: &UdpSocket) -> io::Result<()> {
+    set(socket, libc::IPV6_DONTFRAG, 0)?;
+    set(socket, libc::IPV6_MTU_DISCOVER, libc::IPV6_PMTUDISC_WANT)
+}
+
+fn set(socket: &UdpSocket, option: libc::c_int, value: libc::c_int) -> io::Result<()> {
+    // SAFETY: the descriptor is open while `socket` is borrowed, and the kernel reads `size_of(value)`
+    // bytes at the address of a value that lives until the call returns.
+    #[expect(unsafe_code)]
+    let result = unsafe {
+        libc::setsockopt(
+            socket.as_raw_fd(),
+            libc::IPPROTO_IPV6,
+            option,
+            (&raw const value).cast(),
+            size_of_val(&value) as libc::socklen_t,
+        )
+    };
+    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv6Addr;
+
+    use quinn_udp::{UdpSockRef, UdpSocketState};
+
+    use super::*;
+
+    fn get(socket: &UdpSocket, option: libc::c_int) -> libc::c_int {
+        let mut value = -1;
+        let mut size = size_of_val(&value) as libc::socklen_t;
+        // SAFETY: both addresses are of locals that live until the call returns, `size` is the first's.
+        #[expect(unsafe_code)]
+        let result = unsafe {
+            let value = (&raw mut value).cast();
+            libc::getsockopt(socket.as_raw_fd(), libc::IPPROTO_IPV6, option, value, &raw mut size)
+        };
+        assert_eq!(result, 0, "{}", io::Error::last_os_error());
+        value
+    }
+
+    #[test]
+    fn what_quinn_forbids_is_allowed_again() {
+        let socket = UdpSocket::bind((Ipv6Addr::LOCALHOST, 0)).expect("a free port");
+        UdpSocketState::new(UdpSockRef::from(&socket)).expect("a socket");
+        assert_eq!(get(&socket, libc::IPV6_DONTFRAG), 1);
+        allow_ipv6_fragments(&socket).expect("a socket");
+        assert_eq!(get(&socket, libc::IPV6_DONTFRAG), 0);
+        assert_eq!(get(&socket, libc::IPV6_MTU_DISCOVER), libc::IPV6_PMTUDISC_WANT);
+    }
+}
