@@ -2,9 +2,21 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
+
+import pytest
 from hypothesis import settings
 
 # A shared machine stalls now and then for longer than any deadline fit for a developer's own;
 # on failure the blob that reproduces it is printed.
 settings.register_profile("headgate", deadline=None, print_blob=True)
 settings.load_profile("headgate")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def state_directory(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """No test touches the state of whoever runs it."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(os.environ, "HEADGATE_STATE_DIR", str(tmp_path_factory.mktemp("state")))
+        yield

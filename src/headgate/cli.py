@@ -1,4 +1,4 @@
-"""The command line: run, check, sessions, kick, version.
+"""The command line: run, check, config, sessions, kick, version.
 
 Only click is imported at the top. Everything heavy is imported by the command
 that needs it, so that `headgate --help` answers within 200 ms.
@@ -69,16 +69,24 @@ def run(file: Path | None) -> None:
     Without FILE: headgate.yml or mediamtx.yml of this directory, then the
     user's and the system's, then the defaults.
     """
-    loaded = _load(file)
-    if loaded.file is not None:
-        click.echo(f"configuration: {loaded.file}")
-    _warn(loaded)
+    from headgate.core.config import Startup
+    from headgate.core.errors import ConfigurationError, ListenError, LogError
 
-    from headgate.core.errors import ListenError, LogError
+    try:
+        startup = Startup.load(file)
+    except ConfigurationError as error:
+        _fail(*error.mistakes)
+    if startup.file is not None:
+        click.echo(f"configuration: {startup.file}")
+    if startup.layers.changes and startup.state is not None:
+        click.echo(f"changed through the API: {startup.state.path}")
+    for warning in startup.warnings:
+        click.echo(f"warning: {warning}", err=True)
+
     from headgate.server import run as serve
 
     try:
-        status = serve(loaded.configuration)
+        status = serve(startup)
     except (ListenError, LogError) as error:
         _fail(str(error))
     sys.exit(status)
@@ -115,6 +123,54 @@ def kick(session: str, api: str) -> None:
         raise click.BadParameter("must be a number, a UUID or a 13-character code", param_hint="ID")
     _ask(api, "DELETE", f"/v1/sessions/{session}", missing=f"no session {session}")
     click.echo(f"session {session}: kicked")
+
+
+@main.group()
+def config() -> None:
+    """What was changed through the API, on top of the file."""
+
+
+@config.command()
+@file_argument
+def diff(file: Path | None) -> None:
+    """Show how the configuration differs from FILE.
+
+    Changes made through the API survive a restart; this lists them. FILE is found as for run.
+    """
+    from headgate.core.config.difference import differences
+    from headgate.core.config.startup import kept
+    from headgate.core.errors import ConfigurationError
+
+    try:
+        layers, state = kept(file)
+    except ConfigurationError as error:
+        _fail(*error.mistakes)
+    except (OSError, ValueError) as error:
+        _fail(f"the changes cannot be read: {error}")
+    for line in differences(layers.base, layers.configuration):
+        click.echo(_printable(line))
+    click.echo(f"kept in {state.path}" if layers.changes else "no changes", err=True)
+
+
+@config.command()
+@file_argument
+@api_option
+def reset(file: Path | None, api: str) -> None:
+    """Drop what was changed through the API, so that FILE alone holds again.
+
+    A server that runs with FILE is asked to do it, at --api, and does it at once.
+    """
+    from headgate.core.config import StateFile, find_file, state_directory
+
+    state = StateFile(state_directory(os.environ), file or find_file())
+    try:
+        with state:
+            state.clear()
+    except BlockingIOError:
+        _ask(api, "POST", "/v3/config/reset")
+    except OSError as error:
+        _fail(f"{state.path}: {(error.strerror or str(error)).lower()}")
+    click.echo("the configuration is what the file says")
 
 
 @main.command()
@@ -196,11 +252,12 @@ def _login(api: str) -> tuple[str, dict[str, str]]:
 
 
 def _detail(body: bytes) -> str:
-    """The text of a JSON:API error, or nothing."""
+    """The text of an error of `/v1` or `/v3`, or nothing."""
     import json
 
     try:
-        return str(json.loads(body)["errors"][0]["detail"])
+        document = json.loads(body)
+        return str(document["error"] if "error" in document else document["errors"][0]["detail"])
     except (ValueError, KeyError, TypeError, IndexError):
         return ""
 

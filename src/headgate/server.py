@@ -11,26 +11,26 @@ import logging
 import os
 import resource
 import signal
-import socket
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 from types import TracebackType
-from typing import Any, Self
-
-import uvicorn
+from typing import Self
 
 from headgate.api.app import build, build_metrics
-from headgate.api.http_connection import HttpConnection
+from headgate.api.site import Site
 from headgate.api.view import View
 from headgate.core.auth import Access, Leases
-from headgate.core.config import Configuration, ListenAddress
-from headgate.core.errors import HeadgateError, ListenError
+from headgate.core.config import Configuration, ConfigurationStore, Startup
+from headgate.core.config.change import Change
+from headgate.core.config.file_watch import watch_file
+from headgate.core.config.follower import Follower
+from headgate.core.errors import HeadgateError
 from headgate.core.events import Bus
 from headgate.core.hooks.hooks import Hooks
 from headgate.core.hooks.on_demand import OnDemandHooks
 from headgate.core.hooks.runner import HookRunner
-from headgate.core.log import LogWriter
+from headgate.core.log import LEVELS, LogWriter
 from headgate.core.loop_watch import LoopWatch
 from headgate.core.registry import Registry
 from headgate.core.service import Endpoint
@@ -47,7 +47,6 @@ __all__ = ["Server", "run"]
 
 WORKERS = 8
 """At most; past it the kernel's own locks are the limit."""
-HTTP_STOP_TIMEOUT = 1  # seconds; whole ones are what uvicorn takes
 EXAMPLE_PATH = "cam"
 PUBLISH = (
     "ffmpeg -re -f lavfi -i testsrc2=size=1280x720:rate=30"
@@ -57,14 +56,14 @@ PUBLISH = (
 logger = logging.getLogger(__name__)
 
 
-def run(configuration: Configuration) -> int:
+def run(startup: Startup) -> int:
     """Serve until SIGINT or SIGTERM; returns the exit status. Raises ListenError, LogError."""
     _raise_file_limit()
     with (
-        LogWriter.of(configuration) as log,
+        LogWriter.of(startup.layers.configuration) as log,
         asyncio.Runner(loop_factory=_loop_factory()) as runner,
     ):
-        runner.run(_serve(configuration, hang_up=log.reopen))
+        runner.run(_serve(startup, log=log))
     return 0
 
 
@@ -74,11 +73,14 @@ class Server:
     Entering raises ListenError when a port is taken, and then nothing was started.
     """
 
-    def __init__(self, configuration: Configuration) -> None:
+    def __init__(self, start: Configuration | Startup) -> None:
+        startup = Startup.of(start) if isinstance(start, Configuration) else start
+        configuration = startup.layers.configuration
         settings = configuration.global_
-        self.configuration = configuration
         self.started = datetime.now(UTC)
         self.bus = Bus()
+        self.store = ConfigurationStore(startup, bus=self.bus)
+        self._file = startup.file
         self.loop = EngineLoop(workers=min(len(os.sched_getaffinity(0)), WORKERS))
         self.registry = Registry(engine=self.loop.engine, bus=self.bus)
         self.paths = Paths(configuration=configuration, engine=self.loop.engine, registry=self.registry)
@@ -118,7 +120,8 @@ class Server:
             engine=self.loop.engine,
             paths=self.paths,
             connections=self.rtsp.connections,
-            configuration=lambda: self.configuration,
+            configuration=lambda: self.store.configuration,
+            store=self.store,
             started=self.started,
             version=importlib.metadata.version("headgate"),
             refusals=self.rtsp.refusals,
@@ -128,13 +131,46 @@ class Server:
             webhooks=self.webhooks.senders,
             closures=self.rtsp.closures,
         )
-        self.operator: Endpoint | None = None
-        """Where the operator's listener is; None where it is off."""
-        self.metrics: Endpoint | None = None
+        self._operator = Site(
+            "API", lambda: build(self.view), switch="api", address="apiAddress", settings=settings
+        )
+        self._metrics = Site(
+            "metrics",
+            lambda: build_metrics(self.view),
+            switch="metrics",
+            address="metricsAddress",
+            settings=settings,
+        )
+        # What can fail to be opened first; paths late, because they let go of sessions, and those
+        # who look at paths after them.
+        for applier in (
+            self._operator,
+            self._metrics,
+            self.rtsp,
+            Follower(_set_log_level, lambda change: change.concerns("logLevel")),
+            self.paths,
+            Follower(lambda change: self.sources.apply(change.new)),
+            Follower(lambda _: self.hooks.apply()),
+            Follower(self._recheck, lambda change: any(key.startswith("auth") for key in change.global_keys)),
+        ):
+            self.store.register(applier)
         self._stack = AsyncExitStack()
+        self._tasks: asyncio.TaskGroup | None = None
+
+    @property
+    def configuration(self) -> Configuration:
+        return self.store.configuration
+
+    @property
+    def operator(self) -> Endpoint | None:
+        """Where the operator's listener is; None where it is off."""
+        return self._operator.endpoint
+
+    @property
+    def metrics(self) -> Endpoint | None:
+        return self._metrics.endpoint
 
     async def __aenter__(self) -> Self:
-        settings = self.configuration.global_
         async with AsyncExitStack() as stack:
             await stack.enter_async_context(self.access)
             await stack.enter_async_context(self.loop)
@@ -143,28 +179,34 @@ class Server:
             await stack.enter_async_context(self.runner)
             await stack.enter_async_context(self.rtsp)
             await stack.enter_async_context(self.sources)
-            sites: list[tuple[socket.socket, Any]] = []
-            if settings.api:
-                listening = stack.enter_context(_listen("API", settings.api_address, key="apiAddress"))
-                self.operator = _endpoint(listening)
-                sites.append((listening, build(self.view)))
-            if settings.metrics:
-                listening = stack.enter_context(
-                    _listen("metrics", settings.metrics_address, key="metricsAddress")
-                )
-                self.metrics = _endpoint(listening)
-                sites.append((listening, build_metrics(self.view)))
+            for site in (self._operator, self._metrics):
+                site.open()
+                stack.callback(site.close)
             # Nothing can fail any more, so no ListenError is wrapped in an ExceptionGroup.
-            tasks = await stack.enter_async_context(asyncio.TaskGroup())
-            for listening, app in sites:
-                await stack.enter_async_context(_serve_http(listening, app, tasks=tasks))
+            self._tasks = await stack.enter_async_context(asyncio.TaskGroup())
+            for site in (self._operator, self._metrics):
+                await stack.enter_async_context(site)
+            if self._file is not None:
+                watching = self._tasks.create_task(watch_file(self._file, self.store.reload))
+                stack.callback(watching.cancel)
             self._stack = stack.pop_all()
         self.hooks.apply()
         return self
 
+    def reload(self) -> None:
+        """Read the configuration file again, soon: SIGHUP."""
+        if self._tasks is not None:
+            self._tasks.create_task(self.store.reload())
+
+    def _recheck(self, _: Change) -> None:
+        """Access has changed: whoever is here may have lost it."""
+        if self._tasks is not None:
+            self._tasks.create_task(self.leases.recheck())
+
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        await self.store.close()
         # Sessions first, while those who watch over SSE can still be told.
         self.registry.drain()
         await self.rtsp.close()
@@ -225,8 +267,7 @@ class Server:
         return None
 
 
-async def _serve(configuration: Configuration, *, hang_up: Callable[[], None]) -> None:
-    """`hang_up`: what SIGHUP asks for."""
+async def _serve(startup: Startup, *, log: LogWriter) -> None:
     stop = asyncio.Event()
 
     def on_signal(number: int) -> None:
@@ -235,70 +276,22 @@ async def _serve(configuration: Configuration, *, hang_up: Callable[[], None]) -
             os._exit(128 + number)  # asked twice: at once
         stop.set()
 
-    async with Server(configuration) as server:
+    def hang_up() -> None:
+        log.reopen()
+        server.reload()
+
+    async with Server(startup) as server:
         loop = asyncio.get_running_loop()
-        loop.add_signal_handler(signal.SIGHUP, hang_up)
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, on_signal, number)
+        loop.add_signal_handler(signal.SIGHUP, hang_up)
         print("\n".join(server.greeting()), flush=True)
         await stop.wait()
         await server.drain()
 
 
-class _HttpServer(uvicorn.Server):
-    """Signals are ours."""
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
-
-
-@asynccontextmanager
-async def _serve_http(listening: socket.socket, app: Any, *, tasks: asyncio.TaskGroup) -> AsyncIterator[None]:
-    server = _HttpServer(
-        uvicorn.Config(
-            app,
-            http=HttpConnection,
-            ws="none",
-            lifespan="off",
-            access_log=False,
-            server_header=False,
-            proxy_headers=False,
-            log_config=None,
-            timeout_graceful_shutdown=HTTP_STOP_TIMEOUT,
-        )
-    )
-    task = tasks.create_task(server.serve(sockets=[listening]))
-    try:
-        yield
-    finally:
-        server.should_exit = True
-        await asyncio.wait([task])
-
-
-@contextlib.contextmanager
-def _listen(service: str, address: str, *, key: str) -> Iterator[socket.socket]:
-    """Raises ListenError."""
-    where = ListenAddress.parse(address)
-    family = socket.AF_INET6 if ":" in where.host else socket.AF_INET
-    everywhere = where.host == "::" and socket.has_dualstack_ipv6()
-    try:
-        if where.host == "::" and not everywhere:
-            listening = socket.create_server(("0.0.0.0", where.port))  # noqa: S104 (as configured)
-        else:
-            listening = socket.create_server(
-                (where.host, where.port), family=family, dualstack_ipv6=everywhere
-            )
-    except OSError as error:
-        reason = os.strerror(error.errno).lower() if error.errno else str(error)
-        raise ListenError(f"{service}: cannot listen on {address} ({key}): {reason}") from None
-    with listening:
-        yield listening
-
-
-def _endpoint(listening: socket.socket) -> Endpoint:
-    host, port = listening.getsockname()[:2]
-    return Endpoint(host, port)
+def _set_log_level(change: Change) -> None:
+    logging.getLogger().setLevel(LEVELS[change.new.global_.log_level])
 
 
 def _reachable(endpoint: Endpoint) -> Endpoint:

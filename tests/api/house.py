@@ -15,7 +15,15 @@ from fastapi import FastAPI
 from headgate.api.app import build
 from headgate.api.view import View
 from headgate.core.auth import Access
-from headgate.core.config import Applications, Configuration, GlobalConf, PathConf, Webhook
+from headgate.core.config import (
+    Applications,
+    Configuration,
+    ConfigurationStore,
+    GlobalConf,
+    PathConf,
+    Startup,
+    Webhook,
+)
 from headgate.core.events import Bus
 from headgate.core.histogram import Histogram
 from headgate.core.hooks.runner import HookRunner
@@ -105,6 +113,7 @@ class House:
             webhooks=[WebhookSender(Webhook(url="https://example.org/", secret="sixteen characters"))],
             closures={"peer": 7},
             configuration=lambda: self.configuration,
+            store=ConfigurationStore(Startup.of(self.configuration), bus=self.bus),
             started=LONG_AGO,
             version="1.2.3",
         )

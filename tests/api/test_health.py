@@ -5,7 +5,7 @@ import httpx
 from headgate.api.app import build
 from headgate.api.view import View
 from headgate.core.auth import Access
-from headgate.core.config import Configuration
+from headgate.core.config import Configuration, ConfigurationStore, Startup
 from headgate.core.events import Bus
 from headgate.core.registry import Registry
 from headgate.engine import Engine
@@ -49,6 +49,7 @@ async def test_not_ready_before(engine: Engine) -> None:
         paths=Paths(),
         connections={},
         configuration=lambda: configuration,
+        store=ConfigurationStore(Startup.of(configuration), bus=bus),
         started=LONG_AGO,
         version="1.2.3",
     )

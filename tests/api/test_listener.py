@@ -148,7 +148,7 @@ class TestRoutes:
             ("POST", "/v3/paths/list"),
             ("DELETE", "/v3/paths/get/cam"),
             ("HEAD", "/v3/paths/list"),
-            ("PATCH", "/v3/config/global/patch"),
+            ("POST", "/v3/config/global/patch"),
             ("BREW", "/v3/paths/list"),
             ("GET", "/v3/"),
         ],

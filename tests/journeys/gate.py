@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import re
 import subprocess
 import sys
@@ -67,6 +68,7 @@ class Gate:
                 stdout=subprocess.PIPE,
                 stderr=errors,
                 text=True,
+                env={**os.environ, "HEADGATE_STATE_DIR": str(directory / "state")},
             ) as process,
         ):
             try:

@@ -16,7 +16,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import Match, Route
 
-from headgate.api import applications, events, health, media, metrics, services
+from headgate.api import applications, configuration, events, health, media, metrics, services
 from headgate.api.docs import HEADERS, index_page, reference_page
 from headgate.api.entrance import Entrance
 from headgate.api.exposition import CONTENT_TYPE
@@ -24,7 +24,7 @@ from headgate.api.failure import MEDIA, BadRequest, Unauthorised, failure, no_ro
 from headgate.api.listener import OperatorListener
 from headgate.api.openapi import describe
 from headgate.api.view import View
-from headgate.core.errors import NotFound
+from headgate.core.errors import HeadgateError, NotFound
 
 __all__ = ["build", "build_metrics"]
 
@@ -56,6 +56,7 @@ def build(view: View) -> FastAPI:
         ],
         exception_handlers={
             NotFound: _told(404),
+            HeadgateError: _told(400),
             BadRequest: _told(400),
             Unauthorised: _challenged,
             RequestValidationError: _told(400),
@@ -64,7 +65,7 @@ def build(view: View) -> FastAPI:
     )
     app.state.view = view
     app.state.subscribers = events.Subscribers()
-    for dialect in (media, services, applications, events, metrics, health):
+    for dialect in (media, configuration, services, applications, events, metrics, health):
         # Their prefixes are in them already. Including a router would build every route once more,
         # in the middle of the first request.
         app.router.routes.extend(dialect.router.routes)

@@ -12,7 +12,7 @@ from fastapi import Depends
 from starlette.requests import Request
 
 from headgate.core.auth import Access
-from headgate.core.config import Configuration
+from headgate.core.config import Configuration, ConfigurationStore
 from headgate.core.events import Bus
 from headgate.core.histogram import Histogram
 from headgate.core.hooks.runner import HookRunner
@@ -108,6 +108,8 @@ class View:
     closures: Mapping[str, int] = field(default_factory=dict)
     """RTSP connections closed since the start, by reason."""
     configuration: Callable[[], Configuration]
+    store: ConfigurationStore
+    """Where it is changed."""
     started: datetime
     version: str
 

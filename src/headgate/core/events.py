@@ -16,13 +16,17 @@ from headgate.core.session import CloseReason, Role, SessionId, Totals
 
 __all__ = [
     "Bus",
+    "ConfigurationChanged",
+    "ConfigurationRefused",
     "ConnectionClosed",
     "ConnectionOpened",
     "Event",
     "PathNotReady",
     "PathReady",
     "Published",
+    "ServiceMoved",
     "ServiceStarted",
+    "ServiceStopped",
     "SessionChanged",
     "SessionClosed",
     "SessionOpened",
@@ -71,6 +75,21 @@ class ConnectionClosed(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ServiceMoved(Event):
+    """It listens elsewhere now."""
+
+    TYPE: ClassVar[str] = "service.moved"
+    service: str
+    addresses: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServiceStopped(Event):
+    TYPE: ClassVar[str] = "service.stopped"
+    service: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SessionOpened(Event):
     TYPE: ClassVar[str] = "session.opened"
     session: SessionId
@@ -116,6 +135,26 @@ class PathReady(Event):
 class PathNotReady(Event):
     TYPE: ClassVar[str] = "path.notReady"
     path: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConfigurationChanged(Event):
+    """Names of keys only: values may be secrets."""
+
+    TYPE: ClassVar[str] = "configuration.changed"
+    cause: str
+    """"api" or "file"."""
+    keys: tuple[str, ...]
+    """"readTimeout", "pathDefaults.maxReaders", "paths.cam1"; the first of them, where there are many."""
+    key_count: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConfigurationRefused(Event):
+    """The file was read again and has mistakes; the configuration is as it was."""
+
+    TYPE: ClassVar[str] = "configuration.refused"
+    mistakes: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)

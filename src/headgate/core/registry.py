@@ -12,7 +12,15 @@ from datetime import UTC, datetime
 from typing import TypeVar
 
 from headgate.core.errors import Draining, NotFound
-from headgate.core.events import Bus, ServiceStarted, SessionChanged, SessionClosed, SessionOpened
+from headgate.core.events import (
+    Bus,
+    ServiceMoved,
+    ServiceStarted,
+    ServiceStopped,
+    SessionChanged,
+    SessionClosed,
+    SessionOpened,
+)
 from headgate.core.service import Endpoint, ListenerAddress, Service
 from headgate.core.session import CloseReason, Session, SessionId, SessionState, Totals
 from headgate.engine import Counters, Engine
@@ -49,15 +57,30 @@ class Registry:
 
     def add_service(self, service: Service, endpoints: Iterable[tuple[Endpoint, str]]) -> None:
         """Enter a service whose listeners are open, each as (address, "TCP" or "UDP")."""
-        for endpoint, transport in endpoints:
-            service.listeners.append(
-                ListenerAddress(
-                    number=next(self._numbers), endpoint=endpoint, transport=transport, opened=self._now()
-                )
-            )
+        addresses = self._listen(service, endpoints)
         self._services[service.name] = service
-        addresses = tuple(f"{listener.endpoint}/{listener.transport}" for listener in service.listeners)
         self.bus.publish(ServiceStarted(service=service.name, addresses=addresses))
+
+    def move_service(self, service: Service, endpoints: Iterable[tuple[Endpoint, str]]) -> None:
+        """It listens at these addresses now, and only there; its sessions are not concerned."""
+        addresses = self._listen(service, endpoints)
+        self.bus.publish(ServiceMoved(service=service.name, addresses=addresses))
+
+    def remove_service(self, service: Service) -> None:
+        """Its listeners are closed, and its sessions."""
+        service.listeners.clear()
+        if self._services.get(service.name) is service:
+            del self._services[service.name]
+            self.bus.publish(ServiceStopped(service=service.name))
+
+    def _listen(self, service: Service, endpoints: Iterable[tuple[Endpoint, str]]) -> tuple[str, ...]:
+        service.listeners[:] = [
+            ListenerAddress(
+                number=next(self._numbers), endpoint=endpoint, transport=transport, opened=self._now()
+            )
+            for endpoint, transport in endpoints
+        ]
+        return tuple(f"{listener.endpoint}/{listener.transport}" for listener in service.listeners)
 
     @property
     def services(self) -> Sequence[Service]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from headgate.core.config import Configuration, PathConf
+from headgate.core.config.change import Change
 from headgate.core.config.path_conf import PUBLISHER, REDIRECT
 from headgate.core.config.path_names import CATCH_ALL
 from headgate.core.errors import NotFound, Refused
@@ -15,6 +16,7 @@ from headgate.core.events import PathNotReady, PathReady
 from headgate.core.registry import Registry
 from headgate.core.session import CloseReason, Session
 from headgate.engine import Engine, OpenStream, Stream
+from headgate.media.path_change import concerns_media
 from headgate.media.track import Track
 
 __all__ = ["Path", "Paths", "Publication", "Redirect"]
@@ -244,6 +246,45 @@ class Paths:
             del path._readers[session]
             self.on_readers_changed(path)
 
+    # A new configuration
+
+    async def prepare(self, change: Change) -> PreparedPaths | None:
+        if change.paths or change.global_keys:
+            return PreparedPaths(self, change)
+        return None
+
+    def follow(self, change: Change) -> None:
+        """Go over to the new configuration. A path that is not configured any more, or so that its media
+        cannot go on, ends with everybody on it; nobody else notices.
+        """
+        self._configuration = change.new
+        for path in self._concerned(change.paths):
+            self._follow(path)
+        for conf_name in change.paths:
+            if _is_plain(conf_name) and conf_name in change.new.paths and conf_name not in self._paths:
+                self._enter(conf_name)
+
+    def _concerned(self, conf_names: Collection[str]) -> list[Path]:
+        if all(_is_plain(name) for name in conf_names):
+            return [self._paths[name] for name in conf_names if name in self._paths]
+        return list(self._paths.values())
+
+    def _follow(self, path: Path) -> None:
+        try:
+            match = self._configuration.path_for(path.name)
+        except NotFound:
+            match = None
+        if match is not None and not concerns_media(path.conf, match.conf):
+            path.conf_name, path.conf = match.conf_name, match.conf
+        else:
+            for session in [*path.readers, *([path.source] if path.source else [])]:
+                self._registry.close(session, CloseReason.RECONFIGURED)
+            if match is not None:
+                path.conf_name, path.conf = match.conf_name, match.conf
+        gone = match is None or not _is_plain(match.conf_name)
+        if gone and path.publication is None:
+            self._paths.pop(path.name, None)
+
     def _enter(self, name: str) -> Path:
         match = self._configuration.path_for(name)
         path = self._paths[name] = Path(name=name, conf_name=match.conf_name, conf=match.conf)
@@ -253,3 +294,17 @@ class Paths:
 def _is_plain(conf_name: str) -> bool:
     """Whether a configuration name is one path's, and no expression for many."""
     return not conf_name.startswith("~") and conf_name not in CATCH_ALL
+
+
+@dataclass(frozen=True, slots=True)
+class PreparedPaths:
+    """Paths need nothing opened."""
+
+    paths: Paths
+    change: Change
+
+    def commit(self) -> None:
+        self.paths.follow(self.change)
+
+    async def rollback(self) -> None:
+        pass

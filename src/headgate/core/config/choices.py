@@ -74,6 +74,10 @@ class EventType(Choice):
 
     __complaint__ = "invalid event: '{}'"
     SERVICE_STARTED = "service.started"
+    SERVICE_MOVED = "service.moved"
+    SERVICE_STOPPED = "service.stopped"
+    CONFIGURATION_CHANGED = "configuration.changed"
+    CONFIGURATION_REFUSED = "configuration.refused"
     CONNECTION_OPENED = "connection.opened"
     CONNECTION_CLOSED = "connection.closed"
     SESSION_OPENED = "session.opened"

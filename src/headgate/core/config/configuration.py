@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from types import MappingProxyType
 from typing import NamedTuple, Self
 
 from headgate.core.config.global_conf import GlobalConf
 from headgate.core.config.own_conf import OwnConf
 from headgate.core.config.path_conf import PathConf
-from headgate.core.config.path_names import CATCH_ALL, PathPattern, check_path_name
+from headgate.core.config.path_names import check_path_name
+from headgate.core.config.path_table import PathTable
 from headgate.core.config.section import Section, key
 from headgate.core.errors import NotFound
 
@@ -46,19 +46,17 @@ class Configuration:
     applications: Applications
     own: OwnConf = field(default_factory=OwnConf)
     """The keys of the top level that MediaMTX does not have."""
-    _patterns: tuple[tuple[PathPattern, PathConf], ...] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         """Raises ValueError when a name is a regular expression that does not compile."""
-        paths = {
-            name: conf if conf.name == name else conf.model_copy(update={"name": name})
-            for name, conf in sorted(self.paths.items())
-        }
-        named = ((PathPattern.compile(name), conf) for name, conf in paths.items())
-        patterns = [(pattern, conf) for pattern, conf in named if pattern is not None]
-        patterns.sort(key=lambda item: item[1].name in CATCH_ALL)  # stable: name order, catch-all last
-        object.__setattr__(self, "paths", MappingProxyType(paths))
-        object.__setattr__(self, "_patterns", tuple(patterns))
+        if not isinstance(self.paths, PathTable):
+            object.__setattr__(self, "paths", PathTable(self.paths))
+
+    @property
+    def table(self) -> PathTable:
+        """The paths, as what can be changed one at a time."""
+        assert isinstance(self.paths, PathTable)  # noqa: S101 (made so above; for the type checker)
+        return self.paths
 
     @classmethod
     def default(cls) -> Self:
@@ -81,7 +79,7 @@ class Configuration:
         # A name like "~x" is a legal path name too; it must not find the expression of that spelling.
         if conf is not None and not name.startswith("~"):
             return PathMatch(name, conf, ())
-        for pattern, conf in self._patterns:
+        for pattern, conf in self.table.patterns:
             groups = pattern.match(name)
             if groups is not None:
                 return PathMatch(conf.name, conf, groups)

@@ -24,6 +24,8 @@ def _opposite(value: Any) -> Any:
     """The other word; what is no word of yes or no is left for the field to refuse."""
     words = {"yes": "no", "true": "false", "on": "off"}
     words |= {no: yes for yes, no in words.items()}
+    if isinstance(value, bool):  # of JSON
+        return not value
     return words.get(value.lower(), value) if isinstance(value, str) else value
 
 

@@ -27,9 +27,10 @@ from headgate.core.config.users import AuthInternalUser, AuthInternalUserPermiss
 from headgate.core.config.yaml_file import read_yaml
 from headgate.core.errors import ConfigurationError
 
-__all__ = ["Loaded", "find_file", "load"]
+__all__ = ["Loaded", "find_file", "load", "mistake_text", "without_nulls"]
 
 S = TypeVar("S", bound=Section)
+Own = Mapping[str, Mapping[str, Any]]
 
 ITEM_KEYS = (
     *AuthInternalUser.names(),
@@ -49,6 +50,8 @@ class Loaded:
     """None: no file was found, all comes from the defaults and the environment."""
     warnings: Sequence[str]
     """Deprecated keys, and keys that have no effect in this version; each with file, line and key."""
+    own: Mapping[str, Mapping[str, Any]]
+    """What each path says for itself, by attribute; the rest is the path defaults'."""
 
 
 def find_file() -> Path | None:
@@ -74,17 +77,17 @@ def load(file: Path | None = None, environ: Mapping[str, str] = os.environ) -> L
         read_yaml(file, draft)
     read_environment(environ, draft)
     modernise(draft)
-    configuration = _resolve(draft)
+    configuration, own = _resolve(draft)
     for location, text in unsafe(configuration):
         draft.mistake(location, text)
     if draft.mistakes:
         raise ConfigurationError(draft.mistakes)
     for location, text in ineffective(configuration):
         draft.warn(location, text)
-    return Loaded(configuration, file, tuple(draft.warnings))
+    return Loaded(configuration, file, tuple(draft.warnings), own)
 
 
-def _resolve(draft: Draft) -> Configuration:
+def _resolve(draft: Draft) -> tuple[Configuration, Own]:
     """Check everything; where there are mistakes, what is returned is not to be used."""
     top = {key: value for key, value in draft.data.items() if key not in SECTIONS}
     ours = {key: top.pop(key) for key in OwnConf.names() if key in top}
@@ -96,15 +99,16 @@ def _resolve(draft: Draft) -> Configuration:
     defaults, broken = _section(draft, PathConf, ("pathDefaults",), draft.data.get("pathDefaults"))
     defaults = defaults.model_copy(update={"name": ""})
     applications, _ = _section(draft, Applications, ("applications",), draft.data.get("applications"))
-    paths = _paths(draft, defaults, broken_defaults=broken, playback=global_.playback)
-    return Configuration(
+    paths, written = _paths(draft, defaults, broken_defaults=broken, playback=global_.playback)
+    configuration = Configuration(
         global_=global_, path_defaults=defaults, paths=paths, applications=applications, own=own
     )
+    return configuration, written
 
 
 def _paths(
     draft: Draft, defaults: PathConf, *, broken_defaults: frozenset[str], playback: bool
-) -> dict[str, PathConf]:
+) -> tuple[dict[str, PathConf], Own]:
     written = draft.data.get("paths")
     if written is None:
         written = {DEFAULT_PATH: None}
@@ -113,12 +117,14 @@ def _paths(
         written = {}
     paths: dict[str, PathConf] = {}
     own: dict[str, frozenset[str]] = {}
+    values_of: dict[str, dict[str, Any]] = {}
     for name, values in written.items():
         if mistake := name_mistake(name):
             draft.mistake(("paths", name), mistake)
             continue
         conf, broken = _section(draft, PathConf, ("paths", name), values)
-        changed = {field: getattr(conf, field) for field in conf.model_fields_set}
+        changed = {field: getattr(conf, field) for field in conf.model_fields_set - {"name"}}
+        values_of[name] = changed
         paths[name] = defaults.model_copy(update={**changed, "name": name})
         own[name] = frozenset(key for key, field in PathConf.names().items() if field in changed)
         is_pattern = PathPattern.compile(name) is not None
@@ -130,7 +136,7 @@ def _paths(
         draft.mistake(("paths", twin), f"{twin} and {twins[0]} are the same; only one may be configured")
     for name, key, text in camera_mistakes(paths):
         draft.mistake(_inherited(draft, own, name, key), text)
-    return paths
+    return paths, values_of
 
 
 def _inherited(draft: Draft, own: Mapping[str, frozenset[str]], name: str, key: str) -> Location:
@@ -158,25 +164,25 @@ def _section(draft: Draft, section: type[S], location: Location, written: Any) -
             known = names if location else (*names, *OwnConf.names(), *SECTIONS)
             draft.mistake((*location, key), f"unknown key{did_you_mean(key, known)}")
         elif value is not None:  # null means: as if it were not there
-            values[key] = _without_nulls(value)
+            values[key] = without_nulls(value)
     broken: set[str] = set()
     try:
         return section.model_validate(values, by_alias=True, by_name=False), frozenset()
     except ValidationError as error:
         for details in error.errors(include_url=False):
-            draft.mistake((*location, *details["loc"]), _text(details))
+            draft.mistake((*location, *details["loc"]), mistake_text(details))
             broken.add(str(details["loc"][0]))
     rest = {key: value for key, value in values.items() if key not in broken}
     return section.model_validate(rest, by_alias=True, by_name=False), frozenset(broken)
 
 
-def _without_nulls(value: Any) -> Any:
+def without_nulls(value: Any) -> Any:
     if isinstance(value, dict):
-        return {key: _without_nulls(item) for key, item in value.items() if item is not None}
-    return [_without_nulls(item) for item in value] if isinstance(value, list) else value
+        return {key: without_nulls(item) for key, item in value.items() if item is not None}
+    return [without_nulls(item) for item in value] if isinstance(value, list) else value
 
 
-def _text(details: ErrorDetails) -> str:
+def mistake_text(details: ErrorDetails) -> str:
     """A mistake pydantic found, in words of ours. No text shows a value that could be a secret."""
     context = details.get("ctx", {})
     match details["type"]:

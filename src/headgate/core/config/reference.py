@@ -35,7 +35,8 @@ INTRODUCTION = """\
 
 headgate runs without a configuration. A file changes what it says and leaves the rest at the defaults
 below; its form is that of a `mediamtx.yml` (release 1.12.3), and such a file can be used as it is.
-`headgate check FILE` tells every mistake at once, with file, line and key.
+`headgate check FILE` tells every mistake at once, with file, line and key. It can be changed while the
+server runs: [Changing the configuration](reconfiguration.md).
 
 ## Where it comes from
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -19,6 +20,7 @@ class Section(BaseModel):
         return self.model_dump(mode="json", by_alias=True)
 
     @classmethod
+    @functools.cache
     def names(cls) -> dict[str, str]:
         """From key to attribute, in order."""
         return {field.alias or name: name for name, field in cls.model_fields.items()}

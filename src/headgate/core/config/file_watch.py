@@ -1,0 +1,51 @@
+"""Tells when a file has changed and come to rest."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+__all__ = ["watch_file"]
+
+POLL_INTERVAL = 0.5
+"""Seconds. Asking beats being told: it works on every file system, and for a file that is put in another's
+place, as editors and Kubernetes do.
+"""
+REST = 1.0
+"""Seconds without a change before a file is read: somebody may still be writing it."""
+
+Signature = tuple[int, int, int] | None
+
+
+async def watch_file(
+    file: Path,
+    on_change: Callable[[], Awaitable[object]],
+    *,
+    interval: float = POLL_INTERVAL,
+    rest: float = REST,
+) -> None:
+    """Runs until it is cancelled. A file that went away is one that changed."""
+    loop = asyncio.get_running_loop()
+    known = await asyncio.to_thread(_signature, file)
+    while True:
+        await asyncio.sleep(interval)
+        seen = await asyncio.to_thread(_signature, file)
+        if seen == known:
+            continue
+        since = loop.time()
+        while loop.time() - since < rest:
+            await asyncio.sleep(min(interval, rest))
+            latest = await asyncio.to_thread(_signature, file)
+            if latest != seen:
+                seen, since = latest, loop.time()
+        known = seen
+        await on_change()
+
+
+def _signature(file: Path) -> Signature:
+    try:
+        status = file.stat()
+    except OSError:
+        return None
+    return status.st_mtime_ns, status.st_size, status.st_ino

@@ -1,0 +1,58 @@
+from __future__ import annotations
+
+import asyncio
+import itertools
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+
+from headgate.core.config.file_watch import watch_file
+
+PATIENCE = 10.0
+
+
+def content(file: Path) -> str | None:
+    return file.read_text() if file.exists() else None
+
+
+@asynccontextmanager
+async def watched(file: Path) -> AsyncIterator[asyncio.Queue[str | None]]:
+    """What the file said each time."""
+    told: asyncio.Queue[str | None] = asyncio.Queue()
+
+    async def tell() -> None:
+        await told.put(await asyncio.to_thread(content, file))
+
+    async with asyncio.timeout(PATIENCE), asyncio.TaskGroup() as tasks:
+        task = tasks.create_task(watch_file(file, tell, interval=0.01, rest=0.05))
+        await asyncio.sleep(0)
+        yield told
+        task.cancel()
+
+
+def write(file: Path, text: str, *, at: int) -> None:
+    """With a time of its own: a file system's clock may be slower than this test."""
+    file.write_text(text)
+    os.utime(file, ns=(at, at))
+
+
+async def test_a_change_is_told_once_it_rests(tmp_path: Path) -> None:
+    file = tmp_path / "f"
+    write(file, "one", at=1)
+    async with watched(file) as told:
+        # When it first looked is its own affair: change the file until it has seen a change.
+        for at in itertools.count(2):
+            write(file, "two", at=at)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(0.2):
+                    assert await told.get() == "two"
+                    break
+        other = tmp_path / "other"
+        write(other, "six", at=1)
+        other.replace(file)  # as editors do
+        assert await told.get() == "six"
+        file.unlink()
+        assert await told.get() is None
+        write(file, "back", at=3)
+        assert await told.get() == "back"
