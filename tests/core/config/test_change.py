@@ -19,7 +19,7 @@ def test_what_differs_by_name_and_never_by_value() -> None:
         global_=GlobalConf(read_timeout=3, auth_http_address="http://u:secret@h"),
         path_defaults=PathConf(max_readers=1),
         paths={"a": PathConf(), "all_others": PathConf()},
-        applications=Applications(access_token="secret"),  # noqa: S106
+        applications=Applications(access_token="secret"),
     )
     change = Change.between(NOW, new)
     assert change.keys == [

@@ -118,7 +118,7 @@ class TestRefused:
             ("~^x", {"source": "rtsp://h/x"}, "sourceOnDemand: must be yes for a source of a regular"),
             ("x", {"recordPath": "./x"}, "recordPath: must contain %path"),
             ("x", {"recordSegmentDuration": "2d"}, "recordSegmentDuration: must be at most 1d"),
-            ("x", {"srtReadPassphrase": "long enough"}, "srtReadPassphrase: is set, but access control"),
+            ("x", {"srtReadPassphrase": "long enough"}, "srtReadPassphrase: is set, but SRT"),
             ("x", {"runOnReady": "sh"}, "runOnReady: cannot be set through the API"),
             ("x", {"source": "rpiCamera", "rpiCameraSecondary": True}, "no path has the primary stream"),
         ],

@@ -120,23 +120,24 @@ async def test_hooks_on_the_way_out_belong_to_the_configuration_they_began_with(
         async with Client.connect(server) as publisher:
             assert (await publisher.publish()).status == 200
             await notes.of("ready")
-            server.configuration = configuration(paths={"cam": {}})
+            await server.store.delete_path("cam")
         await notes.of("notReady")
 
 
 async def test_init_follows_the_configuration_and_leaves_alone_what_did_not_change(notes: Notes) -> None:
-    def init(**commands: str) -> dict[str, dict[str, object]]:
-        return {name: {"run_on_init": notes.command(text, lasts=True)} for name, text in commands.items()}
+    def lasting(text: str) -> str:
+        return notes.command(text, lasts=True)
 
-    async with Server(configuration(paths=init(a="a1", b="b1"))) as server:
+    paths: dict[str, dict[str, object]] = {name: {"run_on_init": lasting(f"{name}1")} for name in "ab"}
+    async with Server(configuration(paths=paths, hooks_from_api=True)) as server:
         await notes.of("a1")
         await notes.of("b1")
-        server.configuration = configuration(paths=init(a="a1", c="c1"))
-        server.hooks.apply()
+        await server.store.delete_path("b")
+        await server.store.add_path("c", {"runOnInit": lasting("c1")})
         await notes.of("c1")
         await until(lambda: server.runner.running == 2)
-        server.configuration = configuration(paths=init(a="a2"))
-        server.hooks.apply()
+        await server.store.delete_path("c")
+        await server.store.patch_path("a", {"runOnInit": lasting("a2")})
         await notes.of("a2")
         await until(lambda: server.runner.running == 1)
     assert sorted(note["hook"] for note in notes.all()) == ["a1", "a2", "b1", "c1"]

@@ -258,15 +258,12 @@ async def test_access_that_is_taken_away_ends_the_session(open_server: Open) -> 
             await read(reader, basic("bob"))
             await server.leases.recheck()
             assert len(server.registry.sessions()) == 2, "nothing has changed"
-            settings = server.configuration.global_.model_copy(
-                update={"auth_internal_users": server.configuration.global_.auth_internal_users[1:]}
-            )
-            server.configuration = dataclasses.replace(server.configuration, global_=settings)
-            await server.leases.recheck()
-            assert [one.user for one in server.registry.sessions()] == ["eve"]
+            users = server.configuration.global_.document()["authInternalUsers"]
+            await server.store.patch_global({"authInternalUsers": users[1:]})
             await reader.ended()
             closed = await happened(server, SessionClosed)
             assert [one.reason for one in closed] == [CloseReason.REVOKED]
+            assert [one.user for one in server.registry.sessions()] == ["eve"]
 
 
 async def test_twenty_readers_wait_for_a_slow_backend_together(open_server: Open) -> None:

@@ -13,7 +13,6 @@ from headgate.core.config.secrets import REDACTED
 __all__ = ["has_redacted", "keep"]
 
 
-
 def has_redacted(value: Any) -> bool:
     if isinstance(value, dict):
         return any(has_redacted(item) for item in value.values())

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-__all__ = ["REDACTED", "redacted", "redacted_query", "redacted_url", "restored"]
+__all__ = ["REDACTED", "redacted", "redacted_query", "redacted_url"]
 
 REDACTED = "<redacted>"
 """Stands where a secret is. Written back, it means: as it was."""
@@ -15,8 +15,6 @@ SECRET_KEYS = frozenset(
     {"pass", "password", "srtReadPassphrase", "srtPublishPassphrase", "accessToken", "secret"}
 )
 """Keys whose whole value is a secret, wherever they stand."""
-NAMES = ("user", "url", "username", "name")
-"""Keys by which the members of a list are told apart."""
 SECRET_FIELD = re.compile(
     r"(?P<name>(?:^|(?<=[?&;]))(?:jwt|token|access_?token|pass|password|passphrase|pwd|secret|sig|signature"
     r"|key|api_?key|auth)=)[^&;#]*",
@@ -52,38 +50,3 @@ def redacted(document: Any, *, key: str = "") -> Any:
         if "://" in document:
             return redacted_url(document)
     return document
-
-
-def restored(document: Any, current: Any, *, key: str = "") -> Any:
-    """A document that may have been read from us, with what was redacted put back from the current one.
-
-    Raises ValueError, naming the key, where a placeholder stands for nothing.
-    """
-    if isinstance(document, Mapping):
-        known = current if isinstance(current, Mapping) else {}
-        return {name: restored(value, known.get(name), key=name) for name, value in document.items()}
-    if isinstance(document, list | tuple):
-        known_items = current if isinstance(current, list | tuple) else []
-        return [
-            restored(item, _same(item, known_items, position=position), key=key)
-            for position, item in enumerate(document)
-        ]
-    if isinstance(document, str) and REDACTED in document:
-        if not isinstance(current, str) or redacted(current, key=key) != document:
-            raise ValueError(f"{key or 'value'}: {REDACTED} stands for a secret that is not there")
-        return current
-    return document
-
-
-def _same(item: Any, among: list[Any] | tuple[Any, ...], *, position: int) -> Any:
-    """The member of a list that another version of it is about: of the same name, best at the same place."""
-    here = among[position] if position < len(among) else None
-    if not isinstance(item, Mapping):
-        return here
-    names = [redacted(item.get(name)) for name in NAMES]
-    alike = [
-        known
-        for known in among
-        if isinstance(known, Mapping) and [redacted(known.get(name)) for name in NAMES] == names
-    ]
-    return here if any(known is here for known in alike) else next(iter(alike), None)
