@@ -22,6 +22,9 @@ use crate::unit::{self, Kind, Unit};
 const ANSWER_LIMIT: usize = 1024 * 1024;
 /// How long a connection that is being closed may take to take what is queued for it.
 const GOODBYE: Duration = Duration::from_secs(1);
+/// How long a client that has asked may wait for its answer without being taken for silent: a source is
+/// fetched, or a publisher started, because of it. Whoever answers has its own limit, well below.
+const ANSWER_PATIENCE: Duration = Duration::from_secs(120);
 /// Bytes read from one connection before others have their turn.
 const READ_SHARE: usize = 256 * 1024;
 
@@ -100,6 +103,8 @@ pub struct Connection {
     state: State,
     /// Since when the socket has taken nothing.
     blocked: Option<Instant>,
+    /// Since when the client waits for an answer.
+    asked: Option<Instant>,
     opened: Instant,
 }
 
@@ -161,6 +166,7 @@ impl Connection {
             out: Outgoing::default(),
             state: State::Open,
             blocked: None,
+            asked: None,
             opened: now,
         })
     }
@@ -191,6 +197,7 @@ impl Connection {
             out: Outgoing::default(),
             state: State::Open,
             blocked: None,
+            asked: None,
             opened: now,
         }
     }
@@ -300,7 +307,7 @@ impl Connection {
         if self.state != State::Open {
             return;
         }
-        let Self { splitter, publisher, reader, counters, unanswered, .. } = self;
+        let Self { splitter, publisher, reader, counters, unanswered, asked, .. } = self;
         let Reading { messages, units, .. } = read;
         let (mut whole, mut more) = (false, true);
         let result = splitter.feed_while(bytes, &mut |item| {
@@ -308,6 +315,9 @@ impl Connection {
             match item {
                 Item::Message(message) => {
                     messages.push(message.to_vec());
+                    if !message.starts_with(b"RTSP/") {
+                        asked.get_or_insert(now); // a request, which will be answered
+                    }
                     more = !unanswered.push();
                 }
                 Item::Interleaved { channel, packet } => {
@@ -342,7 +352,15 @@ impl Connection {
     // Writing
 
     /// Queue an answer from Python.
-    pub fn answer(&mut self, bytes: Vec<u8>, now: Instant) -> Result<(), CloseReason> {
+    pub fn answer(&mut self, bytes: Vec<u8>, table: &Table, now: Instant) -> Result<(), CloseReason> {
+        if self.asked.take().is_some() {
+            // It was our silence, not the client's.
+            table.heard(&self.counters, now);
+        }
+        self.queue(bytes, now)
+    }
+
+    fn queue(&mut self, bytes: Vec<u8>, now: Instant) -> Result<(), CloseReason> {
         if bytes.is_empty() || self.closing().is_some() {
             return Ok(());
         }
@@ -425,7 +443,7 @@ impl Connection {
                 publisher.flow.counters.bytes_sent.add(report.len());
             }
         }
-        if frames.is_empty() { Ok(()) } else { self.answer(frames, now) }
+        if frames.is_empty() { Ok(()) } else { self.queue(frames, now) }
     }
 
     // Ending
@@ -501,7 +519,8 @@ impl Connection {
         if self.connecting.is_some() {
             return (now - self.opened >= self.admission.0.read_timeout).then_some(CloseReason::Connect);
         }
-        let exempt = self.reader.is_some() || !self.datagram_flows.is_empty();
+        let waits = self.asked.is_some_and(|since| now - since < ANSWER_PATIENCE);
+        let exempt = waits || self.reader.is_some() || !self.datagram_flows.is_empty();
         let silence = Duration::from_millis(table.idle_ms(&self.counters, now));
         let handshake = self.tls.as_ref().is_some_and(|tls| tls.is_handshaking());
         let timeout = self.admission.0.read_timeout;

@@ -214,6 +214,9 @@ fn silence_is_closed_after_the_read_timeout_but_a_reader_may_be_silent() {
     let (mut dripping, drip) = bench.connect();
     let started = Instant::now();
     dripping.write_all(b"OPTIONS * RTSP/1.0\r\nX: ").expect("connected");
+    let (mut answering, answer) = bench.connect();
+    answering.write_all(b"RTSP/1.0 200 OK\r\nCSeq: 1\r\n\r\n").expect("connected");
+    assert_eq!(bench.closed(answer).0, CloseReason::ReadTimeout, "nobody owes an answer to an answer");
     assert_eq!(bench.closed(silent).0, CloseReason::ReadTimeout);
     assert_eq!(bench.closed(drip).0, CloseReason::ReadTimeout, "a head that never ends is silence");
     assert!(started.elapsed() >= timeout);
@@ -221,6 +224,20 @@ fn silence_is_closed_after_the_read_timeout_but_a_reader_may_be_silent() {
     assert!(
         !bench.seen.iter().any(|event| matches!(event, Event::Closed { handle, .. } if *handle == reading))
     );
+}
+
+#[test]
+fn who_waits_for_an_answer_is_not_silent() {
+    let timeout = Duration::from_millis(300);
+    let mut bench = Bench::with(timeout, PATIENCE);
+    let (mut asking, asked) = bench.connect();
+    asking.write_all(b"DESCRIBE a RTSP/1.0\r\nCSeq: 1\r\n\r\n").expect("connected");
+    bench.counted(asked, |counters| counters.idle_s >= 3.0 * timeout.as_secs_f64());
+    bench.engine.send(asked, b"answer".to_vec());
+    let answered = Instant::now();
+    asking.read_exact(&mut [0; 6]).expect("still connected");
+    assert_eq!(bench.closed(asked).0, CloseReason::ReadTimeout, "now it is the client's turn");
+    assert!(answered.elapsed() >= timeout);
 }
 
 #[test]

@@ -134,7 +134,7 @@ impl Worker {
 
     fn answer(&mut self, handle: Handle, bytes: Vec<u8>, now: Instant) {
         if let Some(Place::Connection(i)) = self.places.get(&handle)
-            && let Err(reason) = self.connections[*i].answer(bytes, now)
+            && let Err(reason) = self.connections[*i].answer(bytes, &self.shared.table, now)
         {
             self.doomed.push((*i, reason));
         }
