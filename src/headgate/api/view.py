@@ -11,6 +11,7 @@ from uuid import UUID
 from fastapi import Depends
 from starlette.requests import Request
 
+from headgate.api.path_documents import PathDocuments
 from headgate.core.auth import Access
 from headgate.core.config import Configuration, ConfigurationStore
 from headgate.core.events import Bus
@@ -112,6 +113,7 @@ class View:
     """Where it is changed."""
     started: datetime
     version: str
+    path_documents: PathDocuments = field(default_factory=PathDocuments)
 
 
 async def _viewed(request: Request) -> View:
