@@ -63,6 +63,16 @@ class Access:
         await self._outbound.close()
 
     @property
+    def settings(self) -> GlobalConf:
+        """Those in force now."""
+        return self._settings()
+
+    @property
+    def rules(self) -> object:
+        """The same object as long as whatever decides has not changed: what was granted before may not hold."""
+        return self._method
+
+    @property
     def throttled(self) -> int:
         """Attempts that were refused unseen, after too many failures."""
         return self._throttle.refused
