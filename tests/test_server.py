@@ -142,21 +142,25 @@ async def test_draining_lets_nobody_in_and_those_who_are_here_go_on() -> None:
 
 
 async def test_no_change_of_the_configuration_lets_somebody_in_while_it_drains() -> None:
-    async with Server(configuration(drain_timeout=30.0)) as server:
-        async with Client.connect(server) as publisher, asyncio.TaskGroup() as tasks:
-            assert (await publisher.publish()).status == 200
-            rtsp = server.registry.service("RTSP").listeners[0].endpoint
-            draining = tasks.create_task(server.drain())
-            async with asyncio.timeout(10):
-                await until_refused(rtsp)
-            await server.store.patch_global({"readTimeout": "7s"})
-            assert server.registry.service("RTSP").listeners[0].endpoint == rtsp
+    async with (
+        Server(configuration(drain_timeout=30.0)) as server,
+        Client.connect(server) as publisher,
+        asyncio.TaskGroup() as tasks,
+    ):
+        assert (await publisher.publish()).status == 200
+        rtsp = server.registry.service("RTSP").listeners[0].endpoint
+        draining = tasks.create_task(server.drain())
+        async with asyncio.timeout(10):
             await until_refused(rtsp)
-            (session,) = server.registry.sessions()
-            assert [len(table) for table in server.rtsp.connections.values()] == [1]
-            server.registry.close(session, CloseReason.KICKED)
-            async with asyncio.timeout(10):
-                await draining
+        await server.store.patch_global({"readTimeout": "7s"})
+        assert server.registry.service("RTSP").listeners[0].endpoint == rtsp
+        async with asyncio.timeout(10):
+            await until_refused(rtsp)
+        (session,) = server.registry.sessions()
+        assert [len(table) for table in server.rtsp.connections.values()] == [1]
+        server.registry.close(session, CloseReason.KICKED)
+        async with asyncio.timeout(10):
+            await draining
 
 
 async def test_draining_ends_when_its_time_is_over() -> None:

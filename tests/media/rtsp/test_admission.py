@@ -20,6 +20,7 @@ from headgate.media.rtsp import admission, nonce
 from headgate.media.rtsp.message import Response
 from headgate.server import Server
 from tests.core.auth.servers import Backend, serve
+from tests.core.hooks.notes import until
 from tests.media.conftest import Open
 from tests.media.rtsp.dialogue import SDP
 from tests.media.rtsp.live import Client
@@ -307,9 +308,7 @@ async def test_access_that_is_taken_away_while_a_request_waits(open_server: Open
     ):
         setup = "Transport: RTP/AVP/TCP;unicast;interleaved=0-1"
         joining = tasks.create_task(reader.ask("SETUP", "cam/trackID=0", setup, basic("bob")))
-        async with asyncio.timeout(10):
-            while not server.runner.running:
-                await asyncio.sleep(0)
+        await until(lambda: server.runner.running)
         users = server.configuration.global_.document()["authInternalUsers"]
         await server.store.patch_global({"authInternalUsers": users[1:]})
         await publish(publisher)
