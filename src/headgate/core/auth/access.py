@@ -113,6 +113,14 @@ class Access:
             self._throttle.succeeded(ip=request.ip, user=login)
         return grant
 
+    async def judge_again(self, request: Request) -> Grant:
+        """What was granted once. Failures of others from there do not count against it, nor it as a guess.
+
+        Raises Denied.
+        """
+        method = self._method
+        return method.open_to(request) or method.known(request) or await method.check(request)
+
     async def slow_down(self) -> None:
         """Wait, after wrong credentials, unless so many wait that they would fill the listener."""
         if self._slowed >= SLOWED_LIMIT:
