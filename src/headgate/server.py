@@ -53,6 +53,9 @@ PUBLISH = (
     " -c:v libx264 -preset ultrafast -tune zerolatency -pix_fmt yuv420p -g 30 -f rtsp"
 )
 
+AT_START = ("webhooks", "logFormat", "logDestinations", "logFile", "sysLogPrefix")
+"""Keys that are followed by the next server only."""
+
 logger = logging.getLogger(__name__)
 
 
@@ -148,6 +151,7 @@ class Server:
             self._metrics,
             self.rtsp,
             Follower(_set_log_level, lambda change: change.concerns("logLevel")),
+            Follower(_tell_to_start_anew, lambda change: change.concerns(*AT_START)),
             self.paths,
             Follower(lambda change: self.sources.apply(change.new)),
             Follower(lambda _: self.hooks.apply()),
@@ -292,6 +296,11 @@ async def _serve(startup: Startup, *, log: LogWriter) -> None:
 
 def _set_log_level(change: Change) -> None:
     logging.getLogger().setLevel(LEVELS[change.new.global_.log_level])
+
+
+def _tell_to_start_anew(change: Change) -> None:
+    keys = [key for key in AT_START if change.concerns(key)]
+    logger.warning("changed, and followed from the next start on: %s", ", ".join(keys))
 
 
 def _reachable(endpoint: Endpoint) -> Endpoint:
