@@ -69,7 +69,7 @@ class Access:
 
     @property
     def rules(self) -> object:
-        """The same object as long as whatever decides has not changed: what was granted before may not hold."""
+        """The same object until something changes that decides; then an older grant may not hold."""
         return self._method
 
     @property
