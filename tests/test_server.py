@@ -10,14 +10,16 @@ import httpx
 import pytest
 
 from headgate.core.errors import ListenError
-from headgate.core.events import ConnectionClosed, ConnectionOpened
+from headgate.core.events import ConnectionClosed, ConnectionOpened, PathReady
 from headgate.core.service import Endpoint, Protocol
 from headgate.core.session import CloseReason, SessionState
 from headgate.server import Server
+from tests.core.hooks.notes import until
 from tests.core.webhooks.receiver import Receiver
 from tests.media.conftest import configuration
 from tests.media.rtsp.dialogue import SDP
 from tests.media.rtsp.live import Client, rtp
+from tests.media.rtsp.test_server import happened
 
 LOCAL = "127.0.0.1:0"
 
@@ -141,6 +143,28 @@ async def test_draining_lets_nobody_in_and_those_who_are_here_go_on() -> None:
         assert server.registry.sessions() == []
 
 
+async def test_no_change_of_the_configuration_lets_somebody_in_while_it_drains() -> None:
+    async with (
+        Server(configuration(drain_timeout=30.0)) as server,
+        Client.connect(server) as publisher,
+        asyncio.TaskGroup() as tasks,
+    ):
+        assert (await publisher.publish()).status == 200
+        rtsp = server.registry.service("RTSP").listeners[0].endpoint
+        draining = tasks.create_task(server.drain())
+        async with asyncio.timeout(10):
+            await until_refused(rtsp)
+        await server.store.patch_global({"readTimeout": "7s"})
+        assert server.registry.service("RTSP").listeners[0].endpoint == rtsp
+        async with asyncio.timeout(10):
+            await until_refused(rtsp)
+        (session,) = server.registry.sessions()
+        assert [len(table) for table in server.rtsp.connections.values()] == [1]
+        server.registry.close(session, CloseReason.KICKED)
+        async with asyncio.timeout(10):
+            await draining
+
+
 async def test_draining_ends_when_its_time_is_over() -> None:
     async with Server(configuration(drain_timeout=0.05)) as server, Client.connect(server) as publisher:
         assert (await publisher.publish()).status == 200
@@ -148,6 +172,39 @@ async def test_draining_ends_when_its_time_is_over() -> None:
             await server.drain()
         (session,) = server.registry.sessions()
     assert session.close_reason is CloseReason.SHUTDOWN
+
+
+async def test_a_source_that_is_fetched_is_not_waited_for() -> None:
+    async with Server(configuration()) as origin, Client.connect(origin) as publisher:
+        assert (await publisher.publish()).status == 200
+        port = origin.registry.service("RTSP").listeners[0].endpoint.port
+        paths: dict[str, dict[str, object]] = {
+            "cam": {"source": f"rtsp://127.0.0.1:{port}/cam", "rtsp_transport": "tcp"}
+        }
+        async with Server(configuration(drain_timeout=3600.0, paths=paths)) as server:
+            await happened(server, PathReady)
+            async with asyncio.timeout(10):
+                await server.drain()
+            assert len(server.registry.sessions()) == 1
+
+
+async def test_a_source_that_comes_while_it_drains_is_refused_and_no_bug(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async with Server(configuration()) as origin:
+        port = origin.registry.service("RTSP").listeners[0].endpoint.port
+        paths: dict[str, dict[str, object]] = {"cam": {"source": f"rtsp://127.0.0.1:{port}/cam"}}
+        async with Server(configuration(paths=paths)) as server:
+            server.registry.drain()
+            await happened(origin, ConnectionClosed)
+            await until(lambda: "the server is stopping" in caplog.text)
+    assert [one.message for one in caplog.records if one.exc_info] == []
+
+
+async def test_a_signal_to_read_again_may_come_late() -> None:
+    async with Server(configuration()) as server:
+        pass
+    server.reload()
 
 
 async def test_nobody_is_waited_for_by_default() -> None:

@@ -34,6 +34,7 @@ from headgate.core.log import LEVELS, LogWriter
 from headgate.core.loop_watch import LoopWatch
 from headgate.core.registry import Registry
 from headgate.core.service import Endpoint
+from headgate.core.session import Session
 from headgate.core.webhooks.webhooks import Webhooks
 from headgate.engine import EngineLoop
 from headgate.media.path import Paths
@@ -52,6 +53,9 @@ PUBLISH = (
     "ffmpeg -re -f lavfi -i testsrc2=size=1280x720:rate=30"
     " -c:v libx264 -preset ultrafast -tune zerolatency -pix_fmt yuv420p -g 30 -f rtsp"
 )
+
+AT_START = ("webhooks", "logFormat", "logDestinations", "logFile", "sysLogPrefix")
+"""Keys that are followed by the next server only."""
 
 logger = logging.getLogger(__name__)
 
@@ -148,8 +152,10 @@ class Server:
             self._metrics,
             self.rtsp,
             Follower(_set_log_level, lambda change: change.concerns("logLevel")),
+            Follower(_tell_to_start_anew, lambda change: change.concerns(*AT_START)),
             self.paths,
             Follower(lambda change: self.sources.apply(change.new)),
+            Follower(lambda _: self.on_demand.apply()),
             Follower(lambda _: self.hooks.apply()),
             Follower(self._recheck, lambda change: any(key.startswith("auth") for key in change.global_keys)),
         ):
@@ -206,6 +212,7 @@ class Server:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._tasks = None  # nothing is read or judged again
         await self.store.close()
         # Sessions first, while those who watch over SSE can still be told.
         self.registry.drain()
@@ -233,14 +240,18 @@ class Server:
         self.registry.drain()
         self.rtsp.close_listeners()
         timeout = self.configuration.own.drain_timeout
-        sessions = len(self.registry.sessions())
+        sessions = len(self._clients())
         if not timeout or not sessions:
             return
         logger.info("stopping: %d sessions may go on for %g s", sessions, timeout)
         with self.bus.subscribe() as closed, contextlib.suppress(TimeoutError):
             async with asyncio.timeout(timeout):
-                while self.registry.sessions():
+                while self._clients():
                     await closed.batch()
+
+    def _clients(self) -> list[Session]:
+        """Who is let in. A source that we fetch has no lease, and would never leave by itself."""
+        return [session for session in self.registry.sessions() if session.lease is not None]
 
     def greeting(self) -> Iterator[str]:
         """What to tell whoever started it: what listens where, and what to do with it."""
@@ -292,6 +303,11 @@ async def _serve(startup: Startup, *, log: LogWriter) -> None:
 
 def _set_log_level(change: Change) -> None:
     logging.getLogger().setLevel(LEVELS[change.new.global_.log_level])
+
+
+def _tell_to_start_anew(change: Change) -> None:
+    keys = [key for key in AT_START if change.concerns(key)]
+    logger.warning("changed, and followed from the next start on: %s", ", ".join(keys))
 
 
 def _reachable(endpoint: Endpoint) -> Endpoint:

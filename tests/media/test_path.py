@@ -9,6 +9,7 @@ from itertools import count
 
 import pytest
 
+from headgate.core.config.change import Change
 from headgate.core.errors import NotFound, Refused
 from headgate.core.events import Bus, PathNotReady, PathReady
 from headgate.core.registry import Registry
@@ -175,6 +176,24 @@ async def test_a_publisher_that_does_not_come_back(engine: Engine) -> None:
         await reader.ended.wait()
     assert path.publication is None
     assert house.paths.get("cam") is None
+
+
+@pytest.mark.parametrize("present", [True, False])
+@pytest.mark.parametrize("after", [{}, {"cam": {"source": "rtsp://h/x"}}])
+async def test_nobody_is_waited_for_on_a_path_that_is_fed_otherwise_or_gone(
+    engine: Engine, after: dict[str, dict[str, object]], *, present: bool
+) -> None:
+    before = {"cam": {"publisher_grace_period": 60}}
+    house = House(engine, before)
+    publisher, path = house.publish()
+    reader = house.read()
+    if not present:
+        house.registry.close(publisher, CloseReason.PEER)
+    house.paths.follow(Change.between(configuration(paths=before), configuration(paths=after)))
+    assert reader.close_reason is CloseReason.RECONFIGURED
+    assert path.publication is None
+    assert [one.name for one in house.paths] == list(after)
+    assert house.told() == ["path.ready", "path.notReady"]
 
 
 def test_where_readers_are_sent(engine: Engine) -> None:

@@ -20,6 +20,7 @@ PULL = {"source": "rtsp://h/x"}
         (PULL, {**PULL, "rtsp_transport": "tcp"}, True),
         (PULL, {**PULL, "source_on_demand": True}, True),
         (PULL, {**PULL, "max_readers": 1}, False),
+        (PULL, {**PULL, "source_on_demand_close_after": 1, "source_on_demand_start_timeout": 1}, False),
         ({**PULL, "name": "~^a"}, {**PULL, "name": "~^b"}, False),
         ({"source": "rtsp://h/$G1", "name": "~^a"}, {"source": "rtsp://h/$G1", "name": "~^b"}, True),
     ],

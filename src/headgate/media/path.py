@@ -279,6 +279,8 @@ class Paths:
         else:
             for session in [*path.readers, *([path.source] if path.source else [])]:
                 self._registry.close(session, CloseReason.RECONFIGURED)
+            # Also what `publisherGracePeriod` would keep: who comes back is not who it waits for.
+            self._give_up(path)
             if match is not None:
                 path.conf_name, path.conf = match.conf_name, match.conf
         gone = match is None or not _is_plain(match.conf_name)

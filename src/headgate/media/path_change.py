@@ -6,10 +6,12 @@ from headgate.core.config.path_conf import PUBLISHER, PathConf
 
 __all__ = ["concerns_media"]
 
+LOOKED_AT_LATER = {"source_on_demand_start_timeout", "source_on_demand_close_after", "source_redirect"}
 PULL_FIELDS = tuple(
     field
     for field in PathConf.model_fields
-    if field.startswith(("source_", "rtsp_", "rpi_camera_")) or field == "use_absolute_timestamp"
+    if (field.startswith(("source_", "rtsp_", "rpi_camera_")) or field == "use_absolute_timestamp")
+    and field not in LOOKED_AT_LATER
 )
 """What a source that is pulled was opened with."""
 

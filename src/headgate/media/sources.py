@@ -16,6 +16,7 @@ from headgate.core.errors import NotFound, Refused
 from headgate.core.session import CloseReason
 from headgate.media.backoff import Backoff
 from headgate.media.path import Path, Paths
+from headgate.media.path_change import concerns_media
 from headgate.media.source import MakePuller, Source, SourceState
 
 __all__ = ["Sources"]
@@ -70,7 +71,7 @@ class Sources:
         self._configuration = configuration
         for source in list(self._sources.values()):
             conf = self._wanted(source.name)
-            if conf is None or _relevant(conf) != _relevant(source.conf):
+            if conf is None or concerns_media(source.conf, conf):
                 source.stop(CloseReason.RECONFIGURED)
             else:
                 source.conf = conf
@@ -135,19 +136,6 @@ class Sources:
         except NotFound:
             return None
         return conf if self._is_pull(conf) else None
-
-
-def _relevant(conf: PathConf) -> tuple[object, ...]:
-    """What a source must be fetched anew for."""
-    return (
-        conf.source,
-        conf.source_fingerprint,
-        conf.source_on_demand,
-        conf.rtsp_transport,
-        conf.rtsp_any_port,
-        conf.rtsp_range_type,
-        conf.rtsp_range_start,
-    )
 
 
 def _scheme(source: str) -> str:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from headgate.core.config import Applications, Configuration, GlobalConf, PathConf
+from headgate.core.config import Applications, Configuration, GlobalConf, OwnConf, PathConf
 from headgate.core.config.change import Change
 
 NOW = Configuration.default()
@@ -20,16 +20,19 @@ def test_what_differs_by_name_and_never_by_value() -> None:
         path_defaults=PathConf(max_readers=1),
         paths={"a": PathConf(), "all_others": PathConf()},
         applications=Applications(access_token="secret"),
+        own=OwnConf(drain_timeout=5),
     )
     change = Change.between(NOW, new)
     assert change.keys == [
         "authHTTPAddress",
+        "drainTimeout",
         "readTimeout",
         "pathDefaults.maxReaders",
         "applications.accessToken",
         "paths.a",
     ]
     assert change.concerns("rtspAddress", "readTimeout")
+    assert change.concerns("drainTimeout")
     assert not change.concerns("rtspAddress")
 
 

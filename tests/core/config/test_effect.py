@@ -58,10 +58,6 @@ def test_effective_keys_are_not_remarked(load_text: Load) -> None:
     [
         ("hlsVariant: fmp4", "c.yml:1: hlsVariant: has no effect yet (HLS is not built)"),
         ("hls: yes", "c.yml:1: hls: has no effect yet (HLS is not built)"),
-        (
-            "api: yes\napiAddress: :9997",
-            "c.yml:2: apiAddress: whoever reaches it may end sessions: access control is not built yet",
-        ),
         ("playback: yes", "c.yml:1: playback: has no effect yet (playback of recordings is not built)"),
         (
             "pathDefaults: {runOnRecordSegmentCreate: x}",

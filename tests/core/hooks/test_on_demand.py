@@ -109,6 +109,22 @@ async def test_it_ends_with_its_publisher(notes: Notes) -> None:
         assert server.registry.sessions() == []
 
 
+async def test_who_waits_is_told_when_the_path_is_not_configured_any_more(notes: Notes) -> None:
+    async with (
+        Server(on_demand(notes)) as server,
+        Client.connect(server) as reader,
+        asyncio.TaskGroup() as tasks,
+    ):
+        asking = tasks.create_task(reader.ask("DESCRIBE", "live/cam"))
+        await notes.of("demand")
+        await server.store.patch_global({"readTimeout": "7s"})
+        assert not asking.done(), "that does not concern it"
+        await server.store.delete_path("~^live/(.+)$")
+        async with asyncio.timeout(PATIENCE):
+            assert (await asking).status == 404
+        await until(lambda: server.runner.running == 0)
+
+
 async def test_where_somebody_publishes_already_nothing_is_run(notes: Notes) -> None:
     async with (
         Server(on_demand(notes)) as server,

@@ -20,6 +20,7 @@ from headgate.media.rtsp import admission, nonce
 from headgate.media.rtsp.message import Response
 from headgate.server import Server
 from tests.core.auth.servers import Backend, serve
+from tests.core.hooks.notes import until
 from tests.media.conftest import Open
 from tests.media.rtsp.dialogue import SDP
 from tests.media.rtsp.live import Client
@@ -284,3 +285,32 @@ async def test_twenty_readers_wait_for_a_slow_backend_together(open_server: Open
 async def one_join(server: Server, number: int) -> int:
     async with Client.connect(server) as client:
         return (await client.ask("DESCRIBE", "cam", basic(f"user{number}"))).status
+
+
+async def test_what_is_asked_for_follows_the_configuration(open_server: Open) -> None:
+    async with open_server(auth_internal_users=USERS) as server:
+        for methods in (["digest"], ["basic"]):
+            await server.store.patch_global({"rtspAuthMethods": methods})
+            async with Client.connect(server) as reader:
+                offered = {
+                    one.partition(" ")[0].lower() for one in challenges(await reader.ask("DESCRIBE", "cam"))
+                }
+            assert offered == set(methods)
+
+
+async def test_access_that_is_taken_away_while_a_request_waits(open_server: Open, no_pause: None) -> None:
+    conf = {"run_on_demand": "sleep 600", "run_on_demand_start_timeout": 60}
+    async with (
+        open_server(auth_internal_users=USERS, paths={"cam": conf}) as server,
+        Client.connect(server) as reader,
+        Client.connect(server) as publisher,
+        asyncio.TaskGroup() as tasks,
+    ):
+        setup = "Transport: RTP/AVP/TCP;unicast;interleaved=0-1"
+        joining = tasks.create_task(reader.ask("SETUP", "cam/trackID=0", setup, basic("bob")))
+        await until(lambda: server.runner.running)
+        users = server.configuration.global_.document()["authInternalUsers"]
+        await server.store.patch_global({"authInternalUsers": users[1:]})
+        await publish(publisher)
+        assert (await joining).status == 401
+        assert [one.user for one in server.registry.sessions()] == ["eve"]

@@ -63,6 +63,16 @@ class Access:
         await self._outbound.close()
 
     @property
+    def settings(self) -> GlobalConf:
+        """Those in force now."""
+        return self._settings()
+
+    @property
+    def rules(self) -> object:
+        """The same object until something changes that decides; then an older grant may not hold."""
+        return self._method
+
+    @property
     def throttled(self) -> int:
         """Attempts that were refused unseen, after too many failures."""
         return self._throttle.refused
@@ -102,6 +112,14 @@ class Access:
         if login is not None:
             self._throttle.succeeded(ip=request.ip, user=login)
         return grant
+
+    async def judge_again(self, request: Request) -> Grant:
+        """What was granted once. Failures of others from there do not count against it, nor it as a guess.
+
+        Raises Denied.
+        """
+        method = self._method
+        return method.open_to(request) or method.known(request) or await method.check(request)
 
     async def slow_down(self) -> None:
         """Wait, after wrong credentials, unless so many wait that they would fill the listener."""

@@ -15,8 +15,10 @@ from headgate.core.session import CloseReason, Session
 
 __all__ = ["Lease", "Leases"]
 
-AT_ONCE = 16
-"""Sessions that are looked at again at a time; each may mean a question to another server."""
+AT_ONCE = 4
+"""Sessions that are looked at again at a time; each may mean a question to another server, or one of the
+few hashes that an address may have waiting.
+"""
 LONGEST_TIMER = 86_400.0  # seconds; then it is looked at again, which also forgives a changed clock
 
 
@@ -81,7 +83,7 @@ class Leases:
             if session.lease is not lease or session.close_reason is not None:
                 return
             try:
-                grant = self._access.known(lease.request) or await self._access.check(lease.request)
+                grant = await self._access.judge_again(lease.request)
             except Unavailable:
                 return
             except Denied:

@@ -21,6 +21,7 @@ class Change:
     global_keys: frozenset[str]
     default_keys: frozenset[str]
     application_keys: frozenset[str]
+    own_keys: frozenset[str]
     paths: frozenset[str]
     """Configuration names that came, went or have another configuration now."""
 
@@ -35,21 +36,24 @@ class Change:
             global_keys=_differing(old.global_, new.global_),
             default_keys=_differing(old.path_defaults, new.path_defaults),
             application_keys=_differing(old.applications, new.applications),
+            own_keys=_differing(old.own, new.own),
             paths=frozenset(name for name in paths if old.paths.get(name) != new.paths.get(name)),
         )
 
     def __bool__(self) -> bool:
-        return bool(self.global_keys or self.default_keys or self.application_keys or self.paths)
+        return bool(
+            self.global_keys or self.own_keys or self.default_keys or self.application_keys or self.paths
+        )
 
     def concerns(self, *keys: str) -> bool:
-        """Whether one of these global keys differs."""
-        return not self.global_keys.isdisjoint(keys)
+        """Whether one of these keys of the top level differs."""
+        return not (self.global_keys | self.own_keys).isdisjoint(keys)
 
     @property
     def keys(self) -> list[str]:
         """Everything that differs, by name alone: "readTimeout", "pathDefaults.maxReaders", "paths.cam1"."""
         return [
-            *sorted(self.global_keys),
+            *sorted(self.global_keys | self.own_keys),
             *sorted(f"pathDefaults.{key}" for key in self.default_keys),
             *sorted(f"applications.{key}" for key in self.application_keys),
             *sorted(f"paths.{name}" for name in self.paths),

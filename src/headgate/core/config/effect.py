@@ -7,14 +7,12 @@ A key moves into the tables of effective keys in the change that builds it.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from ipaddress import ip_address
 from typing import NamedTuple
 
 from headgate.core.config.choices import PullTransport, RtspTransport
 from headgate.core.config.configuration import Configuration
 from headgate.core.config.draft import Location
 from headgate.core.config.global_conf import GlobalConf
-from headgate.core.config.networks import ListenAddress
 from headgate.core.config.path_conf import PUBLISHER, REDIRECT, PathConf
 from headgate.core.config.section import Section
 
@@ -100,8 +98,6 @@ FETCHED = ("rtsp://", "rtsps://")
 
 OPEN = "is set, but SRT is not built yet; headgate refuses to let anybody think that it protects"
 CLEAR = "is set, but HTTPS is not built yet; headgate refuses to answer operators in the clear"
-# MediaMTX, which listens everywhere, answers only this machine's clients unless told otherwise.
-EXPOSED = "whoever reaches it may end sessions: access control is not built yet"
 UNSAFE_GLOBAL = {
     "apiEncryption": CLEAR,
     "metricsEncryption": CLEAR,
@@ -161,8 +157,6 @@ def _global_remarks(conf: GlobalConf) -> Iterator[Remark]:
     for key in dict.fromkeys([*asked, *_changed(conf, GlobalConf())]):
         if key not in EFFECTIVE_GLOBAL and key not in UNSAFE_GLOBAL and not key.startswith(off):
             yield Remark((key,), _missing(key))
-    if conf.api and not ip_address(ListenAddress.parse(conf.api_address).host).is_loopback:
-        yield Remark(("apiAddress",), EXPOSED)
     # MediaMTX's default has multicast too: who only leaves it there asks for nothing.
     default = GlobalConf().rtsp_transports
     if RtspTransport.MULTICAST in conf.rtsp_transports and conf.rtsp_transports != default:

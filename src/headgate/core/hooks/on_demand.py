@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from headgate.core.config import Configuration, PathConf
+from headgate.core.config.path_conf import PUBLISHER
 from headgate.core.errors import NotFound
 from headgate.core.events import Bus, PathNotReady, PathReady, Published, SessionChanged, SessionClosed
 from headgate.core.hooks import variables
@@ -84,6 +85,19 @@ class OnDemandHooks:
             values = variables.of_path(name, groups=match.groups, rtsp_port=self._rtsp_port())
             demand = self._start(name, match.conf, values | variables.of_query(query))
         return demand
+
+    def apply(self) -> None:
+        """The configuration is another: what nobody can publish to any more is not waited for."""
+        for demand in list(self._demands.values()):
+            if not demand.ready and not self._wanted(demand.name):
+                self._end(demand)
+
+    def _wanted(self, name: str) -> bool:
+        try:
+            conf = self._configuration().path_for(name).conf
+        except NotFound:
+            return False
+        return bool(conf.run_on_demand) and conf.source == PUBLISHER
 
     def stop(self) -> None:
         """The server stops: end every command, and start no other."""

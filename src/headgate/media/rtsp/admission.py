@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import uuid
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import partial
 from urllib.parse import unquote
 
@@ -20,7 +21,6 @@ from headgate.core.auth.authorization import (
     DigestProof,
     parse,
 )
-from headgate.core.config import GlobalConf
 from headgate.core.config.choices import AuthMethod, RtspAuthMethod
 from headgate.core.errors import CredentialsMissing, Denied, Unavailable
 from headgate.media.rtsp.events import Asker
@@ -31,30 +31,38 @@ from headgate.media.rtsp.wait import Wait
 __all__ = ["Admission"]
 
 
+@dataclass(frozen=True, slots=True)
+class Judged:
+    asker: Asker
+    request: Request
+    grant: Grant
+    rules: object
+    """By which it was granted: `Access.rules` of then."""
+
+
 class Admission:
     """Of one connection. Keeps the last grant, so that a request is judged once."""
 
-    def __init__(
-        self, *, access: Access, settings: GlobalConf, ip: str, protocol: str, connection: uuid.UUID
-    ) -> None:
+    def __init__(self, *, access: Access, ip: str, protocol: str, connection: uuid.UUID) -> None:
         self._access = access
-        self._settings = settings
         self._ip = ip
         self._protocol = protocol
         self._connection = connection
         self._nonce = Nonce()
         self._stale = False
-        self._judged: tuple[Asker, Request, Grant] | None = None
+        self._judged: Judged | None = None
 
     def admit(self, asker: Asker, action: Action, *, path: str, query: str) -> Wait | None:
         """None: it may. Otherwise nobody knows yet: wait, and ask again with the same `asker`.
 
         Raises CredentialsMissing, which `challenges` go with, or Denied.
         """
-        if self._judged is not None and self._judged[0] is asker:
+        before = self._judged if self._judged is not None and self._judged.asker is asker else None
+        if before is not None and before.rules is self._access.rules:
             return None
         try:
-            request = self._request(asker, action, path=path, query=query)
+            # The rules may have changed while the request waited; a Digest counts once all the same.
+            request = before.request if before else self._request(asker, action, path=path, query=query)
             grant = self._access.known(request)
         except (CredentialsMissing, Unavailable):  # nothing was guessed, so nobody is slowed
             raise
@@ -62,7 +70,7 @@ class Admission:
             return Wait(until=partial(_pause, denied), timeout=PATIENCE)
         if grant is None:
             return Wait(until=partial(self._check, asker, request), timeout=PATIENCE + FAILURE_PAUSE)
-        self._judged = asker, request, grant
+        self._judged = Judged(asker, request, grant, self._access.rules)
         return None
 
     @property
@@ -70,23 +78,24 @@ class Admission:
         """What was admitted last. Raises RuntimeError before."""
         if self._judged is None:
             raise RuntimeError("nothing was admitted yet")
-        return self._judged[1:]
+        return self._judged.request, self._judged.grant
 
     def challenges(self) -> Sequence[tuple[str, str]]:
         """Basic last and MD5 behind SHA-256: of several Digest challenges FFmpeg and VLC take the last."""
         headers = []
-        if RtspAuthMethod.DIGEST in self._settings.rtsp_auth_methods:
+        if RtspAuthMethod.DIGEST in self._access.settings.rtsp_auth_methods:
             nonce = self._nonce.current(asyncio.get_running_loop().time())
             stale = ", stale=true" if self._stale else ""
             headers = [
                 f'Digest realm="{REALM}", nonce="{nonce}", algorithm={algorithm}, qop="auth"{stale}'
                 for algorithm in Algorithm
             ]
-        if RtspAuthMethod.BASIC in self._settings.rtsp_auth_methods:
+        if RtspAuthMethod.BASIC in self._access.settings.rtsp_auth_methods:
             headers.append(f'Basic realm="{REALM}"')
         return [("WWW-Authenticate", header) for header in headers]
 
     async def _check(self, asker: Asker, request: Request) -> None:
+        rules = self._access.rules
         try:
             grant = await self._access.check(request)
         except (CredentialsMissing, Unavailable):  # nothing was guessed, so nobody is slowed
@@ -94,7 +103,7 @@ class Admission:
         except Denied as denied:
             await _pause(denied)
         else:
-            self._judged = asker, request, grant
+            self._judged = Judged(asker, request, grant, rules)
 
     def _request(self, asker: Asker, action: Action, *, path: str, query: str) -> Request:
         given = self._given(asker, path=path)
@@ -122,11 +131,11 @@ class Admission:
             case None:
                 raise Denied
             case Basic():
-                asked_for = RtspAuthMethod.BASIC in self._settings.rtsp_auth_methods
+                asked_for = RtspAuthMethod.BASIC in self._access.settings.rtsp_auth_methods
             case Bearer():
-                asked_for = self._settings.auth_method is not AuthMethod.INTERNAL
+                asked_for = self._access.settings.auth_method is not AuthMethod.INTERNAL
             case Digest():
-                asked_for = RtspAuthMethod.DIGEST in self._settings.rtsp_auth_methods
+                asked_for = RtspAuthMethod.DIGEST in self._access.settings.rtsp_auth_methods
                 if asked_for:
                     self._check_digest(given, path=path)
         if not asked_for:

@@ -63,7 +63,6 @@ class RtspConnection:
         self._machine = ServerProtocol(transports=transports, now=self._loop.time())
         self._admission = Admission(
             access=shared.access,
-            settings=shared.settings,
             ip=self.remote.host,
             protocol=service.protocol.value,
             connection=self.uuid,

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 
 from headgate.core.config import GlobalConf, PathConf
 from headgate.core.config.play_range import play_range
-from headgate.core.errors import HeadgateError, NotFound
+from headgate.core.errors import Draining, HeadgateError, NotFound
 from headgate.core.registry import Registry
 from headgate.core.service import Endpoint, Protocol, Service
 from headgate.core.session import CloseReason, SessionId
@@ -217,7 +217,11 @@ class Pull:
                 on_end=self._session_ended,
             )
 
-        self._session = session = self._shared.registry.open(make)
+        try:
+            self._session = session = self._shared.registry.open(make)
+        except Draining as error:
+            self._fail(str(error))
+            return
         session.target = self._name
         logger.info(
             "%s session %d to %s opened: source of path '%s'",

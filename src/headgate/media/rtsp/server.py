@@ -250,8 +250,8 @@ class RtspServer:
         """Open what it needs. Where a listener stays on its port it is exchanged: closed and opened anew,
         which those who connect in that millisecond notice; who is connected already does not.
         """
-        if not change.concerns(*KEYS):
-            return None
+        if not change.concerns(*KEYS) or self._registry.draining:
+            return None  # who stops lets nobody in, however it is configured
         prepared = NewListeners(self, change.new.global_, before=change.old.global_)
         try:
             await prepared.open()
@@ -435,6 +435,10 @@ class NewListeners:
 
     def commit(self) -> None:
         server = self._server
+        if server._registry.draining:  # since it was prepared
+            for opened in self._opened.values():
+                server._close_listener(opened.handle)
+            return
         past = server._in_service()
         udp = (self._udp or past.udp) if self._wanted.udp else None
         server._settings = self._settings
