@@ -153,7 +153,7 @@ class Server:
             self.rtsp,
             Follower(_set_log_level, lambda change: change.concerns("logLevel")),
             Follower(_tell_to_start_anew, lambda change: change.concerns(*AT_START)),
-            self.paths,
+            Follower(self.paths.follow, lambda change: bool(change.paths or change.global_keys)),
             Follower(lambda change: self.sources.apply(change.new)),
             Follower(lambda _: self.on_demand.apply()),
             Follower(lambda _: self.hooks.apply()),

@@ -145,30 +145,11 @@ impl Connection {
         counters: Arc<Counters>,
         now: Instant,
     ) -> Result<Self, rustls::Error> {
-        let _ = socket.set_nodelay(true);
         let tls = match &admission.0.tls {
             Some(config) => Some(Box::new(ServerConnection::new(Arc::clone(config))?.into())),
             None => None,
         };
-        Ok(Self {
-            handle,
-            socket,
-            counters,
-            unanswered: Arc::default(),
-            publisher: None,
-            reader: None,
-            datagram_flows: Vec::new(),
-            splitter: Splitter::new(admission.0.limits),
-            held: None,
-            admission,
-            tls,
-            connecting: None,
-            out: Outgoing::default(),
-            state: State::Open,
-            blocked: None,
-            asked: None,
-            opened: now,
-        })
+        Ok(Self::made(handle, socket, tls, admission, counters, now))
     }
 
     /// One that we make: `socket` is on its way.
@@ -176,6 +157,19 @@ impl Connection {
         handle: Handle,
         socket: TcpStream,
         tls: Option<Box<ClientConnection>>,
+        admission: Admission,
+        counters: Arc<Counters>,
+        now: Instant,
+    ) -> Self {
+        let tls = tls.map(|tls| Box::new((*tls).into()));
+        let connecting = Some(Connecting::Tcp);
+        Self { connecting, ..Self::made(handle, socket, tls, admission, counters, now) }
+    }
+
+    fn made(
+        handle: Handle,
+        socket: TcpStream,
+        tls: Option<Box<rustls::Connection>>,
         admission: Admission,
         counters: Arc<Counters>,
         now: Instant,
@@ -192,8 +186,8 @@ impl Connection {
             splitter: Splitter::new(admission.0.limits),
             held: None,
             admission,
-            tls: tls.map(|tls| Box::new((*tls).into())),
-            connecting: Some(Connecting::Tcp),
+            tls,
+            connecting: None,
             out: Outgoing::default(),
             state: State::Open,
             blocked: None,

@@ -1,12 +1,14 @@
 //! Connections that the engine makes: to itself, to nobody, to the wrong one.
 
+mod bench;
+
 use std::collections::VecDeque;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
-use std::os::fd::BorrowedFd;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
 use aws_lc_rs::digest::{SHA256, digest};
+use bench::PATIENCE;
 use headgate_engine::Handle;
 use headgate_engine::client::{ClientTls, Connect};
 use headgate_engine::codec::Codec;
@@ -14,11 +16,9 @@ use headgate_engine::engine::{Channel, Engine, Listen, Ports, RemotePorts};
 use headgate_engine::event::{CloseReason, Event};
 use headgate_engine::rtsp::Limits;
 use headgate_engine::stream::TrackSpec;
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 
-const PATIENCE: Duration = Duration::from_secs(10);
 const LIMITS: Limits = Limits { head_size: 1024, body_size: 1024 };
 const CHANNEL: Channel = Channel { track: 0, rtp: 0, rtcp: 1 };
 
@@ -32,22 +32,8 @@ impl Bench {
         Self { engine: Engine::start(2, 64).expect("two workers"), seen: VecDeque::new() }
     }
 
-    fn event<T>(&mut self, mut wanted: impl FnMut(&Event) -> Option<T>) -> T {
-        let deadline = Instant::now() + PATIENCE;
-        loop {
-            if let Some(i) = self.seen.iter().position(|event| wanted(event).is_some()) {
-                let event = self.seen.remove(i).expect("just found");
-                return wanted(&event).expect("just matched");
-            }
-            let left = deadline.saturating_duration_since(Instant::now());
-            assert!(!left.is_zero(), "no such event; seen: {:?}", self.seen);
-            // SAFETY: the engine, and its eventfd with it, lives as long as `self`.
-            #[expect(unsafe_code)]
-            let fd = unsafe { BorrowedFd::borrow_raw(self.engine.events().fd()) };
-            let timeout = Timespec::try_from(left).expect("a few seconds");
-            poll(&mut [PollFd::new(&fd, PollFlags::IN)], Some(&timeout)).expect("an eventfd");
-            self.seen.extend(self.engine.drain(16));
-        }
+    fn event<T>(&mut self, wanted: impl FnMut(&Event) -> Option<T>) -> T {
+        bench::event(&self.engine, &mut self.seen, wanted)
     }
 
     fn listen(&self, tls: Option<(Vec<u8>, Vec<u8>)>) -> SocketAddr {

@@ -248,11 +248,6 @@ class Paths:
 
     # A new configuration
 
-    async def prepare(self, change: Change) -> PreparedPaths | None:
-        if change.paths or change.global_keys:
-            return PreparedPaths(self, change)
-        return None
-
     def follow(self, change: Change) -> None:
         """Go over to the new configuration. A path that is not configured any more, or so that its media
         cannot go on, ends with everybody on it; nobody else notices.
@@ -296,17 +291,3 @@ class Paths:
 def _is_plain(conf_name: str) -> bool:
     """Whether a configuration name is one path's, and no expression for many."""
     return not conf_name.startswith("~") and conf_name not in CATCH_ALL
-
-
-@dataclass(frozen=True, slots=True)
-class PreparedPaths:
-    """Paths need nothing opened."""
-
-    paths: Paths
-    change: Change
-
-    def commit(self) -> None:
-        self.paths.follow(self.change)
-
-    async def rollback(self) -> None:
-        pass

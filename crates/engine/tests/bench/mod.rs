@@ -44,23 +44,9 @@ impl Bench {
         Self { engine, listener, port, seen: VecDeque::new() }
     }
 
-    /// The first event `wanted` knows, waiting for it; others are kept.
-    pub fn event<T>(&mut self, mut wanted: impl FnMut(&Event) -> Option<T>) -> T {
-        let deadline = Instant::now() + PATIENCE;
-        loop {
-            if let Some(i) = self.seen.iter().position(|event| wanted(event).is_some()) {
-                let event = self.seen.remove(i).expect("just found");
-                return wanted(&event).expect("just matched");
-            }
-            let left = deadline.saturating_duration_since(Instant::now());
-            assert!(!left.is_zero(), "no such event; seen: {:?}", self.seen);
-            // SAFETY: the engine, and its eventfd with it, lives as long as `self`.
-            #[expect(unsafe_code)]
-            let fd = unsafe { BorrowedFd::borrow_raw(self.engine.events().fd()) };
-            let timeout = Timespec::try_from(left).expect("a few seconds");
-            poll(&mut [PollFd::new(&fd, PollFlags::IN)], Some(&timeout)).expect("an eventfd");
-            self.seen.extend(self.engine.drain(16));
-        }
+    /// See `event`.
+    pub fn event<T>(&mut self, wanted: impl FnMut(&Event) -> Option<T>) -> T {
+        event(&self.engine, &mut self.seen, wanted)
     }
 
     pub fn connect(&mut self) -> (TcpStream, Handle) {
@@ -186,5 +172,28 @@ pub fn next_frame(socket: &mut TcpStream) -> (u8, Vec<u8>) {
         if !(200..=204).contains(&packet[1]) {
             return (head[1], packet);
         }
+    }
+}
+
+/// The first event `wanted` knows, waiting for it; others are kept in `seen`.
+pub fn event<T>(
+    engine: &Engine,
+    seen: &mut VecDeque<Event>,
+    mut wanted: impl FnMut(&Event) -> Option<T>,
+) -> T {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        if let Some(i) = seen.iter().position(|event| wanted(event).is_some()) {
+            let event = seen.remove(i).expect("just found");
+            return wanted(&event).expect("just matched");
+        }
+        let left = deadline.saturating_duration_since(Instant::now());
+        assert!(!left.is_zero(), "no such event; seen: {seen:?}");
+        // SAFETY: the engine is borrowed, and its eventfd lives as long as it does.
+        #[expect(unsafe_code)]
+        let fd = unsafe { BorrowedFd::borrow_raw(engine.events().fd()) };
+        let timeout = Timespec::try_from(left).expect("a few seconds");
+        poll(&mut [PollFd::new(&fd, PollFlags::IN)], Some(&timeout)).expect("an eventfd");
+        seen.extend(engine.drain(16));
     }
 }
