@@ -1,0 +1,117 @@
+//! Peers that send back what they get, at their own address: the far side of a relay.
+
+use std::collections::HashMap;
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, UdpSocket};
+
+use crate::sys::datagram::{self, Inbox, SEGMENTS, send_segmented};
+use crate::sys::poll::Poll;
+use crate::sys::{clock, cpu, socket};
+use crate::turn::parcel;
+use crate::window::{Meter, Window};
+
+/// The peers' address: neither the server's nor the clients'.
+const HOST: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 3);
+/// Each side has the same socket buffers; coturn gives its own 2 MiB.
+pub const BUFFER: i32 = 2 * 1024 * 1024;
+/// The most one segmented send may hold.
+const LONGEST: usize = 65_507;
+
+pub struct Peers {
+    sockets: Vec<UdpSocket>,
+    coalesced: bool,
+}
+
+/// What the peers saw.
+#[derive(Default)]
+pub struct Echoed {
+    /// Parcels that were due inside the window.
+    pub packets: u64,
+    pub cpu: u64,
+}
+
+impl Peers {
+    /// `coalesced`: the sockets take runs of datagrams as the kernel made them.
+    pub fn bind(count: usize, coalesced: bool) -> io::Result<Self> {
+        let mut sockets = Vec::with_capacity(count);
+        for _ in 0..count {
+            let peer = UdpSocket::bind((HOST, 0))?;
+            peer.set_nonblocking(true)?;
+            socket::set_receive_buffer(&peer, BUFFER)?;
+            if coalesced {
+                datagram::coalesce(&peer)?;
+            }
+            sockets.push(peer);
+        }
+        Ok(Self { sockets, coalesced })
+    }
+
+    pub fn addresses(&self) -> io::Result<Vec<SocketAddrV4>> {
+        let v4 = |address| match address {
+            SocketAddr::V4(address) => Ok(address),
+            SocketAddr::V6(_) => Err(io::ErrorKind::AddrNotAvailable.into()),
+        };
+        self.sockets.iter().map(|peer| peer.local_addr().and_then(v4)).collect()
+    }
+
+    /// Echo until the run is over. Runs of equal datagrams of one sender go back in one segmented send.
+    pub fn echo(&self, window: &Window, cpus: &[usize]) -> io::Result<Echoed> {
+        cpu::pin(cpus)?;
+        let mut poll = Poll::new()?;
+        for (index, peer) in self.sockets.iter().enumerate() {
+            poll.watch(peer, index as u64)?;
+        }
+        let mut inbox = Inbox::new(self.coalesced);
+        let (mut echoed, mut meter) = (Echoed::default(), Meter::default());
+        let mut ready = Vec::new();
+        loop {
+            meter.tick(window, clock::now());
+            if window.is_over() {
+                echoed.cpu = meter.used();
+                return Ok(echoed);
+            }
+            ready.clear();
+            ready.extend(poll.wait(20)?);
+            for &token in &ready {
+                let peer = &self.sockets[token as usize];
+                inbox.receive(peer)?;
+                for (payload, _) in inbox.iter() {
+                    echoed.packets += u64::from(parcel::due(payload).is_some_and(|due| window.contains(due)));
+                }
+                for (to, parts) in runs(&inbox) {
+                    send_back(peer, to, &parts)?;
+                }
+            }
+        }
+    }
+}
+
+/// The datagrams of each sender, in order.
+fn runs(inbox: &Inbox) -> HashMap<SocketAddrV4, Vec<&[u8]>> {
+    let mut runs: HashMap<SocketAddrV4, Vec<&[u8]>> = HashMap::new();
+    for (payload, from) in inbox.iter() {
+        runs.entry(from).or_default().push(payload);
+    }
+    runs
+}
+
+fn send_back(peer: &UdpSocket, to: SocketAddrV4, parts: &[&[u8]]) -> io::Result<()> {
+    for run in parts.chunk_by(|one, other| one.len() == other.len()) {
+        let most = (LONGEST / run[0].len().max(1)).clamp(1, SEGMENTS);
+        for part in run.chunks(most) {
+            match send_segmented(peer, part, Some(to)) {
+                // A relay that ended, or a full buffer: lost, and counted where it is missed.
+                Err(error)
+                    if !matches!(
+                        error.kind(),
+                        io::ErrorKind::WouldBlock | io::ErrorKind::ConnectionRefused
+                    ) =>
+                {
+                    return Err(error);
+                }
+                _ => {}
+            }
+        }
+    }
+    Ok(())
+}
