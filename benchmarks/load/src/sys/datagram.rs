@@ -1,8 +1,10 @@
-//! Datagrams many at a time: with their senders in, segmented out, and from any of our addresses. IPv4 only.
+//! Datagrams many at a time: in with sender and time of arrival, out segmented or from any of our addresses. IPv4 only.
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::os::fd::AsRawFd;
+
+use crate::sys::clock;
 
 /// Datagrams, or coalesced runs of them, taken by one `recvmmsg`.
 const BATCH: usize = 32;
@@ -12,12 +14,18 @@ const DATAGRAM: usize = 2048;
 const COALESCED: usize = 65_535;
 /// Segments of one send: what every kernel with `UDP_SEGMENT` takes.
 pub const SEGMENTS: usize = 64;
-/// Room for one control message with at most an `in_pktinfo`, aligned as the kernel wants.
-type Control = [u64; 6];
+/// Room for control messages, aligned as the kernel wants: a timestamp (32 bytes) and a segment size (24), or one
+/// `in_pktinfo`.
+type Control = [u64; 8];
+
+/// Let the kernel note when each datagram arrived, so that whoever reads it later still knows.
+pub fn note_arrivals(socket: &impl AsRawFd) -> io::Result<()> {
+    set_option(socket, libc::SOL_SOCKET, libc::SO_TIMESTAMPNS, 1)
+}
 
 /// Let the kernel hand over runs of equal datagrams as one (UDP generic receive offload).
 pub fn coalesce(socket: &impl AsRawFd) -> io::Result<()> {
-    set_option(socket, libc::UDP_GRO, 1)
+    set_option(socket, libc::SOL_UDP, libc::UDP_GRO, 1)
 }
 
 /// Room for one batch, used again for every socket of a thread.
@@ -26,6 +34,17 @@ pub struct Inbox {
     /// Length of each place in `bytes`.
     room: usize,
     taken: Vec<Taken>,
+    /// The system's clock, which arrivals are noted in, is this far ahead of the monotonic one.
+    ahead: u64,
+}
+
+/// One datagram of a batch.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Datagram<'a> {
+    pub bytes: &'a [u8],
+    pub from: SocketAddrV4,
+    /// Monotonic nanoseconds, where [`note_arrivals`] was asked for.
+    pub arrived: Option<u64>,
 }
 
 #[derive(Clone, Copy)]
@@ -33,20 +52,26 @@ struct Taken {
     length: usize,
     segment: usize,
     from: SocketAddrV4,
+    arrived: Option<u64>,
 }
 
 impl Inbox {
     /// `coalesced`: for sockets that [`coalesce`] was called on.
     pub fn new(coalesced: bool) -> Self {
         let room = if coalesced { COALESCED } else { DATAGRAM };
-        Self { bytes: vec![0; room * BATCH].into_boxed_slice(), room, taken: Vec::with_capacity(BATCH) }
+        Self {
+            bytes: vec![0; room * BATCH].into_boxed_slice(),
+            room,
+            taken: Vec::with_capacity(BATCH),
+            ahead: clock::ahead(),
+        }
     }
 
     /// Take what waits on `socket`, at most one batch; nothing waiting is an empty batch.
     pub fn receive(&mut self, socket: &impl AsRawFd) -> io::Result<()> {
         self.taken.clear();
         let mut names = [no_name(); BATCH];
-        let mut controls: [Control; BATCH] = [[0; 6]; BATCH];
+        let mut controls: [Control; BATCH] = [[0; 8]; BATCH];
         let mut vectors = [libc::iovec { iov_base: std::ptr::null_mut(), iov_len: self.room }; BATCH];
         // SAFETY: all zeroes is a valid msghdr: no name, no control data, no flags.
         let mut headers: [libc::mmsghdr; BATCH] = unsafe { std::mem::zeroed() };
@@ -83,19 +108,25 @@ impl Inbox {
         }
         for (header, name) in headers[..count as usize].iter().zip(&names) {
             let length = header.msg_len as usize;
+            let told = told(&header.msg_hdr);
             self.taken.push(Taken {
                 length,
-                segment: segment_of(&header.msg_hdr).unwrap_or(length).max(1),
+                segment: told.segment.unwrap_or(length).max(1),
                 from: address(name),
+                arrived: told.arrived.map(|system| system.saturating_sub(self.ahead)),
             });
         }
         Ok(())
     }
 
-    /// The datagrams of the last `receive`, each with its sender.
-    pub fn iter(&self) -> impl Iterator<Item = (&[u8], SocketAddrV4)> {
+    /// The datagrams of the last `receive`.
+    pub fn iter(&self) -> impl Iterator<Item = Datagram<'_>> {
         self.bytes.chunks_exact(self.room).zip(&self.taken).flat_map(|(place, taken)| {
-            place[..taken.length].chunks(taken.segment).map(|datagram| (datagram, taken.from))
+            place[..taken.length].chunks(taken.segment).map(|bytes| Datagram {
+                bytes,
+                from: taken.from,
+                arrived: taken.arrived,
+            })
         })
     }
 }
@@ -141,7 +172,7 @@ fn send(
         *vector = libc::iovec { iov_base: part.as_ptr().cast_mut().cast(), iov_len: part.len() };
     }
     let mut name = to.map(name_of);
-    let mut control: Control = [0; 6];
+    let mut control: Control = [0; 8];
     // SAFETY: all zeroes is a valid msghdr.
     let mut header: libc::msghdr = unsafe { std::mem::zeroed() };
     if let Some(name) = &mut name {
@@ -169,7 +200,7 @@ fn put_control<T: Copy>(
     header.msg_control = (&raw mut *control).cast();
     // SAFETY: CMSG_SPACE only computes.
     header.msg_controllen = unsafe { libc::CMSG_SPACE(size_of::<T>() as u32) } as _;
-    // SAFETY: the control buffer is aligned, zeroed and larger than header and value together (48 bytes
+    // SAFETY: the control buffer is aligned, zeroed and larger than header and value together (64 bytes
     // against 16 + 12), so the first header and its data lie inside it.
     unsafe {
         let message = libc::CMSG_FIRSTHDR(&raw const *header);
@@ -180,15 +211,36 @@ fn put_control<T: Copy>(
     }
 }
 
-/// The segment size of a coalesced run; None where the kernel coalesced nothing.
-fn segment_of(header: &libc::msghdr) -> Option<usize> {
-    // SAFETY: the kernel filled the control buffer and its length, and the buffer is still alive.
+/// What the kernel told beside the bytes: nothing that was not asked for, and no segment where nothing was coalesced.
+#[derive(Default)]
+struct Told {
+    segment: Option<usize>,
+    /// Nanoseconds of the system's clock.
+    arrived: Option<u64>,
+}
+
+fn told(header: &libc::msghdr) -> Told {
+    let mut told = Told::default();
+    // SAFETY: the kernel filled the control buffer and its length, and the buffer is still alive; the macros
+    // stay inside it, and each value is read as what its type says it is.
     unsafe {
-        let message = libc::CMSG_FIRSTHDR(&raw const *header);
-        let found = message.as_ref()?;
-        (found.cmsg_level == libc::SOL_UDP && found.cmsg_type == libc::UDP_GRO)
-            .then(|| libc::CMSG_DATA(message).cast::<libc::c_int>().read_unaligned() as usize)
+        let mut next = libc::CMSG_FIRSTHDR(&raw const *header);
+        while let Some(message) = next.as_ref() {
+            let data = libc::CMSG_DATA(next);
+            match (message.cmsg_level, message.cmsg_type) {
+                (libc::SOL_UDP, libc::UDP_GRO) => {
+                    told.segment = Some(data.cast::<libc::c_int>().read_unaligned() as usize);
+                }
+                (libc::SOL_SOCKET, libc::SCM_TIMESTAMPNS) => {
+                    let time = data.cast::<libc::timespec>().read_unaligned();
+                    told.arrived = Some(time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64);
+                }
+                _ => {}
+            }
+            next = libc::CMSG_NXTHDR(&raw const *header, next);
+        }
     }
+    told
 }
 
 fn name_of(address: SocketAddrV4) -> libc::sockaddr_in {
@@ -208,12 +260,17 @@ fn address(name: &libc::sockaddr_in) -> SocketAddrV4 {
     SocketAddrV4::new(Ipv4Addr::from(u32::from_be(name.sin_addr.s_addr)), u16::from_be(name.sin_port))
 }
 
-fn set_option(socket: &impl AsRawFd, name: libc::c_int, value: libc::c_int) -> io::Result<()> {
+fn set_option(
+    socket: &impl AsRawFd,
+    level: libc::c_int,
+    name: libc::c_int,
+    value: libc::c_int,
+) -> io::Result<()> {
     // SAFETY: the value is one int and its size is given.
     let result = unsafe {
         libc::setsockopt(
             socket.as_raw_fd(),
-            libc::SOL_UDP,
+            level,
             name,
             (&raw const value).cast(),
             size_of::<libc::c_int>() as libc::socklen_t,
@@ -230,7 +287,8 @@ mod tests {
     use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, UdpSocket};
     use std::time::Duration;
 
-    use super::{Inbox, coalesce, send_from, send_segmented};
+    use super::{Datagram, Inbox, coalesce, note_arrivals, send_from, send_segmented};
+    use crate::sys::clock;
 
     fn bound(address: Ipv4Addr) -> (UdpSocket, SocketAddrV4) {
         let socket = UdpSocket::bind((address, 0)).unwrap();
@@ -253,7 +311,7 @@ mod tests {
             let mut inbox = Inbox::new(coalesced);
             inbox.receive(&receiver).unwrap();
             let found: Vec<_> = inbox.iter().collect();
-            assert_eq!(found, parts.map(|part| (part, from)));
+            assert_eq!(found, parts.map(|bytes| Datagram { bytes, from, arrived: None }));
             inbox.receive(&receiver).unwrap();
             assert_eq!(inbox.iter().count(), 0);
         }
@@ -268,7 +326,25 @@ mod tests {
             send_from(&sender, b"x", from, to).unwrap();
             inbox.receive(&receiver).unwrap();
             let found: Vec<_> = inbox.iter().collect();
-            assert_eq!(found, [(&b"x"[..], SocketAddrV4::new(from, name.port()))]);
+            let from = SocketAddrV4::new(from, name.port());
+            assert_eq!(found, [Datagram { bytes: b"x", from, arrived: None }]);
         }
+    }
+
+    #[test]
+    fn the_time_of_arrival_is_when_it_came_and_not_when_it_is_read() {
+        let (receiver, to) = bound(Ipv4Addr::LOCALHOST);
+        note_arrivals(&receiver).unwrap();
+        coalesce(&receiver).unwrap();
+        let (sender, _) = bound(Ipv4Addr::LOCALHOST);
+        let mut inbox = Inbox::new(true);
+        let before = clock::now();
+        send_segmented(&sender, &[&[1; 100], &[2; 100]], Some(to)).unwrap();
+        let after = clock::now();
+        inbox.receive(&receiver).unwrap();
+        let found: Vec<_> = inbox.iter().map(|datagram| datagram.arrived.unwrap()).collect();
+        // The two clocks are read one after the other, and the system's may be slewed: a millisecond of doubt.
+        let doubt = 1_000_000;
+        assert!(found.len() == 2 && found.iter().all(|&at| at + doubt >= before && at <= after + doubt));
     }
 }

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, UdpSocket};
 
+use crate::histogram::Histogram;
 use crate::sys::datagram::{self, Inbox, SEGMENTS, send_segmented};
 use crate::sys::poll::Poll;
 use crate::sys::{clock, cpu, socket};
@@ -14,6 +15,11 @@ use crate::window::{Meter, Window};
 const HOST: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 3);
 /// Each side has the same socket buffers; coturn gives its own 2 MiB.
 pub const BUFFER: i32 = 2 * 1024 * 1024;
+/// How often sockets are looked at.
+///
+/// Nobody is woken by a datagram: on one machine the waking would be the *server's* work, an interrupt to another CPU with
+/// each packet it sends, where on a network it sends and is done. Arrivals are noted by the kernel all the same.
+pub const LOOK: u64 = 250_000;
 /// The most one segmented send may hold.
 const LONGEST: usize = 65_507;
 
@@ -23,10 +29,11 @@ pub struct Peers {
 }
 
 /// What the peers saw.
-#[derive(Default)]
 pub struct Echoed {
     /// Parcels that were due inside the window.
     pub packets: u64,
+    /// Microseconds from when a parcel was due until it arrived here, one way.
+    pub latency: Histogram,
     pub cpu: u64,
 }
 
@@ -38,6 +45,7 @@ impl Peers {
             let peer = UdpSocket::bind((HOST, 0))?;
             peer.set_nonblocking(true)?;
             socket::set_receive_buffer(&peer, BUFFER)?;
+            datagram::note_arrivals(&peer)?;
             if coalesced {
                 datagram::coalesce(&peer)?;
             }
@@ -57,26 +65,31 @@ impl Peers {
     /// Echo until the run is over. Runs of equal datagrams of one sender go back in one segmented send.
     pub fn echo(&self, window: &Window, cpus: &[usize]) -> io::Result<Echoed> {
         cpu::pin(cpus)?;
+        clock::sharpen_timers();
         let mut poll = Poll::new()?;
         for (index, peer) in self.sockets.iter().enumerate() {
             poll.watch(peer, index as u64)?;
         }
         let mut inbox = Inbox::new(self.coalesced);
-        let (mut echoed, mut meter) = (Echoed::default(), Meter::default());
+        let mut echoed = Echoed { packets: 0, latency: Histogram::new(), cpu: 0 };
+        let mut meter = Meter::default();
         let mut ready = Vec::new();
         loop {
-            meter.tick(window, clock::now());
+            let now = clock::now();
+            meter.tick(window, now);
             if window.is_over() {
                 echoed.cpu = meter.used();
                 return Ok(echoed);
             }
+            clock::sleep_until(now + LOOK);
             ready.clear();
-            ready.extend(poll.wait(20)?);
+            ready.extend(poll.wait(0)?);
             for &token in &ready {
                 let peer = &self.sockets[token as usize];
                 inbox.receive(peer)?;
-                for (payload, _) in inbox.iter() {
-                    echoed.packets += u64::from(parcel::due(payload).is_some_and(|due| window.contains(due)));
+                for datagram in inbox.iter() {
+                    echoed.packets +=
+                        record(parcel::due(datagram.bytes), datagram.arrived, window, &mut echoed.latency);
                 }
                 for (to, parts) in runs(&inbox) {
                     send_back(peer, to, &parts)?;
@@ -86,11 +99,22 @@ impl Peers {
     }
 }
 
+/// Count a parcel that was due inside the window, and how late it arrived; returns 1 for it, or 0.
+pub fn record(due: Option<u64>, arrived: Option<u64>, window: &Window, latency: &mut Histogram) -> u64 {
+    match (due, arrived) {
+        (Some(due), Some(arrived)) if window.contains(due) => {
+            latency.record(arrived.saturating_sub(due) / 1000);
+            1
+        }
+        _ => 0,
+    }
+}
+
 /// The datagrams of each sender, in order.
 fn runs(inbox: &Inbox) -> HashMap<SocketAddrV4, Vec<&[u8]>> {
     let mut runs: HashMap<SocketAddrV4, Vec<&[u8]>> = HashMap::new();
-    for (payload, from) in inbox.iter() {
-        runs.entry(from).or_default().push(payload);
+    for datagram in inbox.iter() {
+        runs.entry(datagram.from).or_default().push(datagram.bytes);
     }
     runs
 }

@@ -161,7 +161,7 @@ fn count_answers(socket: &UdpSocket, window: &Window, cpus: &[usize]) -> io::Res
         if poll.wait(20)?.next().is_some() {
             inbox.receive(socket)?;
             let now = clock::now();
-            let answers = inbox.iter().filter(|(datagram, _)| Arrived::parse(datagram).is_some()).count();
+            let answers = inbox.iter().filter(|datagram| Arrived::parse(datagram.bytes).is_some()).count();
             answered += if window.contains(now) { answers as u64 } else { 0 };
         }
     }

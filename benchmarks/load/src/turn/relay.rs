@@ -12,7 +12,7 @@ use crate::sys::poll::Poll;
 use crate::sys::{clock, cpu, socket};
 use crate::turn::account::Account;
 use crate::turn::client::Client;
-use crate::turn::echo::{BUFFER, Echoed, Peers};
+use crate::turn::echo::{BUFFER, Echoed, LOOK, Peers, record};
 use crate::turn::parcel::{self, Carry, Parcel};
 use crate::turn::seed::Seed;
 use crate::window::{Meter, Window};
@@ -66,7 +66,7 @@ struct Sent {
 
 struct Received {
     packets: u64,
-    /// Microseconds from when a parcel was due until it is read: there and back, or one way to a client.
+    /// Microseconds from when a parcel was due until it arrived: there and back, or one way to a client.
     latency: Histogram,
     cpu: u64,
 }
@@ -150,6 +150,7 @@ fn open(plan: &Relay, peers: &Peers) -> Result<(Vec<Lane>, Vec<UdpSocket>), Stri
 fn prepare(socket: &UdpSocket, coalesced: bool) -> io::Result<()> {
     socket.set_nonblocking(true)?;
     socket::set_receive_buffer(socket, BUFFER)?;
+    datagram::note_arrivals(socket)?;
     if coalesced { datagram::coalesce(socket) } else { Ok(()) }
 }
 
@@ -198,6 +199,7 @@ fn send(plan: &Relay, mut lanes: Vec<Lane>, window: &Window, cpus: &[usize]) -> 
 /// Read until the run is over.
 fn receive(sinks: &[UdpSocket], coalesced: bool, window: &Window, cpus: &[usize]) -> io::Result<Received> {
     cpu::pin(cpus)?;
+    clock::sharpen_timers();
     let mut poll = Poll::new()?;
     for (index, sink) in sinks.iter().enumerate() {
         poll.watch(sink, index as u64)?;
@@ -206,24 +208,20 @@ fn receive(sinks: &[UdpSocket], coalesced: bool, window: &Window, cpus: &[usize]
     let mut received = Received { packets: 0, latency: Histogram::new(), cpu: 0 };
     let (mut meter, mut ready) = (Meter::default(), Vec::new());
     loop {
-        meter.tick(window, clock::now());
+        let now = clock::now();
+        meter.tick(window, now);
         if window.is_over() {
             received.cpu = meter.used();
             return Ok(received);
         }
+        clock::sleep_until(now + LOOK);
         ready.clear();
-        ready.extend(poll.wait(20)?);
+        ready.extend(poll.wait(0)?);
         for &token in &ready {
             inbox.receive(&sinks[token as usize])?;
-            let now = clock::now();
-            for (datagram, _) in inbox.iter() {
-                match parcel::opened(datagram).and_then(parcel::due) {
-                    Some(due) if window.contains(due) => {
-                        received.packets += 1;
-                        received.latency.record(now.saturating_sub(due) / 1000);
-                    }
-                    _ => {}
-                }
+            for datagram in inbox.iter() {
+                let due = parcel::opened(datagram.bytes).and_then(parcel::due);
+                received.packets += record(due, datagram.arrived, window, &mut received.latency);
             }
         }
     }
@@ -246,7 +244,10 @@ fn report_result(plan: &Relay, sent: &Sent, echoed: &Echoed, received: &Received
             )
             .fields(
                 "echoed",
-                &Fields::default().number("packets", echoed.packets).decimal("cpu_share", share(echoed.cpu)),
+                &Fields::default()
+                    .number("packets", echoed.packets)
+                    .histogram("latency_us", &echoed.latency)
+                    .decimal("cpu_share", share(echoed.cpu)),
             )
             .fields(
                 "received",
