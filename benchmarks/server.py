@@ -1,6 +1,7 @@
-"""The servers under test: how each is configured, started and stopped."""
+"""The servers under test: how each is started and stopped, and how the RTSP ones are configured."""
 
 import contextlib
+import functools
 import os
 import re
 import shutil
@@ -8,13 +9,13 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.process import on_cpus
 
-__all__ = ["Running", "Server", "ServerError", "find_headgate", "find_mediamtx"]
+__all__ = ["Place", "Running", "Server", "ServerError", "find_headgate", "find_mediamtx", "headgate_command"]
 
 _START_SECONDS = 20.0
 _STOP_SECONDS = 10.0
@@ -25,15 +26,33 @@ class ServerError(RuntimeError):
 
 
 @dataclass(frozen=True, slots=True)
+class Place:
+    """Where a server is to run."""
+
+    folder: Path
+    """Its own, and gone afterwards."""
+    port: int
+    cpus: Sequence[int]
+    """Empty: wherever the scheduler puts it."""
+
+
+def _accepts(port: int) -> bool:
+    """Whether somebody listens on that TCP port of loopback."""
+    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
+        return True
+    return False
+
+
+@dataclass(frozen=True, slots=True)
 class Server:
     """A program that can be measured."""
 
     name: str
     version: str
-    command: tuple[str, ...]
-    """The path of its configuration file is added."""
-    off: tuple[str, ...]
-    """Configuration keys to set to false: everything but RTSP."""
+    prepare: Callable[[Place], Sequence[str]]
+    """Writes its configuration; returns the command line."""
+    listens: Callable[[int], bool] = _accepts
+    """Whether it serves on that port of loopback. Asked often; takes a second at most."""
 
     @contextlib.contextmanager
     def running(self, *, cpus: Sequence[int]) -> Iterator["Running"]:
@@ -42,20 +61,19 @@ class Server:
         Raises ServerError when it ends or does not listen in time.
         """
         with tempfile.TemporaryDirectory(prefix="headgate-bench-") as name:
-            folder = Path(name)
-            port = _free_port()
-            file = folder / "server.yml"
-            file.write_text(_configuration(port=port, media_port=_free_even_pair(), off=self.off))
-            with (folder / "log").open("wb") as log, on_cpus(cpus):
+            place = Place(folder=Path(name), port=_free_port(), cpus=cpus)
+            command = self.prepare(place)
+            log = place.folder / "log"
+            with log.open("wb") as out, on_cpus(cpus):
                 process = subprocess.Popen(
-                    [*self.command, str(file)],
+                    command,
                     stdin=subprocess.DEVNULL,
-                    stdout=log,
+                    stdout=out,
                     stderr=subprocess.STDOUT,
-                    cwd=folder,
-                    env=os.environ | {"HEADGATE_STATE_DIR": str(folder)},
+                    cwd=place.folder,
+                    env=os.environ | {"HEADGATE_STATE_DIR": name},
                 )
-            running = Running(server=self, process=process, port=port, log=folder / "log")
+            running = Running(server=self, process=process, port=place.port, log=log)
             try:
                 running.wait_until_listening()
                 yield running
@@ -87,7 +105,7 @@ class Running:
                 raise ServerError(
                     f"{self.server.name} ended with {self.process.returncode}: {self.last_words()}"
                 )
-            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port), timeout=1):
+            if self.server.listens(self.port):
                 return
             time.sleep(0.05)
         raise ServerError(f"{self.server.name} does not listen: {self.last_words()}")
@@ -104,17 +122,19 @@ class Running:
             self.process.wait()
 
 
-def find_headgate(root: Path) -> Server:
-    """The program `make setup` builds. Raises ServerError when there is none."""
+def headgate_command(root: Path) -> tuple[str, str]:
+    """The program `make setup` builds, and its version. Raises ServerError when there is none."""
     program = root / ".venv/bin/headgate"
     if not program.exists():
         raise ServerError(f"{program} is missing: run `make setup`")
-    return Server(
-        name="headgate",
-        version=_headgate_version(root, program),
-        command=(str(program), "run"),
-        off=("api", "metrics", "playback", "rtmp", "hls", "webrtc", "srt"),
-    )
+    return str(program), _headgate_version(root, program)
+
+
+def find_headgate(root: Path) -> Server:
+    """Raises ServerError as `headgate_command` does."""
+    program, version = headgate_command(root)
+    off = ("api", "metrics", "playback", "rtmp", "hls", "webrtc", "srt")
+    return Server("headgate", version, functools.partial(_prepare, (program, "run"), off))
 
 
 def find_mediamtx() -> Server | None:
@@ -127,7 +147,7 @@ def find_mediamtx() -> Server | None:
     off = ["api", "metrics", "playback", "rtmp", "hls", "webrtc", "srt"]
     if numbers >= (1, 19):
         off.append("moq")
-    return Server(name="mediamtx", version=version, command=(program,), off=tuple(off))
+    return Server("mediamtx", version, functools.partial(_prepare, (program,), off))
 
 
 def _headgate_version(root: Path, program: Path) -> str:
@@ -141,6 +161,13 @@ def _version(command: Sequence[str]) -> str:
     result = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
     lines = result.stdout.split("\n")
     return lines[0].strip() if result.returncode == 0 else "unknown"
+
+
+def _prepare(command: Sequence[str], off: Sequence[str], place: Place) -> Sequence[str]:
+    """Everything but RTSP is switched off by the keys `off`."""
+    file = place.folder / "server.yml"
+    file.write_text(_configuration(port=place.port, media_port=_free_even_pair(), off=off))
+    return [*command, str(file)]
 
 
 def _configuration(*, port: int, media_port: int, off: Sequence[str]) -> str:
