@@ -12,8 +12,8 @@ from benchmarks.journeys import JOURNEYS, RELAY_JOURNEYS
 from benchmarks.load import Load, LoadError, Run
 from benchmarks.machine import Machine
 from benchmarks.relay import RelayJourney
-from benchmarks.relay_server import find_coturn, find_headgate_relay
-from benchmarks.server import Running, Server, ServerError, find_headgate, find_mediamtx
+from benchmarks.relay_server import find_coturn, find_headgate_relay, relay_floor
+from benchmarks.server import Role, Running, Server, ServerError, find_headgate, find_mediamtx
 from benchmarks.table import Row, Table
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -36,12 +36,13 @@ def main() -> int:
         machine = Machine.here()
         # The floors are those of media to readers.
         floors = load.floors(seconds=arguments.seconds / 2) if broadcasts else []
+        below = [relay_floor(load.program)] if not arguments.server or "floor" in arguments.server else []
     except (ServerError, LoadError) as error:
         print(error, file=sys.stderr)
         return 1
     pairs: list[tuple[Journey | RelayJourney, list[Server]]] = [
         *((journey, media) for journey in broadcasts),
-        *((journey, relaying) for journey in relays),
+        *((journey, [*relaying, *(below if journey.floor else [])]) for journey in relays),
     ]
     rows = [row for journey, servers in pairs for row in _measure(load, journey, servers, arguments)]
     if not rows:
@@ -65,7 +66,7 @@ def _measure(
     """All runs of one journey, the servers taking turns so that both meet the same weather."""
     rows = [Row(journey, server) for server in servers]
     for row in rows:
-        row.peer = next((other for other in rows if other.server.name != "headgate"), None)
+        row.peer = next((other for other in rows if other.server.role is Role.PEER), None)
     for turn in range(arguments.runs):
         for row in rows:
             print(f"{journey.name}: {row.server.name}, run {turn + 1} of {arguments.runs}", file=sys.stderr)
@@ -112,7 +113,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument(
         "--server",
         action="append",
-        choices=["headgate", "mediamtx", "coturn"],
+        choices=["headgate", "mediamtx", "coturn", "floor"],
         help="only this server; may be repeated",
     )
     arguments = parser.parse_args()

@@ -50,6 +50,8 @@ class RelayJourney:
     load: RelayLoad
     options: Mapping[str, str | int] = field(default_factory=dict)
     """Of the generator's command, without what all journeys have."""
+    floor: bool = False
+    """It can be put on the floor too, which neither authenticates nor knows Send."""
     pinned: bool = True
     """The server has one CPU for itself (and coturn one relay thread), the load the others."""
     quick: bool = False

@@ -14,9 +14,9 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks.server import Place, Server, headgate_command
+from benchmarks.server import Place, Role, Server, headgate_command
 
-__all__ = ["find_coturn", "find_headgate_relay"]
+__all__ = ["find_coturn", "find_headgate_relay", "relay_floor"]
 
 _BINDING, _BOUND, _COOKIE = 0x0001, 0x0101, 0x2112A442
 _ANSWER_SECONDS = 0.25
@@ -25,7 +25,7 @@ _ANSWER_SECONDS = 0.25
 def find_headgate_relay(root: Path) -> Server:
     """The program `make setup` builds. Raises ServerError when there is none."""
     program, version = headgate_command(root)
-    return Server("headgate", version, functools.partial(_prepare_headgate, program), _answers)
+    return Server("headgate", version, functools.partial(_prepare_headgate, program), _answers, Role.OURS)
 
 
 def find_coturn() -> Server | None:
@@ -37,6 +37,15 @@ def find_coturn() -> Server | None:
     found = re.search(r"\d+\.\d+(\.\d+)?", told.stdout)
     version = found[0] if found else "unknown"
     return Server("coturn", version, functools.partial(_prepare_coturn, program), _answers)
+
+
+def relay_floor(generator: Path) -> Server:
+    """The generator itself as a relay that decides nothing."""
+
+    def prepare(place: Place) -> Sequence[str]:
+        return [str(generator), "turn-floor", "--listen", f"127.0.0.1:{place.port}"]
+
+    return Server("floor", "of the generator", prepare, _answers, Role.FLOOR)
 
 
 def _answers(port: int) -> bool:

@@ -11,11 +11,21 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from enum import Enum, auto
 from pathlib import Path
 
 from benchmarks.process import on_cpus
 
-__all__ = ["Place", "Running", "Server", "ServerError", "find_headgate", "find_mediamtx", "headgate_command"]
+__all__ = [
+    "Place",
+    "Role",
+    "Running",
+    "Server",
+    "ServerError",
+    "find_headgate",
+    "find_mediamtx",
+    "headgate_command",
+]
 
 _START_SECONDS = 20.0
 _STOP_SECONDS = 10.0
@@ -23,6 +33,17 @@ _STOP_SECONDS = 10.0
 
 class ServerError(RuntimeError):
     """A server did not start; the text ends with the last of what it said."""
+
+
+class Role(Enum):
+    """What a server's figures are for."""
+
+    OURS = auto()
+    """Judged by the targets."""
+    PEER = auto()
+    """What ours is compared with."""
+    FLOOR = auto()
+    """What the kernel alone asks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +74,7 @@ class Server:
     """Writes its configuration; returns the command line."""
     listens: Callable[[int], bool] = _accepts
     """Whether it serves on that port of loopback. Asked often; takes a second at most."""
+    role: Role = Role.PEER
 
     @contextlib.contextmanager
     def running(self, *, cpus: Sequence[int]) -> Iterator["Running"]:
@@ -134,7 +156,7 @@ def find_headgate(root: Path) -> Server:
     """Raises ServerError as `headgate_command` does."""
     program, version = headgate_command(root)
     off = ("api", "metrics", "playback", "rtmp", "hls", "webrtc", "srt")
-    return Server("headgate", version, functools.partial(_prepare, (program, "run"), off))
+    return Server("headgate", version, functools.partial(_prepare, (program, "run"), off), role=Role.OURS)
 
 
 def find_mediamtx() -> Server | None:

@@ -9,7 +9,7 @@ from typing import Any
 from benchmarks.journey import Bound, Figure, Journey, Measured
 from benchmarks.load import Floor, Run
 from benchmarks.machine import Machine
-from benchmarks.server import Server
+from benchmarks.server import Role, Server
 
 __all__ = ["Row", "Table"]
 
@@ -137,7 +137,7 @@ def _section(rows: Sequence[Row]) -> Iterator[str]:
     for row in rows:
         cells = [_cell(figure, row.values(figure)) for figure in figures]
         # Targets are ours; a peer is measured for comparison only.
-        ours = row.server.name == "headgate"
+        ours = row.server.role is Role.OURS
         wanted = row.journey.targets.items()
         targets = "; ".join(_target(row, figure, bound) for figure, bound in wanted) if ours else ""
         misses = row.misses()

@@ -13,11 +13,17 @@ _WHOLE = {Figure.DELIVERED_PERCENT: Bound(least=99.9)}
 JOURNEYS = (
     # Receivers that take each datagram alone: the kernel takes segmented sends apart, in the sender's time.
     RelayJourney(
-        name="turn-burst", load=RelayLoad.RELAY, options=_BURSTS, quick=True, targets=_FIVEFOLD | _WHOLE
+        name="turn-burst",
+        floor=True,
+        load=RelayLoad.RELAY,
+        options=_BURSTS,
+        quick=True,
+        targets=_FIVEFOLD | _WHOLE,
     ),
     # Receivers that take runs whole, as network cards do the work instead.
     RelayJourney(
         name="turn-burst-coalesced",
+        floor=True,
         load=RelayLoad.RELAY,
         options=_BURSTS | {"coalesced": "yes"},
         targets=_FIVEFOLD | _WHOLE,

@@ -12,6 +12,7 @@ _NO_SLOWER = {Figure.P50_US: Bound(most=1, times_peer=True)}
 JOURNEYS = (
     RelayJourney(
         name="turn-clients",
+        floor=True,
         load=RelayLoad.RELAY,
         options=_PAIRS,
         quick=True,

@@ -13,6 +13,7 @@ _NO_SLOWER = {Figure.P50_US: Bound(most=1, times_peer=True)}
 JOURNEYS = (
     RelayJourney(
         name="turn-peer",
+        floor=True,
         load=RelayLoad.RELAY,
         options=_PACED,
         quick=True,
@@ -22,6 +23,11 @@ JOURNEYS = (
         name="turn-peer-send", load=RelayLoad.RELAY, options=_PACED | {"carry": "send"}, targets=_WHOLE
     ),
     RelayJourney(
-        name="turn-peer-unpinned", load=RelayLoad.RELAY, options=_PACED, pinned=False, targets=_WHOLE
+        name="turn-peer-unpinned",
+        floor=True,
+        load=RelayLoad.RELAY,
+        options=_PACED,
+        pinned=False,
+        targets=_WHOLE,
     ),
 )

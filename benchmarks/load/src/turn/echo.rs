@@ -92,7 +92,7 @@ impl Peers {
                         record(parcel::due(datagram.bytes), datagram.arrived, window, &mut echoed.latency);
                 }
                 for (to, parts) in runs(&inbox) {
-                    send_back(peer, to, &parts)?;
+                    send_runs(peer, &parts, to)?;
                 }
             }
         }
@@ -119,23 +119,38 @@ fn runs(inbox: &Inbox) -> HashMap<SocketAddrV4, Vec<&[u8]>> {
     runs
 }
 
-fn send_back(peer: &UdpSocket, to: SocketAddrV4, parts: &[&[u8]]) -> io::Result<()> {
-    for run in parts.chunk_by(|one, other| one.len() == other.len()) {
+/// Runs that one segmented send may hold: of equal length, neither too many nor too long together.
+pub fn segments<'a, 'b>(parts: &'a [&'b [u8]]) -> impl Iterator<Item = &'a [&'b [u8]]> {
+    parts.chunk_by(|one, other| one.len() == other.len()).flat_map(|run| {
         let most = (LONGEST / run[0].len().max(1)).clamp(1, SEGMENTS);
-        for part in run.chunks(most) {
-            match send_segmented(peer, part, Some(to)) {
-                // A relay that ended, or a full buffer: lost, and counted where it is missed.
-                Err(error)
-                    if !matches!(
-                        error.kind(),
-                        io::ErrorKind::WouldBlock | io::ErrorKind::ConnectionRefused
-                    ) =>
-                {
-                    return Err(error);
-                }
-                _ => {}
+        run.chunks(most)
+    })
+}
+
+/// Send each run; what a full buffer or a socket that is gone does not take is lost, and counted where it is missed.
+pub fn send_runs(socket: &UdpSocket, parts: &[&[u8]], to: SocketAddrV4) -> io::Result<()> {
+    for run in segments(parts) {
+        match send_segmented(socket, run, Some(to)) {
+            Err(error)
+                if !matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::ConnectionRefused) =>
+            {
+                return Err(error);
             }
+            _ => {}
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::segments;
+
+    #[test]
+    fn a_run_ends_where_the_length_changes_and_where_the_kernel_would_refuse_it() {
+        let lengths = |parts: &[&[u8]]| segments(parts).map(<[&[u8]]>::len).collect::<Vec<_>>();
+        assert_eq!(lengths(&[&[0; 10], &[0; 10], &[0; 9], &[0; 10]]), [2, 1, 1]);
+        assert_eq!(lengths(&[&[0; 160][..]; 100]), [64, 36]);
+        assert_eq!(lengths(&[&[0; 1400][..]; 50]), [46, 4]);
+    }
 }

@@ -5,6 +5,7 @@ pub mod allocate;
 pub mod client;
 pub mod echo;
 pub mod flood;
+pub mod floor;
 pub mod hold;
 pub mod md5;
 pub mod message;

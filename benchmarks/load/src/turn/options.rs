@@ -8,6 +8,7 @@ use crate::sys::datagram::SEGMENTS;
 use crate::turn::account::Account;
 use crate::turn::allocate::{self, Allocate};
 use crate::turn::flood::{self, Flood};
+use crate::turn::floor::{self, Floor};
 use crate::turn::hold::{self, Hold};
 use crate::turn::parcel::{Carry, SMALLEST};
 use crate::turn::relay::{self, Relay, Towards};
@@ -18,6 +19,7 @@ pub const USAGE: &str = "
   headgate-load turn-allocate SERVER [--count N] [--ways N] [--release yes|no]
   headgate-load turn-hold     SERVER [--steps 0,1000,…]
   headgate-load turn-flood    SERVER [--sources N] [--rate R] [--seconds S]
+  headgate-load turn-floor    --listen ADDRESS:PORT         be a relay that decides nothing, until ended
 
 SERVER      --server ADDRESS:PORT   IPv4, UDP
             --user U --password P   a static user                          (bench, bench)
@@ -40,6 +42,7 @@ pub enum Turn {
     Allocate(Allocate),
     Hold(Hold),
     Flood(Flood),
+    Floor(Floor),
 }
 
 impl Turn {
@@ -50,6 +53,7 @@ impl Turn {
             "turn-allocate" => Some(allocate(options).map(Self::Allocate)),
             "turn-hold" => Some(hold(options).map(Self::Hold)),
             "turn-flood" => Some(flood(options).map(Self::Flood)),
+            "turn-floor" => Some(address(options, "listen").map(|listen| Self::Floor(Floor { listen }))),
             _ => None,
         }
     }
@@ -60,6 +64,7 @@ impl Turn {
             Self::Allocate(plan) => allocate::measure(plan),
             Self::Hold(plan) => hold::measure(plan),
             Self::Flood(plan) => flood::measure(plan),
+            Self::Floor(plan) => floor::serve(plan),
         }
     }
 }
@@ -76,7 +81,7 @@ fn relay(options: &mut Options) -> Result<Relay, String> {
     let towards = [("peer", Towards::Peer), ("client", Towards::Client)];
     let carry = [("channel", Carry::Channel), ("send", Carry::Send)];
     Ok(Relay {
-        server: server(options)?,
+        server: address(options, "server")?,
         account: account(options)?,
         towards: options.one_of("towards", &towards)?,
         carry: options.one_of("carry", &carry)?,
@@ -94,7 +99,7 @@ fn relay(options: &mut Options) -> Result<Relay, String> {
 
 fn allocate(options: &mut Options) -> Result<Allocate, String> {
     Ok(Allocate {
-        server: server(options)?,
+        server: address(options, "server")?,
         account: account(options)?,
         count: options.positive("count", 4000)? as usize,
         ways: options.positive("ways", 1)? as usize,
@@ -112,7 +117,7 @@ fn hold(options: &mut Options) -> Result<Hold, String> {
         return Err(format!("--steps {list}: must rise"));
     }
     Ok(Hold {
-        server: server(options)?,
+        server: address(options, "server")?,
         account: account(options)?,
         steps,
         seed: options.or("seed", 1)?,
@@ -126,7 +131,7 @@ fn flood(options: &mut Options) -> Result<Flood, String> {
         return Err(format!("--sources {sources}: at most {MOST_SOURCES}"));
     }
     Ok(Flood {
-        server: server(options)?,
+        server: address(options, "server")?,
         account: account(options)?,
         sources: sources as usize,
         rate: options.positive("rate", 5000)?,
@@ -143,10 +148,10 @@ fn measured(options: &mut Options) -> Result<Duration, String> {
     if measured > LONGEST { Err(format!("--seconds: at most {}", LONGEST.as_secs())) } else { Ok(measured) }
 }
 
-fn server(options: &mut Options) -> Result<SocketAddrV4, String> {
-    match options.required("server")? {
+fn address(options: &mut Options, name: &str) -> Result<SocketAddrV4, String> {
+    match options.required(name)? {
         SocketAddr::V4(address) => Ok(address),
-        SocketAddr::V6(address) => Err(format!("--server {address}: IPv4 only")),
+        SocketAddr::V6(address) => Err(format!("--{name} {address}: IPv4 only")),
     }
 }
 
