@@ -17,6 +17,8 @@ use crate::turn::parcel::{self, Carry, Parcel};
 use crate::turn::seed::Seed;
 use crate::window::{Meter, Window};
 
+/// Sending threads.
+const SENDERS: usize = 2;
 /// The load goes on for this long after `measured`, so that what is on its way arrives.
 const COURTESY: Duration = Duration::from_millis(500);
 
@@ -46,7 +48,7 @@ pub struct Relay {
     pub warm_up: Duration,
     pub measured: Duration,
     pub seed: u64,
-    /// Sending takes the first, receiving the second, peers the third.
+    /// Receiving and peers share the last; the sending threads take the others.
     pub cpus: Vec<usize>,
 }
 
@@ -56,12 +58,34 @@ struct Lane {
     parcels: Vec<Parcel>,
 }
 
+/// One thread's lanes: those whose turn is every `of`-th from `first` on.
+struct Part {
+    first: usize,
+    of: usize,
+    lanes: Vec<Lane>,
+    cpus: Vec<usize>,
+}
+
 struct Sent {
     packets: u64,
     refused: u64,
     /// Microseconds from when a burst was due until it is handed to the kernel.
     lateness: Histogram,
+    /// Of the busiest thread.
     cpu: u64,
+}
+
+impl Sent {
+    fn new() -> Self {
+        Self { packets: 0, refused: 0, lateness: Histogram::new(), cpu: 0 }
+    }
+
+    fn merge(&mut self, other: &Self) {
+        self.packets += other.packets;
+        self.refused += other.refused;
+        self.lateness.merge(&other.lateness);
+        self.cpu = self.cpu.max(other.cpu);
+    }
 }
 
 struct Received {
@@ -81,17 +105,17 @@ pub fn measure(plan: &Relay) -> Result<(), String> {
     for sink in &sinks {
         prepare(sink, plan.coalesced).map_err(|error| error.to_string())?;
     }
-    report::print(&Fields::new("phase", "joined").number("sessions", lanes.len()));
+    report::print(&Fields::new("phase", "joined").number("sessions", plan.sessions));
     let window = Window::new();
-    let cpus = |place: usize| match plan.cpus.len() {
-        0 => &[][..],
-        count => std::slice::from_ref(&plan.cpus[place % count]),
-    };
+    let parts = deal(plan, lanes);
+    let began = clock::now();
     thread::scope(|scope| {
         let window = &window;
-        let echoing = scope.spawn(|| peers.echo(window, cpus(2)));
-        let receiving = scope.spawn(|| receive(&sinks, plan.coalesced, window, cpus(1)));
-        let sending = scope.spawn(|| send(plan, lanes, window, cpus(0)));
+        let last = plan.cpus.last().map(std::slice::from_ref).unwrap_or_default();
+        let echoing = scope.spawn(|| peers.echo(window, last));
+        let receiving = scope.spawn(|| receive(&sinks, plan.coalesced, window, last));
+        let sending: Vec<_> =
+            parts.into_iter().map(|part| scope.spawn(move || send(plan, part, began, window))).collect();
         thread::sleep(plan.warm_up);
         let opens = clock::now();
         let closes = opens + plan.measured.as_nanos() as u64;
@@ -101,8 +125,11 @@ pub fn measure(plan: &Relay) -> Result<(), String> {
         report::print(&Fields::new("phase", "measured"));
         thread::sleep(COURTESY);
         window.end();
-        let (sent, echoed) = (finish(sending)?, finish(echoing)?);
-        let received = finish(receiving)?;
+        let mut sent = Sent::new();
+        for thread in sending {
+            sent.merge(&finish(thread)?);
+        }
+        let (echoed, received) = (finish(echoing)?, finish(receiving)?);
         report_result(plan, &sent, &echoed, &received);
         Ok(())
     })
@@ -154,27 +181,43 @@ fn prepare(socket: &UdpSocket, coalesced: bool) -> io::Result<()> {
     if coalesced { datagram::coalesce(socket) } else { Ok(()) }
 }
 
-/// Send on the absolute schedule until the run is over; sessions take turns in a shuffled order.
-fn send(plan: &Relay, mut lanes: Vec<Lane>, window: &Window, cpus: &[usize]) -> io::Result<Sent> {
-    cpu::pin(cpus)?;
+/// Sessions in a shuffled order, dealt to the sending threads.
+///
+/// A send is dear where it wakes the server, so one thread alone would be late at rates a relay does with ease.
+fn deal(plan: &Relay, lanes: Vec<Lane>) -> Vec<Part> {
+    let own = &plan.cpus[..plan.cpus.len().saturating_sub(1)];
+    // Turns only stay even where each thread has as many sessions.
+    let of = if plan.sessions.is_multiple_of(SENDERS) { SENDERS } else { 1 };
+    let cpu = |part: usize| own.get(part % own.len().max(1)).or(plan.cpus.first()).copied();
+    let mut parts: Vec<Part> = (0..of)
+        .map(|part| Part { first: part, of, lanes: Vec::new(), cpus: cpu(part).into_iter().collect() })
+        .collect();
+    let mut lanes: Vec<Option<Lane>> = lanes.into_iter().map(Some).collect();
+    for (place, session) in Seed::new(plan.seed).shuffled(lanes.len()).into_iter().enumerate() {
+        parts[place % of].lanes.extend(lanes[session].take());
+    }
+    parts
+}
+
+/// Send on the absolute schedule until the run is over; sessions take turns.
+fn send(plan: &Relay, mut part: Part, began: u64, window: &Window) -> io::Result<Sent> {
+    cpu::pin(&part.cpus)?;
     clock::sharpen_timers();
-    let order = Seed::new(plan.seed).shuffled(lanes.len());
-    let mut sent = Sent { packets: 0, refused: 0, lateness: Histogram::new(), cpu: 0 };
+    let mut sent = Sent::new();
     let mut meter = Meter::default();
-    let began = clock::now();
-    let bursts_a_second = plan.rate * lanes.len() as u64;
-    for index in 0.. {
+    let parcels_a_second = plan.rate * plan.sessions as u64;
+    for step in 0.. {
         // rate counts parcels, so a burst of them is due `burst` times as seldom.
-        let due = began
-            + (u128::from(index as u64) * 1_000_000_000 * plan.burst as u128 / u128::from(bursts_a_second))
-                as u64;
+        let turn = (step * part.of + part.first) * plan.burst;
+        let due = began + (turn as u128 * 1_000_000_000 / u128::from(parcels_a_second)) as u64;
         clock::sleep_until(due);
         let now = clock::now();
         meter.tick(window, now);
         if window.is_over() {
             break;
         }
-        let lane = &mut lanes[order[index % order.len()]];
+        let count = part.lanes.len();
+        let lane = &mut part.lanes[step % count];
         let parts: Vec<&[u8]> = lane.parcels.iter_mut().map(|parcel| parcel.stamped(due)).collect();
         let is_counted = window.contains(due);
         match send_segmented(&lane.socket, &parts, None) {
