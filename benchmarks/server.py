@@ -156,7 +156,9 @@ def find_headgate(root: Path) -> Server:
     """Raises ServerError as `headgate_command` does."""
     program, version = headgate_command(root)
     off = ("api", "metrics", "playback", "rtmp", "hls", "webrtc", "srt")
-    return Server("headgate", version, functools.partial(_prepare, (program, "run"), off), role=Role.OURS)
+    return Server(
+        "headgate", version, functools.partial(_prepare, (program, "run"), off, own=_OWN), role=Role.OURS
+    )
 
 
 def find_mediamtx() -> Server | None:
@@ -185,14 +187,20 @@ def _version(command: Sequence[str]) -> str:
     return lines[0].strip() if result.returncode == 0 else "unknown"
 
 
-def _prepare(command: Sequence[str], off: Sequence[str], place: Place) -> Sequence[str]:
-    """Everything but RTSP is switched off by the keys `off`."""
+# Sections that only we have, switched off.
+_OWN = ("turn: {interfaces: []}",)
+
+
+def _prepare(
+    command: Sequence[str], off: Sequence[str], place: Place, *, own: Sequence[str] = ()
+) -> Sequence[str]:
+    """Everything but RTSP is switched off by the keys `off` and the lines `own`."""
     file = place.folder / "server.yml"
-    file.write_text(_configuration(port=place.port, media_port=_free_even_pair(), off=off))
+    file.write_text(_configuration(port=place.port, media_port=_free_even_pair(), off=off, own=own))
     return [*command, str(file)]
 
 
-def _configuration(*, port: int, media_port: int, off: Sequence[str]) -> str:
+def _configuration(*, port: int, media_port: int, off: Sequence[str], own: Sequence[str]) -> str:
     lines = [
         "logLevel: error",
         "rtsp: true",
@@ -201,6 +209,7 @@ def _configuration(*, port: int, media_port: int, off: Sequence[str]) -> str:
         f"rtpAddress: 127.0.0.1:{media_port}",
         f"rtcpAddress: 127.0.0.1:{media_port + 1}",
         *(f"{key}: false" for key in off),
+        *own,
         "paths:",
         "  all_others: {}",
     ]
