@@ -73,7 +73,7 @@ class SessionId:
 
     @classmethod
     def make(cls, number: int, node: str) -> SessionId:
-        # One draw from the system for both, as each is a system call, and a relay makes thousands of ids a second.
+        # One draw for both: each is a system call, and a relay makes thousands of ids a second.
         random = secrets.token_bytes(32)
         # 128 bits for 67: no code is likelier than another by more than one part in 2^60.
         rest = int.from_bytes(random[16:])
