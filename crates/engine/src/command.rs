@@ -14,12 +14,15 @@ use crate::connection::{Admission, Channels, Listener};
 use crate::counters::{Counters, Table};
 use crate::datagram::{Path, ReaderReports};
 use crate::event::{CloseReason, EventQueue};
+use crate::latency::Latency;
 use crate::stream::{Delivery, Stream};
 use crate::udp::Port;
 
 #[derive(Debug)]
 pub enum Command {
     Listen(TcpListener, Arc<Listener>),
+    /// What connections to come have in common.
+    Retune(Handle, Box<Listener>),
     Adopt {
         handle: Handle,
         socket: TcpStream,
@@ -132,6 +135,8 @@ pub struct Shared {
     pub inboxes: Vec<Inbox>,
     pub events: EventQueue,
     pub table: Table,
+    /// Of each worker.
+    pub latency: Vec<Arc<Latency>>,
     next: AtomicU64,
 }
 
@@ -143,7 +148,8 @@ pub const FIRST: usize = 0;
 
 impl Shared {
     pub fn new(inboxes: Vec<Inbox>, events: EventQueue, now: Instant) -> Self {
-        Self { inboxes, events, table: Table::new(now), next: AtomicU64::new(1) }
+        let latency = inboxes.iter().map(|_| Arc::default()).collect();
+        Self { inboxes, events, table: Table::new(now), latency, next: AtomicU64::new(1) }
     }
 
     pub fn handle(&self, worker: usize) -> Handle {

@@ -3,13 +3,14 @@
 use std::collections::HashSet;
 use std::io::{self, IoSliceMut};
 use std::net::{IpAddr, SocketAddr, UdpSocket};
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 use quinn_udp::{BATCH_SIZE, RecvMeta, Transmit, UdpSockRef, UdpSocketState};
 use rustix::net::sockopt::{Ipv4PathMtuDiscovery, set_ip_mtu_discover};
 use socket2::{Domain, Protocol, Socket, Type};
 
 use crate::Handle;
+use crate::beside::Ajar;
 use crate::sys;
 use crate::unit::Run;
 
@@ -23,19 +24,27 @@ pub struct Port {
     pub socket: UdpSocket,
     state: UdpSocketState,
     v6: bool,
-    /// Remote addresses that belong to a flow, so that no two share one.
-    claims: Mutex<HashSet<SocketAddr>>,
+    /// Remote addresses that belong to a flow, so that no two share one. Twins have them in common.
+    claims: Arc<Mutex<HashSet<SocketAddr>>>,
 }
 
 impl Port {
-    pub fn bind(handle: Handle, address: SocketAddr) -> io::Result<Self> {
+    /// On the port of `other`, where there is one: its twin from then on, and what comes to either belongs to
+    /// the flows of both.
+    pub fn bind(handle: Handle, address: SocketAddr, other: Option<&Self>) -> io::Result<Self> {
         let socket = Socket::new(Domain::for_address(address), Type::DGRAM, Some(Protocol::UDP))?;
         if address.is_ipv6() {
             socket.set_only_v6(false)?;
         }
         let _ = socket.set_recv_buffer_size(KERNEL_BUFFER);
         let _ = socket.set_send_buffer_size(KERNEL_BUFFER);
-        socket.bind(&address.into())?;
+        {
+            let _both = match other {
+                Some(other) => Some((Ajar::of(&other.socket)?, Ajar::of(&socket)?)),
+                None => None,
+            };
+            socket.bind(&address.into())?;
+        }
         let socket = UdpSocket::from(socket);
         let state = UdpSocketState::new(UdpSockRef::from(&socket))?;
         // That forbade fragments, as QUIC probes for what a path takes. RTP does not: over a tunnel
@@ -44,7 +53,12 @@ impl Port {
         if address.is_ipv6() {
             let _ = sys::allow_ipv6_fragments(&socket);
         }
-        Ok(Self { handle, socket, state, v6: address.is_ipv6(), claims: Mutex::default() })
+        let claims = other.map(|other| Arc::clone(&other.claims)).unwrap_or_default();
+        Ok(Self { handle, socket, state, v6: address.is_ipv6(), claims })
+    }
+
+    pub fn is_twin_of(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.claims, &other.claims)
     }
 
     /// `false`: another flow has the address.
@@ -170,7 +184,7 @@ mod tests {
 
     #[test]
     fn a_path_that_takes_less_gets_fragments() {
-        let port = Port::bind(1, (Ipv4Addr::LOCALHOST, 0).into()).expect("a free port");
+        let port = Port::bind(1, (Ipv4Addr::LOCALHOST, 0).into(), None).expect("a free port");
         assert_eq!(ip_mtu_discover(&port.socket).expect("a socket"), Ipv4PathMtuDiscovery::WANT);
     }
 }
