@@ -135,4 +135,4 @@ async def test_one_that_does_not_answer_holds_nobody_back() -> None:
 
 async def test_no_webhooks_make_no_client() -> None:
     async with Webhooks(bus=Bus(), webhooks=[]) as webhooks:
-        assert webhooks._tasks == []
+        assert webhooks._session is None

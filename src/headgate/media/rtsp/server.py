@@ -267,7 +267,7 @@ class RtspServer:
     # A new configuration
 
     async def prepare(self, change: Change) -> Prepared | None:
-        """Open what it needs. A listener that stays where it is goes on, and serves newcomers as it is then."""
+        """Open what it needs. A listener that stays where it is goes on, and serves newcomers otherwise."""
         if not change.concerns(*KEYS) or self._registry.draining:
             return None  # who stops lets nobody in, however it is configured
         prepared = NewListeners(self, change.new.global_, before=change.old.global_)
