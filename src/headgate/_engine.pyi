@@ -172,7 +172,8 @@ class Engine:
     def retune(self, listener: int, listen: Listen) -> None:
         """Serve those who connect from now on as `listen` says; its address and `beside` are not looked at.
 
-        Who is connected, a handshake included, goes on as it began, and counts towards the new limit.
+        Who is connected, a handshake included, goes on as it began, and counts towards the new limit; so
+        may one who connects in this very moment, as the listener's thread has yet to hear of it.
         Raises ValueError as `listen`, and then nothing is changed.
         """
 
