@@ -1,5 +1,6 @@
 //! What the verbs tell a worker, and how it is woken.
 
+use std::collections::HashMap;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -8,6 +9,7 @@ use std::time::Instant;
 
 use mio::Waker;
 use mio::net::{TcpListener, TcpStream};
+use socket2::Socket;
 
 use crate::Handle;
 use crate::connection::{Admission, Channels, Listener};
@@ -137,6 +139,9 @@ pub struct Shared {
     pub table: Table,
     /// Of each worker.
     pub latency: Vec<Arc<Latency>>,
+    /// Second descriptors of listeners, by which their ports can be shared. Their worker has the first, and
+    /// takes this one away when it has closed it.
+    pub listening: Mutex<HashMap<Handle, Socket>>,
     next: AtomicU64,
 }
 
@@ -149,7 +154,14 @@ pub const FIRST: usize = 0;
 impl Shared {
     pub fn new(inboxes: Vec<Inbox>, events: EventQueue, now: Instant) -> Self {
         let latency = inboxes.iter().map(|_| Arc::default()).collect();
-        Self { inboxes, events, table: Table::new(now), latency, next: AtomicU64::new(1) }
+        Self {
+            inboxes,
+            events,
+            table: Table::new(now),
+            latency,
+            listening: Mutex::default(),
+            next: AtomicU64::new(1),
+        }
     }
 
     pub fn handle(&self, worker: usize) -> Handle {

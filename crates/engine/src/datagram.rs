@@ -188,7 +188,7 @@ mod tests {
         let to = client.local_addr().expect("bound");
         let (rtp, rtcp) = (Port::bind(2, any, None).expect("free"), Port::bind(3, any, None).expect("free"));
         let remotes = vec![Remote { track: 0, rtp: to, rtcp: to }];
-        let path = Path::claim(Arc::new(rtp), Arc::new(rtcp), remotes).expect("free addresses");
+        let path = Path::claim(rtp, rtcp, remotes).expect("free addresses");
         let table = Table::new(now);
         let specs = [TrackSpec { codec: Codec::H264, clock_rate: 90000 }];
         let stream = Arc::new(Stream::new(1, &specs, 1472, table.add(1, now), 1));

@@ -113,8 +113,6 @@ pub struct Engine {
     threads: Mutex<Vec<JoinHandle<()>>>,
     streams: Mutex<HashMap<Handle, Arc<Stream>>>,
     ports: Mutex<HashMap<Handle, Arc<Port>>>,
-    /// Second descriptors, by which a listener's port can be shared; the worker has the first.
-    listeners: Mutex<HashMap<Handle, Socket>>,
     next_reader_worker: AtomicUsize,
 }
 
@@ -135,7 +133,6 @@ impl Engine {
             threads: Mutex::default(),
             streams: Mutex::default(),
             ports: Mutex::default(),
-            listeners: Mutex::default(),
             next_reader_worker: AtomicUsize::new(0),
         };
         for (index, poll) in polls.into_iter().enumerate() {
@@ -176,12 +173,10 @@ impl Engine {
         self.running()?;
         let handle = self.shared.handle(FIRST);
         let listener = Arc::new(listen.listener(handle)?);
-        let mut listeners = self.listeners.lock().expect("no holder panics");
-        let other = match beside.map(|other| listeners.get(&other)) {
-            Some(None) => return value("not an open listener"),
-            Some(Some(other)) => Some(other),
-            None => None,
-        };
+        let mut listening = self.shared.listening.lock().expect("no holder panics");
+        if beside.is_some_and(|other| !listening.contains_key(&other)) {
+            return value("not an open listener");
+        }
         let socket = Socket::new(Domain::for_address(listen.address), Type::STREAM, Some(Protocol::TCP))?;
         if listen.address.is_ipv6() {
             socket.set_only_v6(false)?;
@@ -189,14 +184,19 @@ impl Engine {
         socket.set_reuse_address(true)?; // connections in TIME_WAIT do not keep the port
         socket.set_nonblocking(true)?;
         {
-            let _both = match other {
-                Some(other) => Some((Ajar::of(other)?, Ajar::of(&socket)?)),
-                None => None,
+            // With the one beside it perhaps another, which is about to close.
+            let others = listening.values().filter(|other| {
+                let at = other.local_addr().ok().and_then(|address| address.as_socket());
+                at.is_some_and(|at| at.port() == listen.address.port())
+            });
+            let _ajar = match beside {
+                Some(_) => others.chain([&socket]).map(Ajar::of).collect::<io::Result<Vec<_>>>()?,
+                None => Vec::new(),
             };
             socket.bind(&listen.address.into())?;
             socket.listen(LISTEN_BACKLOG)?; // the kernel looks at the port once more
         }
-        listeners.insert(handle, socket.try_clone()?);
+        listening.insert(handle, socket.try_clone()?);
         let socket = TcpListener::from_std(socket.into());
         let port = socket.local_addr()?.port();
         self.shared.tell(handle, Command::Listen(socket, listener));
@@ -258,7 +258,7 @@ impl Engine {
             Some(Some(other)) => Some(&**other),
             None => None,
         };
-        let port = Arc::new(Port::bind(self.shared.handle(FIRST), address, other)?);
+        let port = Port::bind(self.shared.handle(FIRST), address, other)?;
         let (handle, bound) = (port.handle, port.socket.local_addr()?);
         ports.insert(handle, Arc::clone(&port));
         self.shared.tell(handle, Command::Receive(port));
@@ -278,7 +278,6 @@ impl Engine {
             return;
         }
         self.ports.lock().expect("no holder panics").remove(&handle);
-        self.listeners.lock().expect("no holder panics").remove(&handle);
         self.shared.tell(handle, Command::Close(handle, CloseReason::Requested));
     }
 
@@ -408,7 +407,6 @@ impl Engine {
         }
         self.streams.lock().expect("no holder panics").clear();
         self.ports.lock().expect("no holder panics").clear();
-        self.listeners.lock().expect("no holder panics").clear();
     }
 
     fn stream(&self, handle: Handle) -> Result<Arc<Stream>, VerbError> {

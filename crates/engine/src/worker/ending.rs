@@ -20,6 +20,8 @@ impl Worker {
                 self.accept(i, now); // whom the kernel has let in already would be reset
                 let mut accepting = self.listeners.remove(i);
                 let _ = self.poll.registry().deregister(&mut accepting.socket);
+                drop(accepting); // before its second descriptor, so that the port is free then
+                self.shared.listening.lock().expect("no holder panics").remove(&handle);
                 self.places.remove(&handle);
             }
             Some(Place::Port(i)) => {
