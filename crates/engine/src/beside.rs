@@ -1,7 +1,8 @@
 //! A socket on the port of another of ours, which is to leave it.
 //!
 //! The kernel lets two sockets have a port, though the addresses overlap, where both say `SO_REUSEPORT` and
-//! belong to one user. Ours say so only while the second is being bound: later nobody else can join them.
+//! belong to one user. Ours say so only while the second is being bound: who starts another server on the
+//! port is told that it is taken, as ever.
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};

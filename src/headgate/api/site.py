@@ -112,7 +112,7 @@ class Site:
 
     def _listen_beside(self, address: str) -> socket.socket:
         """Where the old socket has the port already at an address that overlaps, the kernel lets both have it
-        while both say SO_REUSEPORT; they say so only meanwhile, so that no other program joins.
+        while both say SO_REUSEPORT; they say so only meanwhile, so that no other program joins by accident.
         """
         old = self._listening
         if old is None or ListenAddress.parse(address).port != old.getsockname()[1]:
