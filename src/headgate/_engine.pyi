@@ -9,7 +9,7 @@ or was delivered). Failure now is an exception, failure later is an event.
 from collections.abc import Sequence
 from typing import Final, final
 
-from headgate.engine import Connect, Listen, OpenStream, PublishTcp, PublishUdp, ReadTcp, ReadUdp
+from headgate.engine import Connect, Listen, OpenStream, PublishTcp, PublishUdp, ReadTcp, ReadUdp, Tls
 
 __all__ = [
     "Accepted",
@@ -19,6 +19,7 @@ __all__ = [
     "Engine",
     "Malformed",
     "Received",
+    "RelayLatency",
     "StreamTrack",
     "UdpPort",
 ]
@@ -112,6 +113,19 @@ class Counters:
     """Seconds since bytes last arrived: of a connection; of a publisher any packet; of a reader RTCP."""
 
 @final
+class RelayLatency:
+    """How long units of RTP were on their way through the engine, once for each reader they were sent to.
+
+    From the turn of the loop in which a unit's first packet was read until the last of it was given to
+    the kernel (or, over TLS, to be encrypted); times are read every 16 sends. Seconds.
+    """
+
+    bounds: Final[list[float]]
+    counts: Final[list[int]]
+    """Not above each bound and above the one before; one more for what is above them all."""
+    sum: Final[float]
+
+@final
 class StreamTrack:
     """What a track sends now, for RTSP's RTP-Info. `None` fields: no packet yet."""
 
@@ -151,9 +165,20 @@ class Engine:
         """Bind and listen. Returns the handle and the bound port.
 
         Raises OSError (with errno) when the address cannot be bound, ValueError
-        when the address is not an IP literal or the TLS certificate and key do
-        not parse or do not belong together.
+        when the address is not an IP literal, the TLS certificate and key do
+        not parse or do not belong together, or `beside` is no open listener.
         """
+
+    def retune(self, listener: int, listen: Listen) -> None:
+        """Serve those who connect from now on as `listen` says; its address and `beside` are not looked at.
+
+        Who is connected, a handshake included, goes on as it began, and counts towards the new limit; so
+        may one who connects in this very moment, as the listener's thread has yet to hear of it.
+        Raises ValueError as `listen`, and then nothing is changed.
+        """
+
+    def check_tls(self, tls: Tls) -> None:
+        """Raises ValueError as `listen`: so that `retune` with the same cannot fail."""
 
     def connect(self, connect: Connect) -> int:
         """Begin a connection to a server; `Connected` or `Closed` follows. Returns the handle.
@@ -162,8 +187,12 @@ class Engine:
         ValueError when host or server name are none, or the system has no certificate authorities.
         """
 
-    def bind_udp(self, host: str, port: int) -> UdpPort:
-        """Bind a UDP socket for RTP or RTCP. Raises OSError, ValueError as `listen`."""
+    def bind_udp(self, host: str, port: int, *, beside: int | None = None) -> UdpPort:
+        """Bind a UDP socket for RTP or RTCP. Raises OSError, ValueError as `listen`.
+
+        `beside`: a port with the same number at an address that overlaps, which is to be closed some time.
+        Flows of both get what comes to either of them, and no two of all of these have a remote address.
+        """
 
     def send(self, connection: int, data: bytes) -> None:
         """Queue protocol bytes behind everything already queued for the connection.
@@ -223,6 +252,9 @@ class Engine:
 
     def counters(self, handles: Sequence[int]) -> list[Counters | None]:
         """The totals of many handles in one call; `None` for those forgotten or never known."""
+
+    def relay_latency(self) -> RelayLatency:
+        """Since the start, of all streams and readers."""
 
     def forget(self, handle: int) -> None:
         """Drop the counters of a closed connection or flow; they stay readable until then."""

@@ -22,6 +22,7 @@ from headgate._engine import (
     Engine,
     Malformed,
     Received,
+    RelayLatency,
     StreamTrack,
     UdpPort,
 )
@@ -52,6 +53,7 @@ __all__ = [
     "ReadUdp",
     "Received",
     "Refusal",
+    "RelayLatency",
     "Remote",
     "Stream",
     "StreamTrack",
@@ -148,6 +150,8 @@ class Listen:
     write_timeout: float = 10.0
     """A connection whose socket took nothing for so long, though bytes waited, is closed."""
     connection_limit: int = 20_000
+    beside: int | None = None
+    """The listener that is to be closed next, where this one has its port at an address that overlaps."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

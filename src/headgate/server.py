@@ -54,9 +54,6 @@ PUBLISH = (
     " -c:v libx264 -preset ultrafast -tune zerolatency -pix_fmt yuv420p -g 30 -f rtsp"
 )
 
-AT_START = ("webhooks", "logFormat", "logDestinations", "logFile", "sysLogPrefix")
-"""Keys that are followed by the next server only."""
-
 logger = logging.getLogger(__name__)
 
 
@@ -134,6 +131,7 @@ class Server:
             hooks=self.runner,
             webhooks=self.webhooks.senders,
             closures=self.rtsp.closures,
+            renewals=(self.rtsp.renewal,),
         )
         self._operator = Site(
             "API", lambda: build(self.view), switch="api", address="apiAddress", settings=settings
@@ -151,8 +149,8 @@ class Server:
             self._operator,
             self._metrics,
             self.rtsp,
+            self.webhooks,
             Follower(_set_log_level, lambda change: change.concerns("logLevel")),
-            Follower(_tell_to_start_anew, lambda change: change.concerns(*AT_START)),
             Follower(self.paths.follow, lambda change: bool(change.paths or change.global_keys)),
             Follower(lambda change: self.sources.apply(change.new)),
             Follower(lambda _: self.on_demand.apply()),
@@ -200,9 +198,10 @@ class Server:
         return self
 
     def reload(self) -> None:
-        """Read the configuration file again, soon: SIGHUP."""
+        """Read the configuration file again, soon, and the certificate's: SIGHUP."""
         if self._tasks is not None:
             self._tasks.create_task(self.store.reload())
+            self._tasks.create_task(self.rtsp.renewal.look())
 
     def _recheck(self, _: Change) -> None:
         """Access has changed: whoever is here may have lost it."""
@@ -292,6 +291,7 @@ async def _serve(startup: Startup, *, log: LogWriter) -> None:
         server.reload()
 
     async with Server(startup) as server:
+        server.store.register(log)
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, on_signal, number)
@@ -303,11 +303,6 @@ async def _serve(startup: Startup, *, log: LogWriter) -> None:
 
 def _set_log_level(change: Change) -> None:
     logging.getLogger().setLevel(LEVELS[change.new.global_.log_level])
-
-
-def _tell_to_start_anew(change: Change) -> None:
-    keys = [key for key in AT_START if change.concerns(key)]
-    logger.warning("changed, and followed from the next start on: %s", ", ".join(keys))
 
 
 def _reachable(endpoint: Endpoint) -> Endpoint:

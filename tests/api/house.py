@@ -29,6 +29,7 @@ from headgate.core.histogram import Histogram
 from headgate.core.hooks.runner import HookRunner
 from headgate.core.loop_watch import LoopWatch
 from headgate.core.registry import Registry
+from headgate.core.renewal import Renewal
 from headgate.core.service import Endpoint, Protocol, Service
 from headgate.core.session import CloseReason, Role, Session
 from headgate.core.webhooks.sender import WebhookSender
@@ -112,6 +113,7 @@ class House:
             hooks=HookRunner(),
             webhooks=[WebhookSender(Webhook(url="https://example.org/", secret="sixteen characters"))],
             closures={"peer": 7},
+            renewals=(Renewal(bus=self.bus, take=lambda _: None),),
             configuration=lambda: self.configuration,
             store=ConfigurationStore(Startup.of(self.configuration), bus=self.bus),
             started=LONG_AGO,

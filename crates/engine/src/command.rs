@@ -1,5 +1,6 @@
 //! What the verbs tell a worker, and how it is woken.
 
+use std::collections::HashMap;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -8,18 +9,22 @@ use std::time::Instant;
 
 use mio::Waker;
 use mio::net::{TcpListener, TcpStream};
+use socket2::Socket;
 
 use crate::Handle;
 use crate::connection::{Admission, Channels, Listener};
 use crate::counters::{Counters, Table};
 use crate::datagram::{Path, ReaderReports};
 use crate::event::{CloseReason, EventQueue};
+use crate::latency::Latency;
 use crate::stream::{Delivery, Stream};
 use crate::udp::Port;
 
 #[derive(Debug)]
 pub enum Command {
     Listen(TcpListener, Arc<Listener>),
+    /// What connections to come have in common.
+    Retune(Handle, Box<Listener>),
     Adopt {
         handle: Handle,
         socket: TcpStream,
@@ -132,6 +137,11 @@ pub struct Shared {
     pub inboxes: Vec<Inbox>,
     pub events: EventQueue,
     pub table: Table,
+    /// Of each worker.
+    pub latency: Vec<Arc<Latency>>,
+    /// Second descriptors of listeners, by which their ports can be shared. Their worker has the first, and
+    /// takes this one away when it has closed it.
+    pub listening: Mutex<HashMap<Handle, Socket>>,
     next: AtomicU64,
 }
 
@@ -143,7 +153,15 @@ pub const FIRST: usize = 0;
 
 impl Shared {
     pub fn new(inboxes: Vec<Inbox>, events: EventQueue, now: Instant) -> Self {
-        Self { inboxes, events, table: Table::new(now), next: AtomicU64::new(1) }
+        let latency = inboxes.iter().map(|_| Arc::default()).collect();
+        Self {
+            inboxes,
+            events,
+            table: Table::new(now),
+            latency,
+            listening: Mutex::default(),
+            next: AtomicU64::new(1),
+        }
     }
 
     pub fn handle(&self, worker: usize) -> Handle {

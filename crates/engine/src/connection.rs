@@ -28,7 +28,8 @@ const ANSWER_PATIENCE: Duration = Duration::from_secs(120);
 /// Bytes read from one connection before others have their turn.
 const READ_SHARE: usize = 256 * 1024;
 
-/// What connections of one listener have in common.
+/// What connections of one listener have in common. Another takes its place when the listener is retuned;
+/// connections keep the one that they began with.
 #[derive(Debug)]
 pub struct Listener {
     pub handle: Handle,
@@ -37,7 +38,8 @@ pub struct Listener {
     pub read_timeout: Duration,
     pub write_timeout: Duration,
     pub connection_limit: usize,
-    pub connections: AtomicUsize,
+    /// Of all who came, whatever the listener was like when they did.
+    pub connections: Arc<AtomicUsize>,
 }
 
 /// A place among a listener's connections, given back when dropped.
@@ -402,7 +404,7 @@ impl Connection {
         let Self { out, socket, tls, reader, counters, .. } = self;
         let done = |unit: &Unit| {
             if let Some(reader) = &reader {
-                reader.flow.sent(unit);
+                reader.flow.sent(unit, now);
             }
         };
         let mut wire = Wire { socket, tls: tls.as_deref_mut(), written: 0 };
@@ -507,7 +509,11 @@ impl Connection {
         if let State::Closing { reason, deadline } = self.state {
             return (deadline <= now).then_some(reason);
         }
-        if self.blocked.is_some_and(|since| now - since >= self.admission.0.write_timeout) {
+        // The socket was tried later in this turn, perhaps, than the turn began.
+        if self
+            .blocked
+            .is_some_and(|since| now.saturating_duration_since(since) >= self.admission.0.write_timeout)
+        {
             return Some(CloseReason::WriteTimeout);
         }
         if self.connecting.is_some() {

@@ -96,7 +96,7 @@ impl DatagramReader {
         Self { flow, path, connection, backlog: VecDeque::new() }
     }
 
-    pub fn unit(&mut self, unit: &Arc<Unit>) {
+    pub fn unit(&mut self, unit: &Arc<Unit>, now: Instant) {
         // Laid out before this reader was attached: not for datagrams, and so no key frame to begin with.
         if unit.raw.is_empty() || !self.flow.admits(unit) {
             return;
@@ -107,7 +107,7 @@ impl DatagramReader {
         }
         self.backlog.push_back((Arc::clone(unit), Position::default()));
         if self.backlog.len() == 1 {
-            self.resume();
+            self.resume(now);
         }
     }
 
@@ -116,7 +116,7 @@ impl DatagramReader {
         !self.backlog.is_empty()
     }
 
-    pub fn resume(&mut self) {
+    pub fn resume(&mut self, now: Instant) {
         while let Some((unit, position)) = self.backlog.front() {
             let Some(remote) =
                 self.path.remotes.iter().find(|remote| remote.track == usize::from(unit.track))
@@ -129,7 +129,7 @@ impl DatagramReader {
                 _ => (&self.path.rtp, remote.rtp),
             };
             match port.send(to, &unit.raw, &unit.runs, *position) {
-                Ok(None) => self.flow.sent(unit),
+                Ok(None) => self.flow.sent(unit, now),
                 Ok(Some(position)) => {
                     self.backlog[0].1 = position;
                     return;
@@ -186,24 +186,24 @@ mod tests {
         let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
         let client = UdpSocket::bind(any).expect("a free port");
         let to = client.local_addr().expect("bound");
-        let (rtp, rtcp) = (Port::bind(2, any).expect("free"), Port::bind(3, any).expect("free"));
+        let (rtp, rtcp) = (Port::bind(2, any, None).expect("free"), Port::bind(3, any, None).expect("free"));
         let remotes = vec![Remote { track: 0, rtp: to, rtcp: to }];
-        let path = Path::claim(Arc::new(rtp), Arc::new(rtcp), remotes).expect("free addresses");
+        let path = Path::claim(rtp, rtcp, remotes).expect("free addresses");
         let table = Table::new(now);
         let specs = [TrackSpec { codec: Codec::H264, clock_rate: 90000 }];
         let stream = Arc::new(Stream::new(1, &specs, 1472, table.add(1, now), 1));
-        let flow = Reader::new(2, stream, table.add(2, now), 0, true, [0].into_iter());
+        let flow = Reader::new(2, stream, table.add(2, now), 0, true, Arc::default(), [0].into_iter());
         let mut reader = DatagramReader::new(flow, path, 3);
         reader.flow.play();
         let unit = |kind: Kind, laid_out: bool| {
             let unit = Unit { kind, ..Unit::rtcp(0, &[0x80; 20]) };
             Arc::new(if laid_out { unit } else { Unit { raw: vec![], runs: vec![], ..unit } })
         };
-        reader.unit(&unit(Kind::Key, false));
-        reader.unit(&unit(Kind::Delta, true));
+        reader.unit(&unit(Kind::Key, false), now);
+        reader.unit(&unit(Kind::Delta, true), now);
         assert_eq!(reader.flow.counters.packets_sent.get(), 0);
-        reader.unit(&unit(Kind::Key, true));
-        reader.unit(&unit(Kind::Delta, true));
+        reader.unit(&unit(Kind::Key, true), now);
+        reader.unit(&unit(Kind::Delta, true), now);
         assert_eq!(reader.flow.counters.packets_sent.get(), 2);
     }
 }

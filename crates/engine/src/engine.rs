@@ -16,12 +16,14 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use socket2::{Domain, Protocol, Socket, Type};
 
 use crate::Handle;
+use crate::beside::Ajar;
 use crate::client::Connect;
 use crate::command::{Command, FIRST, Inbox, MOST_WORKERS, PublishUdp, ReadTcp, Shared};
 use crate::connection::{Admission, Channels, Listener};
 use crate::counters::Snapshot;
 use crate::datagram::{Path, Remote};
 use crate::event::{CloseReason, Event, EventQueue};
+use crate::latency::Distribution;
 use crate::rtsp::Limits;
 use crate::stream::{Live, Stream, Track, TrackSpec};
 use crate::udp::Port;
@@ -60,6 +62,24 @@ pub struct Listen {
     pub read_timeout: Duration,
     pub write_timeout: Duration,
     pub connection_limit: usize,
+}
+
+impl Listen {
+    fn listener(&self, handle: Handle) -> Result<Listener, VerbError> {
+        let tls = match &self.tls {
+            Some((certificate, key)) => Some(tls_config(certificate, key)?),
+            None => None,
+        };
+        Ok(Listener {
+            handle,
+            tls,
+            limits: self.limits,
+            read_timeout: self.read_timeout,
+            write_timeout: self.write_timeout,
+            connection_limit: self.connection_limit,
+            connections: Arc::default(),
+        })
+    }
 }
 
 /// One track's interleaved channels.
@@ -145,33 +165,55 @@ impl Engine {
     }
 
     pub fn listen(&self, listen: &Listen) -> Result<(Handle, u16), VerbError> {
+        self.listen_beside(listen, None)
+    }
+
+    /// On the port of another listener, which is to be closed next, though the addresses overlap.
+    pub fn listen_beside(&self, listen: &Listen, beside: Option<Handle>) -> Result<(Handle, u16), VerbError> {
         self.running()?;
-        let tls = match &listen.tls {
-            Some((certificate, key)) => Some(tls_config(certificate, key)?),
-            None => None,
-        };
+        let handle = self.shared.handle(FIRST);
+        let listener = Arc::new(listen.listener(handle)?);
+        let mut listening = self.shared.listening.lock().expect("no holder panics");
+        if beside.is_some_and(|other| !listening.contains_key(&other)) {
+            return value("not an open listener");
+        }
         let socket = Socket::new(Domain::for_address(listen.address), Type::STREAM, Some(Protocol::TCP))?;
         if listen.address.is_ipv6() {
             socket.set_only_v6(false)?;
         }
         socket.set_reuse_address(true)?; // connections in TIME_WAIT do not keep the port
         socket.set_nonblocking(true)?;
-        socket.bind(&listen.address.into())?;
-        socket.listen(LISTEN_BACKLOG)?;
+        {
+            // With the one beside it perhaps another, which is about to close.
+            let others = listening.values().filter(|other| {
+                let at = other.local_addr().ok().and_then(|address| address.as_socket());
+                at.is_some_and(|at| at.port() == listen.address.port())
+            });
+            let _ajar = match beside {
+                Some(_) => others.chain([&socket]).map(Ajar::of).collect::<io::Result<Vec<_>>>()?,
+                None => Vec::new(),
+            };
+            socket.bind(&listen.address.into())?;
+            socket.listen(LISTEN_BACKLOG)?; // the kernel looks at the port once more
+        }
+        listening.insert(handle, socket.try_clone()?);
         let socket = TcpListener::from_std(socket.into());
         let port = socket.local_addr()?.port();
-        let handle = self.shared.handle(FIRST);
-        let listener = Listener {
-            handle,
-            tls,
-            limits: listen.limits,
-            read_timeout: listen.read_timeout,
-            write_timeout: listen.write_timeout,
-            connection_limit: listen.connection_limit,
-            connections: AtomicUsize::new(0),
-        };
-        self.shared.tell(handle, Command::Listen(socket, Arc::new(listener)));
+        self.shared.tell(handle, Command::Listen(socket, listener));
         Ok((handle, port))
+    }
+
+    /// Have connections to come served so; those that are there go on as they began.
+    pub fn retune(&self, listener: Handle, listen: &Listen) -> Result<(), VerbError> {
+        self.running()?;
+        let tuned = Box::new(listen.listener(listener)?);
+        self.shared.tell(listener, Command::Retune(listener, tuned));
+        Ok(())
+    }
+
+    /// Whether a listener could use them: a certificate chain and its key, PEM.
+    pub fn check_tls(&self, certificate: &[u8], key: &[u8]) -> Result<(), VerbError> {
+        tls_config(certificate, key).map(|_| ())
     }
 
     /// Begin a connection: `Connected`, or `Closed`, says how it went.
@@ -192,7 +234,7 @@ impl Engine {
             read_timeout: connect.read_timeout,
             write_timeout: connect.write_timeout,
             connection_limit: 1,
-            connections: AtomicUsize::new(0),
+            connections: Arc::default(),
         });
         let Some(admission) = Admission::of(&alone) else { return value("not even one connection") };
         self.shared.tell(handle, Command::Connect { handle, socket, tls, admission });
@@ -200,10 +242,25 @@ impl Engine {
     }
 
     pub fn bind_udp(&self, address: SocketAddr) -> Result<(Handle, SocketAddr), VerbError> {
+        self.bind_udp_beside(address, None)
+    }
+
+    /// On the port of another UDP port, though the addresses overlap. Flows of either get what comes to both.
+    pub fn bind_udp_beside(
+        &self,
+        address: SocketAddr,
+        beside: Option<Handle>,
+    ) -> Result<(Handle, SocketAddr), VerbError> {
         self.running()?;
-        let port = Arc::new(Port::bind(self.shared.handle(FIRST), address)?);
+        let mut ports = self.ports.lock().expect("no holder panics");
+        let other = match beside.map(|other| ports.get(&other)) {
+            Some(None) => return value("not a bound UDP port"),
+            Some(Some(other)) => Some(&**other),
+            None => None,
+        };
+        let port = Port::bind(self.shared.handle(FIRST), address, other)?;
         let (handle, bound) = (port.handle, port.socket.local_addr()?);
-        self.ports.lock().expect("no holder panics").insert(handle, Arc::clone(&port));
+        ports.insert(handle, Arc::clone(&port));
         self.shared.tell(handle, Command::Receive(port));
         Ok((handle, bound))
     }
@@ -326,6 +383,13 @@ impl Engine {
 
     pub fn counters(&self, handles: &[Handle]) -> Vec<Option<Snapshot>> {
         self.shared.table.read_all(handles, Instant::now())
+    }
+
+    /// How long units were on their way through here, since the start.
+    pub fn relay_latency(&self) -> Distribution {
+        let mut all = Distribution::default();
+        self.shared.latency.iter().for_each(|latency| all.add(latency));
+        all
     }
 
     pub fn forget(&self, handle: Handle) {

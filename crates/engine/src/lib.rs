@@ -6,6 +6,7 @@
 //! machines (`rtsp`, `rtp`, `rtcp`, `codec`, `repacketise`, `reorder`, `publisher`)
 //! touch no socket and take time as an argument.
 
+mod beside;
 pub mod client;
 pub mod codec;
 mod command;
@@ -14,6 +15,7 @@ pub mod counters;
 mod datagram;
 pub mod engine;
 pub mod event;
+pub mod latency;
 mod outgoing;
 pub mod publisher;
 mod reader;

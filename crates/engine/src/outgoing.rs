@@ -166,6 +166,7 @@ mod tests {
             framed,
             raw: vec![],
             runs: vec![],
+            arrived: None,
         }))
     }
 

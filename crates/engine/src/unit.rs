@@ -22,6 +22,8 @@ pub struct Unit {
     /// The packets without framing, one behind the other; empty when no datagram reader was attached.
     pub raw: Vec<u8>,
     pub runs: Vec<Run>,
+    /// When its first packet came; `None`: it is our own.
+    pub arrived: Option<Instant>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,7 +48,8 @@ impl Unit {
         let mut framed = Vec::with_capacity(FRAME_HEAD + packet.len());
         frame(&mut framed, (track * 2 + 1) as u8, packet);
         let runs = [Run { start: 0, end: packet.len(), segment: packet.len() }];
-        Self { track, kind: Kind::Rtcp, packets: 1, framed, raw: packet.to_vec(), runs: runs.to_vec() }
+        let (raw, runs) = (packet.to_vec(), runs.to_vec());
+        Self { track, kind: Kind::Rtcp, packets: 1, framed, raw, runs, arrived: None }
     }
 
     /// Bytes of packets, without framing.
@@ -165,6 +168,7 @@ impl UnitBuilder {
             framed,
             raw,
             runs,
+            arrived: self.started,
         };
         self.clear();
         (unit, sent)

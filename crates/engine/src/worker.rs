@@ -28,6 +28,7 @@ use crate::command::{Command, Shared};
 use crate::connection::{Admission, Connection, Listener};
 use crate::datagram::{DatagramPublisher, DatagramReader, ReaderReports};
 use crate::event::{CloseReason, Event};
+use crate::latency::Clock;
 use crate::publisher::Publisher;
 use crate::stream::{Delivery, Missed, Stream};
 use crate::udp::{Port, Receiver};
@@ -99,6 +100,8 @@ enum Route {
 struct BoundPort {
     port: Arc<Port>,
     routes: HashMap<SocketAddr, Route>,
+    /// By place: those on the same port of other addresses, one of which is to leave.
+    twins: Vec<usize>,
 }
 
 impl BoundPort {
@@ -115,6 +118,14 @@ struct Accepting {
     listener: Arc<Listener>,
     /// Out of descriptors: try again then.
     paused_until: Option<Instant>,
+}
+
+impl Accepting {
+    /// Connections that are there count on.
+    fn retune(&mut self, listener: Listener) {
+        let connections = Arc::clone(&self.listener.connections);
+        self.listener = Arc::new(Listener { connections, ..listener });
+    }
 }
 
 /// A stream's readers on this worker.
@@ -148,6 +159,8 @@ pub struct Worker {
     doomed: Vec<(usize, CloseReason)>,
     next_tick: Instant,
     next_report: Instant,
+    /// When something is given to the kernel.
+    clock: Clock,
     scratch: Box<[u8]>,
     /// Made with the first UDP port: its buffers are 2 MiB.
     receiver: Option<Receiver>,
@@ -174,6 +187,7 @@ impl Worker {
             doomed: Vec::new(),
             next_tick: now + TICK,
             next_report: now + REPORT_INTERVAL,
+            clock: Clock::new(now),
             scratch: vec![0; SCRATCH].into(),
             receiver: None,
             stopping: false,
@@ -346,14 +360,14 @@ impl Worker {
 
     /// Give units to this worker's own readers of a stream, who `missed` what was before them.
     fn fan_out(&mut self, stream: Handle, units: &[Arc<Unit>], missed: &[Missed], now: Instant) {
-        let Self { shards, connections, readers, backlogged, doomed, .. } = self;
+        let Self { shards, connections, readers, backlogged, doomed, clock, .. } = self;
         let Some(shard) = shards.get(&stream) else { return };
         for i in &shard.connections {
             let Some(connection) = connections.get_mut(*i) else { continue };
             if let Some(reader) = &mut connection.reader {
                 reader.flow.missed(missed);
             }
-            if let Err(reason) = connection.units(units, now) {
+            if let Err(reason) = connection.units(units, clock.send(now)) {
                 doomed.push((*i, reason));
             }
         }
@@ -361,8 +375,9 @@ impl Worker {
             if let Some(reader) = readers.get_mut(*i) {
                 reader.flow.missed(missed);
                 let waited = reader.is_waiting();
+                let now = clock.send(now);
                 for unit in units {
-                    reader.unit(unit);
+                    reader.unit(unit, now);
                 }
                 if reader.is_waiting() && !waited {
                     backlogged.push(*i);
@@ -419,7 +434,7 @@ impl Worker {
         }
         for i in std::mem::take(&mut self.backlogged) {
             if let Some(reader) = self.readers.get_mut(i) {
-                reader.resume();
+                reader.resume(now);
                 if reader.is_waiting() {
                     self.backlogged.push(i);
                 }
@@ -439,8 +454,10 @@ impl Worker {
                 more = false;
                 break;
             };
-            let (publishers, table) = (&mut self.publishers, &self.shared.table);
-            let result = receiver.receive(&bound.port, |remote, packet| match bound.route(remote) {
+            let (publishers, table, ports) = (&mut self.publishers, &self.shared.table, &self.ports);
+            let of_a_twin = |remote| bound.twins.iter().find_map(|twin| ports[*twin].route(remote));
+            let route = |remote| bound.route(remote).or_else(|| of_a_twin(remote));
+            let result = receiver.receive(&bound.port, |remote, packet| match route(remote) {
                 Some(Route::Rtp(publisher, track)) => {
                     if let Some(DatagramPublisher { flow, .. }) = publishers.get_mut(*publisher) {
                         if heard.last() != Some(publisher) {

@@ -13,8 +13,8 @@ use pyo3::prelude::*;
 
 #[derive(FromPyObject)]
 pub struct Tls {
-    certificate_pem: Vec<u8>,
-    key_pem: Vec<u8>,
+    pub certificate_pem: Vec<u8>,
+    pub key_pem: Vec<u8>,
 }
 
 #[derive(FromPyObject)]
@@ -27,6 +27,7 @@ pub struct Listen {
     read_timeout: f64,
     write_timeout: f64,
     connection_limit: usize,
+    beside: Option<u64>,
 }
 
 #[derive(FromPyObject)]
@@ -109,6 +110,11 @@ pub struct ReadUdp {
 }
 
 impl Listen {
+    /// The listener whose port it shares.
+    pub fn beside(&self) -> Option<u64> {
+        self.beside
+    }
+
     pub fn convert(self) -> PyResult<verbs::Listen> {
         Ok(verbs::Listen {
             address: address(&self.host, self.port)?,

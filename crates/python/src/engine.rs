@@ -3,10 +3,11 @@
 use std::sync::atomic::Ordering::SeqCst;
 
 use headgate_engine::engine::{self as verbs, VerbError};
+use headgate_engine::latency::BOUNDS_US;
 use pyo3::exceptions::{PyOSError, PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 
-use crate::arguments::{self, Connect, Listen, OpenStream, PublishTcp, PublishUdp, ReadTcp, ReadUdp};
+use crate::arguments::{self, Connect, Listen, OpenStream, PublishTcp, PublishUdp, ReadTcp, ReadUdp, Tls};
 use crate::events::{self, Counters};
 
 #[pyclass(frozen, module = "headgate._engine")]
@@ -17,6 +18,13 @@ pub struct StreamTrack {
     ssrc: Option<u32>,
     sequence: Option<u16>,
     timestamp: Option<u32>,
+}
+
+#[pyclass(frozen, get_all, module = "headgate._engine")]
+pub struct RelayLatency {
+    bounds: Vec<f64>,
+    counts: Vec<u64>,
+    sum: f64,
 }
 
 #[pyclass(frozen, get_all, module = "headgate._engine")]
@@ -60,8 +68,19 @@ impl Engine {
     }
 
     fn listen(&self, py: Python<'_>, listen: Listen) -> PyResult<(u64, u16)> {
+        let beside = listen.beside();
         let listen = listen.convert()?;
-        py.detach(|| self.0.listen(&listen)).map_err(raise)
+        py.detach(|| self.0.listen_beside(&listen, beside)).map_err(raise)
+    }
+
+    fn retune(&self, py: Python<'_>, listener: u64, listen: Listen) -> PyResult<()> {
+        let listen = listen.convert()?;
+        py.detach(|| self.0.retune(listener, &listen)).map_err(raise)
+    }
+
+    #[expect(clippy::needless_pass_by_value, reason = "pyo3 extracts arguments by value")]
+    fn check_tls(&self, py: Python<'_>, tls: Tls) -> PyResult<()> {
+        py.detach(|| self.0.check_tls(&tls.certificate_pem, &tls.key_pem)).map_err(raise)
     }
 
     fn connect(&self, py: Python<'_>, connect: Connect) -> PyResult<u64> {
@@ -69,8 +88,10 @@ impl Engine {
         py.detach(|| self.0.connect(&connect)).map_err(raise)
     }
 
-    fn bind_udp(&self, host: &str, port: u16) -> PyResult<UdpPort> {
-        let (handle, bound) = self.0.bind_udp(arguments::address(host, port)?).map_err(raise)?;
+    #[pyo3(signature = (host, port, *, beside=None))]
+    fn bind_udp(&self, host: &str, port: u16, beside: Option<u64>) -> PyResult<UdpPort> {
+        let address = arguments::address(host, port)?;
+        let (handle, bound) = self.0.bind_udp_beside(address, beside).map_err(raise)?;
         Ok(UdpPort { handle, host: bound.ip().to_string(), port: bound.port() })
     }
 
@@ -131,6 +152,15 @@ impl Engine {
     #[expect(clippy::needless_pass_by_value, reason = "pyo3 extracts arguments by value")]
     fn counters(&self, handles: Vec<u64>) -> Vec<Option<Counters>> {
         self.0.counters(&handles).into_iter().map(|snapshot| snapshot.map(Counters::from)).collect()
+    }
+
+    fn relay_latency(&self) -> RelayLatency {
+        let all = self.0.relay_latency();
+        RelayLatency {
+            bounds: BOUNDS_US.iter().map(|bound| *bound as f64 / 1e6).collect(),
+            counts: all.counts.to_vec(),
+            sum: all.sum.as_secs_f64(),
+        }
     }
 
     fn forget(&self, handle: u64) {

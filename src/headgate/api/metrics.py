@@ -17,6 +17,7 @@ from starlette.responses import Response
 
 from headgate.api.exposition import CONTENT_TYPE, Family, Kind, expose, labels
 from headgate.api.view import View, Viewed
+from headgate.core.histogram import Histogram
 from headgate.core.service import Protocol
 from headgate.core.session import Totals
 from headgate.core.webhooks.sender import WebhookSender
@@ -76,6 +77,7 @@ def render(view: View) -> str:
     text.append(expose(_server(view)))
     text.append(expose(_health(view)))
     text.append(expose(_hooks(view)))
+    text.append(expose(_certificates(view)))
     text.append(expose(_process()))
     return "".join(text)
 
@@ -192,6 +194,14 @@ def _health(view: View) -> Iterator[Family]:
         )
         joins.add_histogram(view.join_times)
         yield joins
+    latency = view.engine.relay_latency()
+    relayed = Family(
+        "headgate_relay_latency_seconds",
+        Kind.HISTOGRAM,
+        "From the arrival of a unit's first packet until the kernel has all of it for a reader.",
+    )
+    relayed.add_histogram(Histogram.taken(latency.bounds, latency.counts, latency.sum))
+    yield relayed
     if view.watch is not None:
         lags = Family("headgate_loop_lag_seconds", Kind.HISTOGRAM, "How late the loop's heartbeat was.")
         lags.add_histogram(view.watch.lags)
@@ -224,6 +234,29 @@ def _hooks(view: View) -> Iterator[Family]:
             # By place in the configuration: the address may be a secret.
             family.add(value(sender), labels({"webhook": str(number)}))
         yield family
+
+
+def _certificates(view: View) -> Iterator[Family]:
+    end = Family(
+        "headgate_certificate_not_after_timestamp_seconds",
+        Kind.GAUGE,
+        "Unix time when the certificate that is served expires.",
+    )
+    renewed = Family(
+        "headgate_certificate_renewals_total", Kind.COUNTER, "New certificates found in the files and taken."
+    )
+    refused = Family(
+        "headgate_certificate_renewals_refused_total",
+        Kind.COUNTER,
+        "Those that were not good, so that the one before is served on.",
+    )
+    for renewal in view.renewals:
+        if renewal.present is not None:
+            of_service = labels({"service": renewal.service})
+            end.add(renewal.present.not_after.timestamp(), of_service)
+            renewed.add(renewal.renewed, of_service)
+            refused.add(renewal.refused, of_service)
+    yield from (end, renewed, refused)
 
 
 def _process() -> Iterator[Family]:

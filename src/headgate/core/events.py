@@ -16,6 +16,8 @@ from headgate.core.session import CloseReason, Role, SessionId, Totals
 
 __all__ = [
     "Bus",
+    "CertificateRefused",
+    "CertificateRenewed",
     "ConfigurationChanged",
     "ConfigurationRefused",
     "ConnectionClosed",
@@ -155,6 +157,25 @@ class ConfigurationRefused(Event):
 
     TYPE: ClassVar[str] = "configuration.refused"
     mistakes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CertificateRenewed(Event):
+    """Its files have changed, and connections that come after get the new one."""
+
+    TYPE: ClassVar[str] = "certificate.renewed"
+    service: str
+    not_after: str
+    """When it expires, in ISO 8601."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CertificateRefused(Event):
+    """Its files have changed and are not good; the service goes on with the certificate that it has."""
+
+    TYPE: ClassVar[str] = "certificate.refused"
+    service: str
+    mistake: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ use crate::event::{CloseReason, Event};
 use crate::publisher::Publisher;
 use crate::reader::Reader;
 use crate::stream::Stream;
+use crate::udp::Port;
 
 impl Worker {
     pub(super) fn obey(&mut self, commands: &mut Vec<Command>, now: Instant) {
@@ -55,6 +56,11 @@ impl Worker {
                 entry.insert(Accepting { socket, listener, paused_until: None });
                 self.accept(place, now);
             }
+            Command::Retune(handle, listener) => {
+                if let Some(Place::Listener(i)) = self.places.get(&handle) {
+                    self.listeners[*i].retune(*listener);
+                }
+            }
             Command::Adopt { handle, mut socket, remote, local, admission } => {
                 let counters = self.shared.table.add(handle, now);
                 // From here on verbs find the connection: nobody may hear of it earlier.
@@ -82,7 +88,7 @@ impl Worker {
                 self.connect(handle, socket, tls, admission, now);
             }
             Command::Receive(port) => {
-                let i = self.ports.insert(BoundPort { port: Arc::clone(&port), routes: HashMap::new() });
+                let i = self.receive_at(&port);
                 let fd = port.socket.as_raw_fd();
                 register(&self.poll, &mut SourceFd(&fd), Ready::Port(i), Interest::READABLE);
                 self.places.insert(port.handle, Place::Port(i));
@@ -103,8 +109,10 @@ impl Worker {
                     let port = path.rtcp.handle;
                     self.shared.tell(port, Command::Route { port, remote: *rtcp, to });
                 }
+                let latency = Arc::clone(&self.shared.latency[self.index]);
+                let at = self.index;
                 let reader =
-                    Reader::new(flow, Arc::clone(&stream), counters, self.index, true, tracks.into_iter());
+                    Reader::new(flow, Arc::clone(&stream), counters, at, true, latency, tracks.into_iter());
                 let i = self.readers.insert(DatagramReader::new(reader, path, connection));
                 self.places.insert(flow, Place::Reader(i));
                 self.shard(&stream, now).readers.push(i);
@@ -130,6 +138,16 @@ impl Worker {
             Command::Close(handle, reason) => self.close(handle, reason, now),
             Command::Stop => self.stopping = true,
         }
+    }
+
+    fn receive_at(&mut self, port: &Arc<Port>) -> usize {
+        let twins = self.ports.iter().filter(|(_, other)| other.port.is_twin_of(port)).map(|(i, _)| i);
+        let twins: Vec<usize> = twins.collect();
+        let i = self.ports.vacant_key();
+        for twin in &twins {
+            self.ports[*twin].twins.push(i);
+        }
+        self.ports.insert(BoundPort { port: Arc::clone(port), routes: HashMap::new(), twins })
     }
 
     fn answer(&mut self, handle: Handle, bytes: Vec<u8>, now: Instant) {
@@ -159,7 +177,8 @@ impl Worker {
             read;
         let Some(i) = self.free_connection(connection, handle, now) else { return };
         let tracks = channels.iter().enumerate().filter_map(|(track, channels)| channels.map(|_| track));
-        let flow = Reader::new(handle, Arc::clone(&stream), counters, self.index, false, tracks);
+        let latency = Arc::clone(&self.shared.latency[self.index]);
+        let flow = Reader::new(handle, Arc::clone(&stream), counters, self.index, false, latency, tracks);
         let lost_by_track = vec![0; stream.tracks.len()];
         self.places.insert(handle, Place::OnConnection(i));
         let reader = TcpReader { flow, channels, queue_packets, queue_bytes, lost_by_track };
@@ -210,7 +229,7 @@ impl Worker {
                 let waited = reader.is_waiting();
                 reader.flow.play();
                 for unit in reports(&reader.flow.stream, now) {
-                    reader.unit(&unit);
+                    reader.unit(&unit, now);
                 }
                 if reader.is_waiting() && !waited {
                     self.backlogged.push(i);
