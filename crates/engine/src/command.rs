@@ -10,10 +10,11 @@ use mio::Waker;
 use mio::net::{TcpListener, TcpStream};
 
 use crate::Handle;
-use crate::connection::{Admission, Channels, Listener};
+use crate::connection::{Admission, Listener};
 use crate::counters::{Counters, Table};
 use crate::datagram::{Path, ReaderReports};
 use crate::event::{CloseReason, EventQueue};
+use crate::interleaved::Channels;
 use crate::stream::{Delivery, Stream};
 use crate::udp::Port;
 

@@ -2,7 +2,7 @@
 //!
 //! Start at `engine` (the verbs) and `event` (what comes back). A `worker` owns
 //! sockets and flows; `publisher` turns packets into units, `stream` says who
-//! wants them, `connection` and `datagram` send them. The parsers and packet
+//! wants them, `connection` and `datagram` send them, over TCP through a `wire`. The parsers and packet
 //! machines (`rtsp`, `rtp`, `rtcp`, `codec`, `repacketise`, `reorder`, `publisher`)
 //! touch no socket and take time as an argument.
 
@@ -14,6 +14,7 @@ pub mod counters;
 mod datagram;
 pub mod engine;
 pub mod event;
+mod interleaved;
 mod outgoing;
 pub mod publisher;
 mod reader;
@@ -27,6 +28,7 @@ pub mod stream;
 mod sys;
 mod udp;
 pub mod unit;
+mod wire;
 mod worker;
 
 /// Names a listener, UDP port, connection, stream or flow; never 0, never used twice.
