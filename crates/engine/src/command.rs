@@ -16,6 +16,7 @@ use crate::datagram::{Path, ReaderReports};
 use crate::event::{CloseReason, EventQueue};
 use crate::interleaved::Channels;
 use crate::stream::{Delivery, Stream};
+use crate::tunnel::Upstream;
 use crate::udp::Port;
 
 #[derive(Debug)]
@@ -70,6 +71,17 @@ pub enum Command {
         port: Handle,
         remote: SocketAddr,
         to: Option<(Arc<ReaderReports>, usize)>,
+    },
+    /// From here on a connection's RTSP is in WebSocket messages.
+    TunnelWebSocket(Handle),
+    /// Give the socket of a POST to the connection of its GET.
+    TunnelHttp {
+        get: Handle,
+        post: Handle,
+    },
+    Feed {
+        get: Handle,
+        upstream: Box<Upstream>,
     },
     Play(Handle),
     Pause(Handle),

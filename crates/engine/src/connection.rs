@@ -15,7 +15,9 @@ use crate::event::{CloseReason, Unanswered};
 use crate::interleaved::{TcpPublisher, TcpReader};
 use crate::outgoing::{Entry, Outgoing};
 use crate::rtsp::{Item, Limits, Refusal, Splitter};
+use crate::tunnel::{Carrier, End, Upstream};
 use crate::unit::{self, Kind, Unit};
+use crate::websocket;
 use crate::wire::Wire;
 
 /// Answers a client may leave unread before it is closed.
@@ -77,6 +79,7 @@ pub struct Connection {
     pub datagram_flows: Vec<Handle>,
     admission: Admission,
     connecting: Option<Connecting>,
+    carrier: Carrier,
     splitter: Splitter,
     /// Read, but left for when Python has taken the messages before it.
     held: Option<Vec<u8>>,
@@ -92,6 +95,8 @@ pub struct Connection {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
     Open,
+    /// It said HTTP. Python says what becomes of it; until then nothing more is taken.
+    Undecided,
     /// What it sends is not RTSP; it is read no more and waits for Python's answer.
     Refused,
     Closing {
@@ -111,10 +116,14 @@ enum Connecting {
 #[derive(Debug, Default)]
 pub struct Reading {
     pub messages: Vec<Vec<u8>>,
+    /// The head of an HTTP request.
+    pub http: Option<Vec<u8>>,
     pub refusal: Option<Refusal>,
     pub units: Vec<Arc<Unit>>,
     /// There may be more to read: come back after the others.
     pub again: bool,
+    /// The client said the tunnel's goodbye.
+    pub goodbye: bool,
     pub ended: Option<CloseReason>,
 }
 
@@ -144,7 +153,8 @@ impl Connection {
     ) -> Self {
         let tls = tls.map(|tls| Box::new((*tls).into()));
         let connecting = Some(Connecting::Tcp);
-        Self { connecting, ..Self::made(handle, socket, tls, admission, counters, now) }
+        let splitter = Splitter::new(admission.0.limits);
+        Self { connecting, splitter, ..Self::made(handle, socket, tls, admission, counters, now) }
     }
 
     fn made(
@@ -163,7 +173,8 @@ impl Connection {
             publisher: None,
             reader: None,
             datagram_flows: Vec::new(),
-            splitter: Splitter::new(admission.0.limits),
+            carrier: Carrier::Plain,
+            splitter: Splitter::with_http(admission.0.limits),
             held: None,
             admission,
             connecting: None,
@@ -206,8 +217,9 @@ impl Connection {
         if self.connecting == Some(Connecting::Tcp) {
             return read;
         }
+        self.overhear(scratch, &mut read);
         let mut share = READ_SHARE;
-        while share > 0 {
+        while share > 0 && read.ended.is_none() {
             if self.state == State::Open && self.unanswered.is_full() {
                 break; // Python is behind; `Unanswered::pop` brings us back
             }
@@ -215,7 +227,19 @@ impl Connection {
                 self.take_in(&held, table, now, &mut read);
                 continue;
             }
-            let size = match self.wire.fill(scratch, &self.counters) {
+            if self.state == State::Undecided && self.wire.has_unread() {
+                break;
+            }
+            let from = match &mut self.carrier {
+                Carrier::Plain | Carrier::WebSocket(_) => &mut self.wire,
+                Carrier::Http(Some(upstream)) => &mut upstream.wire,
+                Carrier::Http(None) => break,
+            };
+            let size = match from.fill(scratch, &self.counters) {
+                Ok(Some(0)) | Err(_) if matches!(self.carrier, Carrier::Http(_)) => {
+                    self.carrier = Carrier::Http(None); // another may follow it
+                    break;
+                }
                 Ok(Some(0)) => {
                     read.ended = Some(CloseReason::Peer);
                     break;
@@ -230,7 +254,13 @@ impl Connection {
             };
             share = share.saturating_sub(size);
             read.again = share == 0;
-            self.take_in(&scratch[..size], table, now, &mut read);
+            self.unwrap(&mut scratch[..size], table, now, &mut read);
+        }
+        if let Carrier::WebSocket(reader) = &mut self.carrier
+            && let Some(pong) = reader.pong()
+            && let Err(reason) = self.queue_frame(pong, now)
+        {
+            read.ended = Some(reason);
         }
         if self.connecting.is_some() && read.ended == Some(CloseReason::Peer) {
             read.ended = Some(CloseReason::Connect);
@@ -241,13 +271,49 @@ impl Connection {
         read
     }
 
+    /// Take in what is inside of what was read.
+    fn unwrap(&mut self, bytes: &mut [u8], table: &Table, now: Instant, read: &mut Reading) {
+        match self.state {
+            State::Open => {}
+            State::Undecided => return self.wire.unread(bytes),
+            State::Refused | State::Closing { .. } => return,
+        }
+        let inside = self.carrier.unwrap(bytes);
+        if inside.size > 0 {
+            self.take_in(&bytes[..inside.size], table, now, read);
+        }
+        match inside.end {
+            Some(End::Refused(refusal)) if self.state == State::Open => {
+                read.refusal = Some(refusal);
+                self.state = State::Refused;
+            }
+            Some(End::Goodbye) => read.goodbye = true,
+            _ => {}
+        }
+    }
+
+    /// Of a tunnel in HTTP, the connection that answers go to: nothing may come from it but its end.
+    fn overhear(&mut self, scratch: &mut [u8], read: &mut Reading) {
+        if !matches!(self.carrier, Carrier::Http(_)) {
+            return;
+        }
+        match self.wire.fill(scratch, &self.counters) {
+            Ok(Some(0)) | Err(_) => read.ended = Some(CloseReason::Peer),
+            Ok(Some(_)) if self.state == State::Open => {
+                read.refusal = Some(Refusal::NotRtsp);
+                self.state = State::Refused;
+            }
+            Ok(_) => {}
+        }
+    }
+
     /// Split what was read, up to the message that is one too many for Python.
     fn take_in(&mut self, bytes: &[u8], table: &Table, now: Instant, read: &mut Reading) {
         if self.state != State::Open {
             return;
         }
         let Self { splitter, publisher, reader, counters, unanswered, asked, .. } = self;
-        let Reading { messages, units, .. } = read;
+        let Reading { messages, units, http, .. } = read;
         let (mut whole, mut more) = (false, true);
         let result = splitter.feed_while(bytes, &mut |item| {
             whole = true;
@@ -258,6 +324,10 @@ impl Connection {
                         asked.get_or_insert(now); // a request, which will be answered
                     }
                     more = !unanswered.push();
+                }
+                Item::Http(head) => {
+                    *http = Some(head.to_vec());
+                    more = false;
                 }
                 Item::Interleaved { channel, packet } => {
                     let taken = if let Some(publisher) = publisher {
@@ -279,6 +349,10 @@ impl Connection {
             table.heard(counters, now);
         }
         match result {
+            Ok(taken) if http.is_some() => {
+                self.state = State::Undecided;
+                self.wire.unread(&bytes[taken..]);
+            }
             Ok(taken) if !more => self.held = Some(bytes[taken..].to_vec()),
             Ok(_) => {}
             Err(refusal) => {
@@ -286,6 +360,39 @@ impl Connection {
                 self.state = State::Refused;
             }
         }
+    }
+
+    // Tunnels
+
+    /// Whether it said HTTP, and waits to be told what becomes of it.
+    pub fn is_undecided(&self) -> bool {
+        self.state == State::Undecided
+    }
+
+    /// From here on what goes and comes is in WebSocket messages. What is queued already is not.
+    pub fn enter_websocket(&mut self) {
+        if self.is_undecided() {
+            self.carrier = Carrier::WebSocket(Box::<websocket::Reader>::default());
+            self.out.messages = true;
+            self.state = State::Open;
+        }
+    }
+
+    /// From here on what comes is in the POST that `upstream` carries; it takes the place of the one before.
+    /// `false`: this is no GET that can have one.
+    pub fn enter_http(&mut self, upstream: Box<Upstream>, table: &Table, now: Instant) -> bool {
+        let has_others = self.state == State::Open && matches!(self.carrier, Carrier::Http(_));
+        if self.is_undecided() || has_others {
+            self.carrier = Carrier::Http(Some(upstream));
+            self.state = State::Open;
+            table.heard(&self.counters, now);
+            return true;
+        }
+        false
+    }
+
+    pub fn into_upstream(self) -> Upstream {
+        Upstream::new(self.wire, self.admission)
     }
 
     // Writing
@@ -307,6 +414,18 @@ impl Connection {
             return Err(CloseReason::Overflow);
         }
         self.out.push(Entry::Answer(bytes));
+        self.write(now)
+    }
+
+    /// Queue a WebSocket frame of our own.
+    fn queue_frame(&mut self, frame: Vec<u8>, now: Instant) -> Result<(), CloseReason> {
+        if self.closing().is_some() {
+            return Ok(());
+        }
+        if self.out.answer_bytes + frame.len() > ANSWER_LIMIT {
+            return Err(CloseReason::Overflow);
+        }
+        self.out.push_frame(frame);
         self.write(now)
     }
 
@@ -413,6 +532,9 @@ impl Connection {
     /// Begin to close: send what is queued, then wait for the client to close, for a second in all.
     pub fn close(&mut self, reason: CloseReason, now: Instant) {
         if !matches!(self.state, State::Closing { .. }) {
+            if let Carrier::WebSocket(reader) = &self.carrier {
+                self.out.push_frame(reader.close_frame());
+            }
             self.state = State::Closing { reason, deadline: now + GOODBYE };
         }
     }

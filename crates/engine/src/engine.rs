@@ -312,6 +312,14 @@ impl Engine {
         Ok(flow)
     }
 
+    pub fn tunnel_websocket(&self, connection: Handle) {
+        self.shared.tell(connection, Command::TunnelWebSocket(connection));
+    }
+
+    pub fn tunnel_http(&self, get: Handle, post: Handle) {
+        self.shared.tell(post, Command::TunnelHttp { get, post });
+    }
+
     pub fn play(&self, flow: Handle) {
         self.shared.tell(flow, Command::Play(flow));
     }

@@ -28,6 +28,8 @@ pub enum CloseReason {
     Fault = 10,
     /// The connection that was asked for never stood.
     Connect = 11,
+    /// Its socket lives on as the POST of a tunnel.
+    Joined = 12,
 }
 
 #[derive(Debug)]
@@ -48,6 +50,11 @@ pub enum Event {
         connection: Handle,
         message: Vec<u8>,
         unanswered: Arc<Unanswered>,
+    },
+    /// The first thing a client said is an HTTP request.
+    HttpReceived {
+        connection: Handle,
+        head: Vec<u8>,
     },
     Malformed {
         connection: Handle,

@@ -3,9 +3,10 @@
 //! Start at `engine` (the verbs) and `event` (what comes back). A `worker` owns
 //! sockets and flows; `publisher` turns packets into units, `stream` says who
 //! wants them, `connection` and `datagram` send them, over TCP through a `wire`. The parsers and packet
-//! machines (`rtsp`, `rtp`, `rtcp`, `codec`, `repacketise`, `reorder`, `publisher`)
+//! machines (`rtsp`, `websocket`, `base64`, `rtp`, `rtcp`, `codec`, `repacketise`, `reorder`, `publisher`)
 //! touch no socket and take time as an argument.
 
+pub mod base64;
 pub mod client;
 pub mod codec;
 mod command;
@@ -26,8 +27,10 @@ pub mod rtsp;
 pub mod splice;
 pub mod stream;
 mod sys;
+pub mod tunnel;
 mod udp;
 pub mod unit;
+pub mod websocket;
 mod wire;
 mod worker;
 

@@ -12,12 +12,14 @@ pub struct Wire {
     tls: Option<Box<rustls::Connection>>,
     /// Sent and not counted yet.
     written: usize,
+    /// Read and given back: comes again before anything else.
+    unread: Vec<u8>,
 }
 
 impl Wire {
     pub fn new(socket: TcpStream, tls: Option<Box<rustls::Connection>>) -> Self {
         let _ = socket.set_nodelay(true);
-        Self { socket, tls, written: 0 }
+        Self { socket, tls, written: 0, unread: Vec::new() }
     }
 
     pub fn is_handshaking(&self) -> bool {
@@ -34,6 +36,15 @@ impl Wire {
         std::mem::take(&mut self.written)
     }
 
+    /// Give back what was read too far. The next `fill` needs room for all of it.
+    pub fn unread(&mut self, bytes: &[u8]) {
+        self.unread = bytes.to_vec();
+    }
+
+    pub fn has_unread(&self) -> bool {
+        !self.unread.is_empty()
+    }
+
     /// Queue TLS's goodbye behind everything else: a client ignores what follows it. Whether there is one.
     pub fn end_tls(&mut self) -> bool {
         self.tls.as_mut().map(|tls| tls.send_close_notify()).is_some()
@@ -41,6 +52,11 @@ impl Wire {
 
     /// Plain bytes; `None`: nothing more now; 0: the end.
     pub fn fill(&mut self, scratch: &mut [u8], counters: &Counters) -> io::Result<Option<usize>> {
+        if self.has_unread() {
+            let unread = std::mem::take(&mut self.unread);
+            scratch[..unread.len()].copy_from_slice(&unread);
+            return Ok(Some(unread.len()));
+        }
         loop {
             let result = match &mut self.tls {
                 None => self.socket.read(scratch).inspect(|size| counters.bytes_received.add(*size)),
