@@ -115,6 +115,7 @@ def goodbye_of(framed: Framed) -> int:
 
 async def relayed(publisher: Client, reader: Client) -> None:
     """Packets go from one to the other."""
+    await reader.ask("GET_PARAMETER", "")  # behind its answer the reader plays
     for sequence in range(3):
         publisher.frame(0, rtp(sequence))
     for sequence in range(3):
