@@ -118,7 +118,7 @@ impl EventQueue {
     }
 
     /// Always queued: `Accepted` only after `is_full` was asked, `Received` within
-    /// `Unanswered`, and one `Malformed` and `Closed` a handle bound the length.
+    /// `Unanswered`, and one `HttpReceived`, `Malformed` and `Closed` a handle bound the length.
     pub fn push(&self, event: Event) {
         let mut events = self.events.lock().expect("no holder panics");
         events.push_back(event);

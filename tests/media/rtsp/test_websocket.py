@@ -79,6 +79,7 @@ def test_pages_are_foreign_unless_they_are_named() -> None:
     assert not foreign("https://player.example", "https://Player.example")
     assert foreign("https://evil.example", "*")
     assert foreign("null", "*")
+    assert foreign("*", "*")
     assert foreign("http://server.example.com", "*"), "a name of its own may be a rebound one"
     for origin in ("https://evil.example", "null", "https://player.example.evil.example"):
         with pytest.raises(HttpRefusal) as refused:

@@ -63,11 +63,13 @@ def is_foreign(request: HttpRequest, *, allow_origin: str) -> bool:
     may use the operator's listener, or "*" (RFC 6455 10.2).
     """
     origin = request.header("Origin")
-    if origin is None or origin.lower() == allow_origin.lower():
+    if origin is None:
         return False
-    if allow_origin != ANYONE:
+    if allow_origin == ANYONE:
+        return True
+    if origin.lower() != allow_origin.lower():
         raise HttpRefusal(HTTPStatus.FORBIDDEN, "a page of another site; see apiAllowOrigin")
-    return True
+    return False
 
 
 def _bad(text: str) -> HttpRefusal:
