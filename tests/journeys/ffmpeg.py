@@ -56,13 +56,7 @@ def publish(
 
 
 def read(
-    stage: Stage,
-    url: str,
-    *,
-    transport: Transport | Tunnelled,
-    pictures: int,
-    sounds: int,
-    name: str | None = None,
+    stage: Stage, url: str, *, transport: str, pictures: int, sounds: int, name: str | None = None
 ) -> Reading:
     """Read until so many pictures are decoded and so many audio packets copied. Any error ends it badly."""
     name = name or transport
@@ -85,7 +79,7 @@ def read(
     return Reading(program, pictures_file, sounds_file)
 
 
-def watch(stage: Stage, url: str, *, transport: Transport | Tunnelled = Transport.TCP) -> Program:
+def watch(stage: Stage, url: str, *, transport: str = Transport.TCP) -> Program:
     """Read until the server ends it."""
     return stage.start(
         *("ffmpeg", "-v", "error", "-nostdin", "-rtsp_transport", transport, "-i", url),

@@ -19,6 +19,8 @@ from tests.journeys.tunnel import WebSocketClient
 
 PICTURES = 40
 SOUNDS = 40
+TRUSTING = ("tls-validation-flags=0",)
+"""GStreamer believes any certificate then."""
 SDP = (
     b"v=0\r\no=- 0 0 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\n"
     b"m=video 0 RTP/AVP 96\r\na=rtpmap:96 H264/90000\r\na=control:trackID=0\r\n"
@@ -77,11 +79,13 @@ def test_gstreamer_publishes_and_reads_in_http(tls_gate: Gate, stage: Stage, cli
     path = f"tunnel/gstreamer-{scheme}"
     service = "RTSPS" if "s" in scheme.removeprefix("rtsp") else "RTSP"
     url = f"{scheme}://127.0.0.1:{tls_gate.port(service)}/{path}"
-    gstreamer.publish(stage, clip, url, transport=Transport.TCP, trusting=True)
+    gstreamer.publish(stage, clip, url, transport=Transport.TCP, options=TRUSTING)
     publisher = tls_gate.events.publishes(path)
     assert (publisher["id"], "http") in tunnels(tls_gate, protocol=service.lower())
 
-    program, file = gstreamer.read(stage, clip, url, transport=Transport.TCP, count=PICTURES, trusting=True)
+    program, file = gstreamer.read(
+        stage, clip, url, transport=Transport.TCP, count=PICTURES, options=TRUSTING
+    )
     reading = ffmpeg.read(
         stage, tls_gate.rtsp(path), transport=Transport.TCP, pictures=PICTURES, sounds=SOUNDS
     )
