@@ -293,6 +293,27 @@ fn a_flood_of_pings_is_answered_now_and_then() {
 }
 
 #[test]
+fn messages_wait_in_the_clients_own_socket_and_none_is_lost() {
+    let mut bench = Bench::start();
+    let count = 20_000;
+    let messages: Vec<u8> = (0..count).flat_map(|n| format!("A {n}\n\n").into_bytes()).collect();
+    let (_down, up, get) = bench.http(b"");
+    let (socket, connection) = bench.websocket(b"");
+    let framed = messages.chunks(100).flat_map(|piece| frame(BINARY, piece)).collect();
+    for (mut socket, connection, sent) in [(up, get, base64(&messages)), (socket, connection, framed)] {
+        let writing = std::thread::spawn(move || {
+            socket.write_all(&sent).expect("connected");
+            socket
+        });
+        for n in 0..count {
+            assert_eq!(bench.received(connection), format!("A {n}\n\n").into_bytes());
+            assert!(bench.seen.len() <= 64, "{} events waited at once", bench.seen.len());
+        }
+        writing.join().expect("no panic");
+    }
+}
+
+#[test]
 fn who_says_http_and_more_is_not_read_before_it_is_decided() {
     let mut bench = Bench::start();
     let (mut socket, connection) = bench.says(POST, b"");
