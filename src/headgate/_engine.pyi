@@ -17,6 +17,7 @@ __all__ = [
     "Connected",
     "Counters",
     "Engine",
+    "HttpReceived",
     "Malformed",
     "Received",
     "RelayLatency",
@@ -54,6 +55,17 @@ class Received:
 
     connection: Final[int]
     message: Final[bytes]
+
+@final
+class HttpReceived:
+    """The first thing a client said is an HTTP/1 request; this is its head, with the blank line.
+
+    Nothing behind it is taken, nor looked at, until `tunnel_websocket` or `tunnel_http` says what
+    becomes of the connection. Until then it is silent: `read_timeout` closes it.
+    """
+
+    connection: Final[int]
+    head: Final[bytes]
 
 @final
 class Malformed:
@@ -155,7 +167,7 @@ class Engine:
     def fileno(self) -> int:
         """An eventfd, readable while events wait. Valid until `shutdown`."""
 
-    def drain(self, limit: int) -> list[Accepted | Connected | Received | Malformed | Closed]:
+    def drain(self, limit: int) -> list[Accepted | Connected | Received | HttpReceived | Malformed | Closed]:
         """Take at most `limit` events, oldest first, and clear the eventfd when none is left."""
 
     def refused_connections(self) -> int:
@@ -198,6 +210,20 @@ class Engine:
         """Queue protocol bytes behind everything already queued for the connection.
 
         A client that lets more than 1 MiB of answers pile up is closed (`OVERFLOW`).
+        """
+
+    def tunnel_websocket(self, connection: int) -> None:
+        """After `HttpReceived`: from here on the connection's RTSP is inside of binary WebSocket messages.
+
+        Queue the handshake's answer with `send` before. Everything sent is a message of its own, a unit
+        one; what comes may be cut anywhere. Pings are answered, and whoever closes says so (RFC 6455 5.5).
+        """
+
+    def tunnel_http(self, *, get: int, post: int) -> None:
+        """After `HttpReceived` of both: what the client of `get` says is the body of `post`, in base64.
+
+        `post` ends (`JOINED`), and its socket is part of `get` as long as that lasts, or until another
+        `post` takes its place. Where `get` is gone it is closed.
         """
 
     def close(self, handle: int) -> None:

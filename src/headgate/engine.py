@@ -20,6 +20,7 @@ from headgate._engine import (
     Connected,
     Counters,
     Engine,
+    HttpReceived,
     Malformed,
     Received,
     RelayLatency,
@@ -43,6 +44,7 @@ __all__ = [
     "Event",
     "Flow",
     "Handler",
+    "HttpReceived",
     "Listen",
     "Listener",
     "Malformed",
@@ -64,7 +66,7 @@ __all__ = [
 
 logger = logging.getLogger(__name__)
 
-Event: TypeAlias = Accepted | Connected | Received | Malformed | Closed
+Event: TypeAlias = Accepted | Connected | Received | HttpReceived | Malformed | Closed
 
 Handler = Callable[[Event], None]
 Listener = NewType("Listener", int)
@@ -102,6 +104,12 @@ class Refusal(enum.IntEnum):
     BODY_TOO_LARGE = 2
     BAD_CONTENT_LENGTH = 3
     NOT_RTSP = 4
+    BAD_FRAME = 5
+    """Of a tunnel in WebSocket: nothing that a client may send."""
+    FRAME_TOO_LARGE = 6
+    """A message of more than 1 MiB, or in more than 1,024 frames."""
+    BAD_BASE64 = 7
+    """Of a tunnel in HTTP."""
 
 
 class CloseReason(enum.IntEnum):
@@ -123,6 +131,8 @@ class CloseReason(enum.IntEnum):
     """A bug in the engine, which ended this session only; it was logged to stderr."""
     CONNECT = 11
     """`Engine.connect`: nobody answered, or not in time. A certificate that is not believed is `TLS`."""
+    JOINED = 12
+    """`Engine.tunnel_http`: its socket is part of another connection from now on."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -32,6 +32,7 @@ from headgate.core.registry import Registry
 from headgate.core.renewal import Renewal
 from headgate.core.service import Endpoint, Protocol, Service
 from headgate.core.session import CloseReason, Role, Session
+from headgate.core.tunnel import Tunnel
 from headgate.core.webhooks.sender import WebhookSender
 from headgate.engine import Engine
 
@@ -84,6 +85,7 @@ class Connection:
     handle: int
     remote: Endpoint
     session: Session | None = None
+    tunnel: Tunnel = Tunnel.NONE
     uuid: UUID = field(default_factory=uuid4)
     created: datetime = LONG_AGO
 

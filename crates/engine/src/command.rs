@@ -12,12 +12,14 @@ use mio::net::{TcpListener, TcpStream};
 use socket2::Socket;
 
 use crate::Handle;
-use crate::connection::{Admission, Channels, Listener};
+use crate::connection::{Admission, Listener};
 use crate::counters::{Counters, Table};
 use crate::datagram::{Path, ReaderReports};
 use crate::event::{CloseReason, EventQueue};
+use crate::interleaved::Channels;
 use crate::latency::Latency;
 use crate::stream::{Delivery, Stream};
+use crate::tunnel::Upstream;
 use crate::udp::Port;
 
 #[derive(Debug)]
@@ -74,6 +76,17 @@ pub enum Command {
         port: Handle,
         remote: SocketAddr,
         to: Option<(Arc<ReaderReports>, usize)>,
+    },
+    /// From here on a connection's RTSP is in WebSocket messages.
+    TunnelWebSocket(Handle),
+    /// Give the socket of a POST to the connection of its GET.
+    TunnelHttp {
+        get: Handle,
+        post: Handle,
+    },
+    Feed {
+        get: Handle,
+        upstream: Box<Upstream>,
     },
     Play(Handle),
     Pause(Handle),

@@ -19,10 +19,11 @@ use crate::Handle;
 use crate::beside::Ajar;
 use crate::client::Connect;
 use crate::command::{Command, FIRST, Inbox, MOST_WORKERS, PublishUdp, ReadTcp, Shared};
-use crate::connection::{Admission, Channels, Listener};
+use crate::connection::{Admission, Listener};
 use crate::counters::Snapshot;
 use crate::datagram::{Path, Remote};
 use crate::event::{CloseReason, Event, EventQueue};
+use crate::interleaved::Channels;
 use crate::latency::Distribution;
 use crate::rtsp::Limits;
 use crate::stream::{Live, Stream, Track, TrackSpec};
@@ -366,6 +367,14 @@ impl Engine {
         let connection = ports.connection;
         self.shared.tell(flow, Command::ReadUdp { flow, stream, counters, connection, path });
         Ok(flow)
+    }
+
+    pub fn tunnel_websocket(&self, connection: Handle) {
+        self.shared.tell(connection, Command::TunnelWebSocket(connection));
+    }
+
+    pub fn tunnel_http(&self, get: Handle, post: Handle) {
+        self.shared.tell(post, Command::TunnelHttp { get, post });
     }
 
     pub fn play(&self, flow: Handle) {

@@ -8,6 +8,7 @@
 
 mod connecting;
 mod ending;
+mod tunnels;
 mod verbs;
 
 use std::collections::HashMap;
@@ -312,6 +313,9 @@ impl Worker {
             let unanswered = Arc::clone(&connection.unanswered);
             self.shared.events.push(Event::Received { connection: handle, message, unanswered });
         }
+        if let Some(head) = reading.http {
+            self.shared.events.push(Event::HttpReceived { connection: handle, head });
+        }
         if let Some(refusal) = reading.refusal {
             self.shared.events.push(Event::Malformed { connection: handle, refusal });
         }
@@ -325,6 +329,9 @@ impl Worker {
         if let Some(stream) = publisher {
             self.distribute(&stream, &reading.units, now);
             self.await_end(Place::OnConnection(i));
+        }
+        if reading.goodbye {
+            self.close(handle, CloseReason::Peer, now);
         }
     }
 

@@ -131,6 +131,15 @@ impl Engine {
         self.0.read_udp(ports, &remotes).map_err(raise)
     }
 
+    fn tunnel_websocket(&self, connection: u64) {
+        self.0.tunnel_websocket(connection);
+    }
+
+    #[pyo3(signature = (*, get, post))]
+    fn tunnel_http(&self, get: u64, post: u64) {
+        self.0.tunnel_http(get, post);
+    }
+
     fn play(&self, flow: u64) {
         self.0.play(flow);
     }

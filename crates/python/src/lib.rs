@@ -14,5 +14,5 @@ mod _engine {
     #[pymodule_export]
     use crate::engine::{Engine, RelayLatency, StreamTrack, UdpPort};
     #[pymodule_export]
-    use crate::events::{Accepted, Closed, Connected, Counters, Malformed, Received};
+    use crate::events::{Accepted, Closed, Connected, Counters, HttpReceived, Malformed, Received};
 }

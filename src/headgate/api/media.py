@@ -200,6 +200,7 @@ def _connections(view: shape.View, connections: Sequence[shape.Connection]) -> l
             "bytesSent": 0 if totals is None else totals.bytes_sent,
             "session": None if connection.session is None else connection.session.id.uuid,
             "framesRefused": 0 if totals is None else totals.frames_refused,
+            "tunnel": connection.tunnel,
         }
         for connection, totals in zip(connections, counters, strict=True)
     ]

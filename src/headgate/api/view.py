@@ -23,6 +23,7 @@ from headgate.core.renewal import Renewal
 from headgate.core.service import Endpoint
 from headgate.core.service import Protocol as ServiceProtocol
 from headgate.core.session import Session
+from headgate.core.tunnel import Tunnel
 from headgate.core.webhooks.sender import WebhookSender
 from headgate.engine import Engine
 
@@ -84,6 +85,10 @@ class Connection(Protocol):
 
     @property
     def session(self) -> Session | None: ...
+
+    @property
+    def tunnel(self) -> Tunnel:
+        """What carries it beside TCP and TLS."""
 
     @property
     def handle(self) -> int: ...

@@ -137,7 +137,7 @@ impl Worker {
                 self.end_interleaved(i, reason, now);
                 self.end_datagram_flows(i, reason);
                 let mut connection = self.connections.remove(i);
-                let _ = self.poll.registry().deregister(&mut connection.socket);
+                let _ = self.poll.registry().deregister(&mut connection.wire.socket);
                 self.closed(connection.handle, reason, now);
             }
         }

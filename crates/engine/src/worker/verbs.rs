@@ -12,9 +12,10 @@ use mio::unix::SourceFd;
 use super::{Accepting, BoundPort, Place, REPORT_INTERVAL, Ready, Route, Shard, Worker, register, reports};
 use crate::Handle;
 use crate::command::{Command, PublishUdp, ReadTcp};
-use crate::connection::{Connection, TcpPublisher, TcpReader};
+use crate::connection::Connection;
 use crate::datagram::{DatagramPublisher, DatagramReader, ReaderReports, Remote};
 use crate::event::{CloseReason, Event};
+use crate::interleaved::{TcpPublisher, TcpReader};
 use crate::publisher::Publisher;
 use crate::reader::Reader;
 use crate::stream::Stream;
@@ -29,6 +30,8 @@ impl Worker {
                 Command::Answer(handle, _)
                 | Command::Play(handle)
                 | Command::Pause(handle)
+                | Command::TunnelWebSocket(handle)
+                | Command::Feed { get: handle, .. }
                 | Command::Close(handle, _) => match self.places.get(handle) {
                     Some(Place::Connection(i) | Place::OnConnection(i)) => Ready::Connection(*i),
                     _ => Ready::Waker,
@@ -132,6 +135,9 @@ impl Worker {
             Command::Route { port, remote, to } => {
                 self.route(port, remote, to.map(|(reports, track)| Route::Reports(reports, track)));
             }
+            Command::TunnelWebSocket(connection) => self.tunnel_websocket(connection),
+            Command::TunnelHttp { get, post } => self.tunnel_http(get, post, now),
+            Command::Feed { get, upstream } => self.feed(get, upstream, now),
             Command::Play(flow) => self.play(flow, now),
             Command::Pause(flow) => self.pause(flow),
             Command::EndStream(stream) => self.end_stream(stream, now),

@@ -9,6 +9,8 @@ from uuid import UUID
 from pydantic import Field
 from typing_extensions import TypedDict
 
+from headgate.core.tunnel import Tunnel
+
 __all__ = [
     "Error",
     "Ok",
@@ -89,6 +91,10 @@ class RTSPConn(TypedDict):
     bytesSent: int
     session: Annotated[UUID | None, Field(description="Its session, once it has one.")]
     framesRefused: Annotated[int, Field(description="Interleaved frames on channels nobody set up; ours.")]
+    tunnel: Annotated[
+        Tunnel,
+        Field(description="What its RTSP is inside of. From MediaMTX 1.15 on."),
+    ]
 
 
 class RTSPConnList(TypedDict):

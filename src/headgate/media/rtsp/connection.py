@@ -14,16 +14,19 @@ from headgate.core.config.secrets import redacted_query
 from headgate.core.errors import CredentialsMissing, Denied, Draining, HeadgateError, NotFound
 from headgate.core.service import Endpoint, Service
 from headgate.core.session import CloseReason, SessionId
-from headgate.engine import Accepted, Closed, Connection, Event, Malformed, Received, Refusal
+from headgate.core.tunnel import Tunnel
+from headgate.engine import Accepted, Closed, Connection, Event, HttpReceived, Malformed, Received, Refusal
 from headgate.engine import CloseReason as EngineReason
 from headgate.media.rtsp import events
 from headgate.media.rtsp.admission import Admission
+from headgate.media.rtsp.http import HttpRefusal
 from headgate.media.rtsp.message import Status
 from headgate.media.rtsp.protocol import Position, ServerProtocol
 from headgate.media.rtsp.sdp import SessionDescription
 from headgate.media.rtsp.session import ENGINE_REASONS, RtspSession, Shared
 from headgate.media.rtsp.state import State
 from headgate.media.rtsp.transport import Lower
+from headgate.media.rtsp.tunnel import Getting, Posting, Talking
 from headgate.media.rtsp.wait import Wait
 
 __all__ = ["RtspConnection"]
@@ -56,10 +59,12 @@ class RtspConnection:
         self.local = Endpoint(accepted.local_host, accepted.local_port)
         self.service = service
         self.session: RtspSession | None = None
+        self.tunnel = Tunnel.NONE
         self._shared = shared
         self._on_refusal = on_refusal
         self._on_closed = on_closed
         self._loop = asyncio.get_running_loop()
+        self._transports = transports
         self._machine = ServerProtocol(transports=transports, now=self._loop.time())
         self._admission = Admission(
             access=shared.access,
@@ -84,6 +89,8 @@ class RtspConnection:
                     self._heard, self._joining = True, self._loop.time()
                 self._machine.receive(event.message, self._loop.time())
                 self._work()
+            case HttpReceived() if not self._over:
+                self._enter_tunnel(event.head)
             case Malformed() if not self._over:
                 self._machine.malformed(Refusal(event.refusal))
                 self._work()
@@ -101,6 +108,7 @@ class RtspConnection:
 
     def _closed(self, reason: EngineReason) -> None:
         self._over = True
+        self._shared.tunnels.leave(self.handle)
         self._stop_deciding()
         if self._timer is not None:
             self._timer.cancel()
@@ -108,6 +116,39 @@ class RtspConnection:
             self._shared.registry.close(self.session, ENGINE_REASONS[reason])
         logger.debug("%s connection of %s closed: %s", self.service.name, self.remote, reason.name)
         self._on_closed(self, reason)
+
+    def _enter_tunnel(self, head: bytes) -> None:
+        """The client began with HTTP."""
+        engine = self._shared.loop.engine
+        try:
+            entered = self._shared.tunnels.enter(
+                head,
+                connection=self.handle,
+                service=self.service.name,
+                host=self.remote.host,
+                allow_origin=self._shared.access.settings.api_allow_origin,
+            )
+        except HttpRefusal as refusal:
+            status = Status(int(refusal.status))
+            self._refused(events.RequestRefused(method="HTTP", status=status, text=str(refusal)))
+            engine.send(self.handle, refusal.serialise())
+            self.hang_up()
+            return
+        # Who needs a tunnel has no use for datagrams, and would wait for them in vain.
+        self._machine = ServerProtocol(transports={Lower.TCP} & set(self._transports), now=self._loop.time())
+        match entered:
+            case Getting(answer):
+                self.tunnel = Tunnel.HTTP
+                engine.send(self.handle, answer)
+            case Posting(get):
+                self.tunnel = Tunnel.HTTP
+                self._over = True
+                engine.tunnel_http(get=get, post=self.handle)
+            case Talking(answer, foreign):
+                self.tunnel = Tunnel.WEBSOCKET
+                self._admission.foreign = foreign
+                engine.send(self.handle, answer)
+                engine.tunnel_websocket(self.handle)
 
     # The machine
 
@@ -356,10 +397,11 @@ class RtspConnection:
         session.user_agent = self._machine.user_agent
         self.session = session
         logger.info(
-            "%s session %d of %s opened: path '%s', %s",
+            "%s session %d of %s%s opened: path '%s', %s",
             self.service.name,
             session.id.number,
             self.remote,
+            "" if self.tunnel is Tunnel.NONE else f" (in {self.tunnel})",
             path,
             session.user_agent or "unnamed client",
         )

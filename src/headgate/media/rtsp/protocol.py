@@ -53,6 +53,9 @@ REFUSALS: Mapping[Refusal, tuple[Status, str]] = {
     Refusal.BODY_TOO_LARGE: (Status.REQUEST_ENTITY_TOO_LARGE, "the body is too large"),
     Refusal.BAD_CONTENT_LENGTH: (Status.BAD_REQUEST, "Content-Length is not a number"),
     Refusal.NOT_RTSP: (Status.BAD_REQUEST, "not RTSP"),
+    Refusal.BAD_FRAME: (Status.BAD_REQUEST, "not a WebSocket frame that a client may send"),
+    Refusal.FRAME_TOO_LARGE: (Status.REQUEST_ENTITY_TOO_LARGE, "the WebSocket message is too large"),
+    Refusal.BAD_BASE64: (Status.BAD_REQUEST, "not base64"),
 }
 
 

@@ -36,6 +36,7 @@ from headgate.media.rtsp.connection import RtspConnection
 from headgate.media.rtsp.message import Status
 from headgate.media.rtsp.session import Shared, UdpPorts
 from headgate.media.rtsp.transport import Lower
+from headgate.media.rtsp.tunnel import Tunnels
 from headgate.media.rtsp.wanted import KEYS, Wanted, WantedListener, tls_of, transports_of
 from headgate.media.sources import Sources
 
@@ -104,6 +105,7 @@ class RtspServer:
         self._access = access
         self._leases = leases
         self._tasks = asyncio.TaskGroup()
+        self._tunnels = Tunnels()
         self._shared: Shared | None = None
         """What new connections get; those there are keep theirs."""
         self._running: dict[Protocol, Running] = {}
@@ -188,6 +190,7 @@ class RtspServer:
             leases=self._leases,
             tasks=self._tasks,
             udp=udp,
+            tunnels=self._tunnels,
             join_times=self.join_times,
         )
 

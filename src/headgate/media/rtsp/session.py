@@ -35,6 +35,7 @@ from headgate.media.path import Path, Paths
 from headgate.media.rtsp.protocol import SetupTrack
 from headgate.media.rtsp.sdp import SessionDescription
 from headgate.media.rtsp.transport import Lower, Pair
+from headgate.media.rtsp.tunnel import Tunnels
 from headgate.media.sources import Sources
 
 __all__ = ["ENGINE_REASONS", "RtspSession", "Shared", "UdpPorts"]
@@ -83,6 +84,7 @@ class Shared:
     on_demand: OnDemandHooks
     udp: UdpPorts | None
     """None where UDP is off."""
+    tunnels: Tunnels
     join_times: Histogram
     """Seconds from a connection's first request to the answer of its first PLAY."""
 
