@@ -14,6 +14,7 @@ use crate::connection::{Admission, Channels, Listener};
 use crate::counters::{Counters, Table};
 use crate::datagram::{Path, ReaderReports};
 use crate::event::{CloseReason, EventQueue};
+use crate::srtp::Protection;
 use crate::stream::{Delivery, Stream};
 use crate::udp::Port;
 
@@ -45,6 +46,7 @@ pub enum Command {
         counters: Arc<Counters>,
         connection: Handle,
         channels: Channels,
+        protection: Option<Box<Protection>>,
     },
     PublishUdp(Box<PublishUdp>),
     ReadTcp(Box<ReadTcp>),
@@ -54,6 +56,7 @@ pub enum Command {
         counters: Arc<Counters>,
         connection: Handle,
         path: Path,
+        protection: Option<Box<Protection>>,
     },
     /// Tie a UDP flow to the connection that set it up.
     Tie {
@@ -85,6 +88,7 @@ pub struct PublishUdp {
     pub counters: Arc<Counters>,
     pub connection: Handle,
     pub path: Path,
+    pub protection: Option<Box<Protection>>,
     pub read_timeout: std::time::Duration,
 }
 
@@ -95,6 +99,7 @@ pub struct ReadTcp {
     pub counters: Arc<Counters>,
     pub connection: Handle,
     pub channels: Channels,
+    pub protection: Option<Box<Protection>>,
     pub queue_packets: usize,
     pub queue_bytes: usize,
 }

@@ -16,6 +16,7 @@ use crate::outgoing::{Entry, Outgoing};
 use crate::publisher::Publisher;
 use crate::reader::{self, Reader};
 use crate::rtsp::{Item, Limits, Refusal, Splitter};
+use crate::srtp::Protection;
 use crate::unit::{self, Kind, Unit};
 
 /// Answers a client may leave unread before it is closed.
@@ -72,12 +73,14 @@ pub type Channels = Vec<Option<(u8, u8)>>;
 pub struct TcpPublisher {
     pub flow: Publisher,
     pub channels: Channels,
+    pub protection: Option<Box<Protection>>,
 }
 
 #[derive(Debug)]
 pub struct TcpReader {
     pub flow: Reader,
     pub channels: Channels,
+    pub protection: Option<Box<Protection>>,
     pub queue_packets: usize,
     pub queue_bytes: usize,
     pub lost_by_track: Vec<u32>,
@@ -380,7 +383,10 @@ impl Connection {
             if full {
                 reader.flow.discard(unit);
             } else {
-                self.out.push(reader.entry(unit));
+                match reader.entry(unit) {
+                    Some(entry) => self.out.push(entry),
+                    None => reader.flow.discard(unit),
+                }
                 queued = true;
             }
         }
@@ -431,7 +437,11 @@ impl Connection {
         let Some(publisher) = &mut self.publisher else { return Ok(()) };
         let mut frames = Vec::new();
         for (track, report) in publisher.flow.reports(now) {
-            if let Some((_, rtcp)) = publisher.channels[track] {
+            let report = match &mut publisher.protection {
+                Some(protection) => protection.seal_rtcp(track, report),
+                None => Some(report),
+            };
+            if let (Some((_, rtcp)), Some(report)) = (publisher.channels[track], report) {
                 unit::frame(&mut frames, rtcp, &report);
                 publisher.flow.counters.rtcp_packets_sent.add(1);
                 publisher.flow.counters.bytes_sent.add(report.len());
@@ -444,7 +454,7 @@ impl Connection {
 
     /// Detach the reader, saying RTCP's goodbye to it if the connection lives on to carry it.
     pub fn end_reader(&mut self, now: Instant) -> Option<Box<TcpReader>> {
-        let reader = self.reader.take()?;
+        let mut reader = self.reader.take()?;
         self.out.drop_units(|unit| {
             if unit.kind != Kind::Rtcp {
                 reader.flow.counters.rtp_packets_discarded.add(unit.packets as usize);
@@ -458,7 +468,9 @@ impl Connection {
                     && let Some(report) = reader.flow.stream.sender_report(i, now, true)
                 {
                     let unit = Arc::new(Unit::rtcp(i as u16, &report));
-                    self.out.push(reader.entry(&unit));
+                    if let Some(entry) = reader.entry(&unit) {
+                        self.out.push(entry);
+                    }
                 }
             }
         }
@@ -530,11 +542,17 @@ impl TcpPublisher {
         for (track, channels) in self.channels.iter().enumerate() {
             match channels {
                 Some((rtp, _)) if *rtp == channel => {
-                    self.flow.rtp(track, packet, now, units);
+                    match self.protection.as_mut().map_or(Some(packet), |it| it.open_rtp(track, packet)) {
+                        Some(packet) => self.flow.rtp(track, packet, now, units),
+                        None => self.flow.counters.rtp_packets_in_error.add(1),
+                    }
                     return true;
                 }
                 Some((_, rtcp)) if *rtcp == channel => {
-                    self.flow.rtcp(track, packet, now);
+                    match self.protection.as_mut().map_or(Some(packet), |it| it.open_rtcp(track, packet)) {
+                        Some(packet) => self.flow.rtcp(track, packet, now),
+                        None => self.flow.counters.rtcp_packets_in_error.add(1),
+                    }
                     return true;
                 }
                 _ => {}
@@ -551,22 +569,31 @@ impl TcpReader {
             self.channels.iter().position(|channels| channels.is_some_and(|(_, rtcp)| rtcp == channel));
         let Some(track) = track else { return false };
         table.heard(&self.flow.counters, now);
-        reader::receiver_report(&self.flow.counters, &mut self.lost_by_track, track, packet);
+        match self.protection.as_mut().map_or(Some(packet), |it| it.open_rtcp(track, packet)) {
+            Some(packet) => {
+                reader::receiver_report(&self.flow.counters, &mut self.lost_by_track, track, packet);
+            }
+            None => self.flow.counters.rtcp_packets_in_error.add(1),
+        }
         true
     }
 
-    fn entry(&self, unit: &Arc<Unit>) -> Entry {
+    /// The unit on this reader's channels and under its keys. `None`: the keys are used up.
+    fn entry(&mut self, unit: &Arc<Unit>) -> Option<Entry> {
         let track = unit.track;
         let (rtp, rtcp) = self.channels[usize::from(track)].unwrap_or_default();
         let (channel, usual) = match unit.kind {
             Kind::Rtcp => (rtcp, track * 2 + 1),
             _ => (rtp, track * 2),
         };
-        if u16::from(channel) == usual {
+        if let Some(protection) = &mut self.protection {
+            return protection.seal_framed(unit, channel).map(|framed| Entry::Own(Arc::clone(unit), framed));
+        }
+        Some(if u16::from(channel) == usual {
             Entry::Unit(Arc::clone(unit))
         } else {
             Entry::Own(Arc::clone(unit), unit.framed_for(channel))
-        }
+        })
     }
 }
 

@@ -29,6 +29,7 @@ use crate::connection::{Admission, Connection, Listener};
 use crate::datagram::{DatagramPublisher, DatagramReader, ReaderReports};
 use crate::event::{CloseReason, Event};
 use crate::publisher::Publisher;
+use crate::srtp::Sealed;
 use crate::stream::{Delivery, Missed, Stream};
 use crate::udp::{Port, Receiver};
 use crate::unit::Unit;
@@ -151,6 +152,8 @@ pub struct Worker {
     scratch: Box<[u8]>,
     /// Made with the first UDP port: its buffers are 2 MiB.
     receiver: Option<Receiver>,
+    /// Where units are encrypted for one reader after the other.
+    sealed: Sealed,
     stopping: bool,
 }
 
@@ -176,6 +179,7 @@ impl Worker {
             next_report: now + REPORT_INTERVAL,
             scratch: vec![0; SCRATCH].into(),
             receiver: None,
+            sealed: Sealed::default(),
             stopping: false,
         }
     }
@@ -346,7 +350,7 @@ impl Worker {
 
     /// Give units to this worker's own readers of a stream, who `missed` what was before them.
     fn fan_out(&mut self, stream: Handle, units: &[Arc<Unit>], missed: &[Missed], now: Instant) {
-        let Self { shards, connections, readers, backlogged, doomed, .. } = self;
+        let Self { shards, connections, readers, backlogged, doomed, sealed, .. } = self;
         let Some(shard) = shards.get(&stream) else { return };
         for i in &shard.connections {
             let Some(connection) = connections.get_mut(*i) else { continue };
@@ -362,7 +366,7 @@ impl Worker {
                 reader.flow.missed(missed);
                 let waited = reader.is_waiting();
                 for unit in units {
-                    reader.unit(unit);
+                    reader.unit(unit, sealed);
                 }
                 if reader.is_waiting() && !waited {
                     backlogged.push(*i);
@@ -419,7 +423,7 @@ impl Worker {
         }
         for i in std::mem::take(&mut self.backlogged) {
             if let Some(reader) = self.readers.get_mut(i) {
-                reader.resume();
+                reader.resume(&mut self.sealed);
                 if reader.is_waiting() {
                     self.backlogged.push(i);
                 }
@@ -442,7 +446,7 @@ impl Worker {
             let (publishers, table) = (&mut self.publishers, &self.shared.table);
             let result = receiver.receive(&bound.port, |remote, packet| match bound.route(remote) {
                 Some(Route::Rtp(publisher, track)) => {
-                    if let Some(DatagramPublisher { flow, .. }) = publishers.get_mut(*publisher) {
+                    if let Some(flow) = publishers.get_mut(*publisher) {
                         if heard.last() != Some(publisher) {
                             heard.push(*publisher);
                         }
@@ -457,7 +461,7 @@ impl Worker {
                     }
                 }
                 Some(Route::Rtcp(publisher, track)) => {
-                    if let Some(DatagramPublisher { flow, .. }) = publishers.get_mut(*publisher) {
+                    if let Some(flow) = publishers.get_mut(*publisher) {
                         if heard.last() != Some(publisher) {
                             heard.push(*publisher);
                         }

@@ -19,7 +19,7 @@ SIZE_LIMIT = 128 * 1024
 MEDIA_LIMIT = 64  # what the engine takes in one stream
 LINE_LIMIT = 2048
 """32 for each media; FFmpeg writes 5. A short line costs ten times its bytes once it is parsed."""
-PROFILES = frozenset({"RTP/AVP", "RTP/AVPF", "RTP/AVP/UDP", "RTP/AVP/TCP"})
+PROFILES = frozenset({"RTP/AVP", "RTP/AVPF", "RTP/AVP/UDP", "RTP/AVP/TCP", "RTP/SAVP", "RTP/SAVPF"})
 DEFAULT_CLOCK_RATE = 90_000
 """For a dynamic payload type nobody explained: RFC 3551's rate for video, and good for no harm elsewhere."""
 CLOCK_RATE_LIMIT = 2**31
@@ -98,8 +98,8 @@ class SessionDescription:
     def parse(cls, data: bytes) -> SessionDescription:
         """Read what a publisher announces. Raises ProtocolError(400, or 413 when too large).
 
-        Lines nobody can read are skipped: cameras send them. A section that is not RTP in
-        the clear is left out; a description without a usable section is refused.
+        Lines nobody can read are skipped: cameras send them. A section that is not RTP or
+        SRTP is left out; a description without a usable section is refused.
         """
         if len(data) > SIZE_LIMIT:
             raise ProtocolError(Status.REQUEST_ENTITY_TOO_LARGE, f"a description of {len(data)} bytes")
@@ -129,6 +129,14 @@ class SessionDescription:
     def control(self) -> str:
         """Of the whole presentation; "" where it did not say."""
         return next((a.value for a in self.attributes if a.name == "control" and a.value), "")
+
+    def key_mgmt(self, track: int) -> str | None:
+        """What was said about the track's key (RFC 4567 3.1), or else about that of all tracks."""
+        for attributes in (self.medias[track].attributes, self.attributes):
+            for attribute in attributes:
+                if attribute.name == "key-mgmt" and attribute.value:
+                    return attribute.value
+        return None
 
     @property
     def tracks(self) -> tuple[Track, ...]:
