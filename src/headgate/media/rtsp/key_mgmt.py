@@ -13,13 +13,21 @@ from dataclasses import replace
 from headgate.engine import SrtpSuite
 from headgate.media.rtsp.mikey import Message, Source
 
-__all__ = ["Keyring", "key_mgmt_attribute", "key_mgmt_header", "parse_attribute", "parse_header", "secured"]
+__all__ = [
+    "OFFERED_SUITE",
+    "Keyring",
+    "key_mgmt_attribute",
+    "key_mgmt_header",
+    "parse_attribute",
+    "parse_header",
+    "secured",
+]
 
 TEXT_LIMIT = 4096
 """Characters; GStreamer's header has 250."""
 DATA = re.compile(r'(?:^|;)\s*data\s*=\s*"?([A-Za-z0-9+/=]+)"?', re.IGNORECASE)
 PROTOCOL = re.compile(r"(?:^|;)\s*prot\s*=\s*\"?mikey\"?\s*(?:;|$)", re.IGNORECASE)
-SUITE = SrtpSuite.AES_CM_128_HMAC_SHA1_80
+OFFERED_SUITE = SrtpSuite.AES_CM_128_HMAC_SHA1_80
 """Of what we send to who has not shown yet what it speaks: the one that every client does."""
 
 
@@ -32,7 +40,7 @@ class Keyring:
     def __init__(self) -> None:
         self._keys: dict[int, Message] = {}
 
-    def key(self, track: int, *, ssrc: int | None = None, suite: SrtpSuite = SUITE) -> Message:
+    def key(self, track: int, *, ssrc: int | None = None, suite: SrtpSuite = OFFERED_SUITE) -> Message:
         """`suite` matters at the first call for a track only."""
         known = self._keys.get(track)
         if known is None:

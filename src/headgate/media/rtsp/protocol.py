@@ -33,7 +33,14 @@ from headgate.media.rtsp.events import (
     TimedOut,
     TornDown,
 )
-from headgate.media.rtsp.key_mgmt import Keyring, key_mgmt_header, parse_attribute, parse_header, secured
+from headgate.media.rtsp.key_mgmt import (
+    OFFERED_SUITE,
+    Keyring,
+    key_mgmt_header,
+    parse_attribute,
+    parse_header,
+    secured,
+)
 from headgate.media.rtsp.message import Method, ProtocolError, Request, Response, Status
 from headgate.media.rtsp.mikey import Message
 from headgate.media.rtsp.sdp import SessionDescription
@@ -242,7 +249,9 @@ class ServerProtocol:
         transport = Transport(offer=decision.offer, pair=pair, server_ports=server_ports, ssrc=ssrc)
         headers, srtp = [("Transport", str(transport))], None
         if decision.offer.secured and decision.their_key is not None:
-            ours = self._keys.key(track, ssrc=ssrc, suite=decision.their_key.suite)
+            publishes = self.state is State.ANNOUNCED
+            suite = decision.their_key.suite if publishes else OFFERED_SUITE
+            ours = self._keys.key(track, ssrc=ssrc, suite=suite)
             srtp = Srtp(send=ours.srtp_key, receive=decision.their_key.srtp_key)
             headers.append(("KeyMgmt", key_mgmt_header(ours, url=str(decision.url))))
         self.tracks[track] = SetupTrack(url=decision.url, transport=transport, srtp=srtp)
@@ -434,11 +443,11 @@ class ServerProtocol:
         match method:
             case Method.PLAY:
                 self._decide(decision, PlayRequested())
-            case Method.PAUSE if self.state is State.RECORDING and self.secured:
-                # A second flow under the same keys would take old packets again, and miss the roll-overs.
-                raise ProtocolError(Status.METHOD_NOT_VALID_IN_THIS_STATE, "PAUSE of a publisher over SRTP")
             case Method.PAUSE:
                 self._decide(decision, PauseRequested())
+            case Method.RECORD if self.state is State.RECORD_PAUSED and self.secured:
+                # A second flow under the same keys would take old packets again, and miss the roll-overs.
+                raise ProtocolError(Status.METHOD_NOT_VALID_IN_THIS_STATE, "RECORD after PAUSE over SRTP")
             case Method.RECORD:
                 missing = len(self._announced.medias) - len(self.tracks) if self._announced else 0
                 if missing:

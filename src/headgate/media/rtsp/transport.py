@@ -88,6 +88,7 @@ class Granted:
     """What a server made of our offer for one track."""
 
     lower: Lower
+    secured: bool
     channels: Pair | None
     """Over TCP, where the server said them."""
     server_ports: Pair | None
@@ -100,7 +101,7 @@ def granted(header: str) -> Granted:
     """Read a server's Transport. Raises ValueError."""
     specification, values = _parts(header.partition(",")[0])
     form = SPECIFICATION.fullmatch(specification)
-    if form is None or form[1] or "multicast" in values:
+    if form is None or "multicast" in values:
         raise ValueError(f"a transport nobody asked for: {header[:120]!r}")
     try:
         channels = _range(values["interleaved"], limit=CHANNELS) if "interleaved" in values else None
@@ -114,6 +115,7 @@ def granted(header: str) -> Granted:
     return Granted(
         # Some write RTP/AVP over TCP, too.
         lower=Lower.TCP if channels is not None else Lower((form[2] or "UDP").upper()),
+        secured=bool(form[1]),
         channels=channels,
         server_ports=None if ports is None or ports.rtp == 0 else ports,
         source=source,
