@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import socket
 import ssl
 import subprocess
 from collections.abc import Iterator
@@ -10,7 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from headgate.engine import SrtpSuite
+from headgate.media.rtsp.key_mgmt import Keyring, key_mgmt_attribute
 from tests.journeys import ffmpeg, gstreamer
+from tests.journeys.client import Client
 from tests.journeys.clip import Clip, Codecs, is_excerpt
 from tests.journeys.ffmpeg import Transport
 from tests.journeys.gate import Gate, settings
@@ -97,6 +101,58 @@ def test_gstreamer_reads_srtp_over_tcp(srtp_gate: Gate, stage: Stage, clip: Clip
     seen = gstreamer.pictures(file)
     assert len(seen) >= PICTURES
     assert is_excerpt(seen, clip.pictures)
+
+
+LIBSRTP = {
+    SrtpSuite.AES_CM_128_HMAC_SHA1_80: ("aes-128-icm", "hmac-sha1-80"),
+    SrtpSuite.AES_CM_256_HMAC_SHA1_80: ("aes-256-icm", "hmac-sha1-80"),
+    SrtpSuite.AEAD_AES_128_GCM: ("aes-128-gcm", "null"),
+    SrtpSuite.AEAD_AES_256_GCM: ("aes-256-gcm", "null"),
+}
+SDP = (
+    b"v=0\r\no=- 0 0 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\n"
+    b"m=video 0 RTP/SAVP 96\r\na=rtpmap:96 H264/90000\r\na=control:streamid=0\r\n%s\r\n"
+)
+
+
+@pytest.mark.parametrize("suite", SrtpSuite)
+def test_what_libsrtp_encrypts(srtp_gate: Gate, stage: Stage, clip: Clip, suite: SrtpSuite) -> None:
+    """Every suite, over a wrap of the sequence number."""
+    path = f"srtp/{suite.name}".lower()
+    key = Keyring().key(0, suite=suite)
+    with Client(srtp_gate.port("RTSPS"), tls=True) as client, socket.socket(type=socket.SOCK_DGRAM) as port:
+        port.bind(("127.0.0.1", 0))
+        number = port.getsockname()[1] & ~1
+        port.close()
+        body = SDP % key_mgmt_attribute(key).encode()
+        assert client.request("ANNOUNCE", path, body=body).status == 200
+        transport = {"Transport": f"RTP/SAVP;unicast;client_port={number}-{number + 1};mode=record"}
+        assert client.request("SETUP", f"{path}/streamid=0", headers=transport).status == 200
+        assert client.request("RECORD", path).status == 200
+        cipher, authentication = LIBSRTP[suite]
+        stage.start(
+            *("gst-launch-1.0", "-q", "filesrc", f"location={clip.file}", "!", "matroskademux"),
+            *("!", "h264parse", "!", "rtph264pay", "pt=96", "config-interval=-1", "seqnum-offset=65500"),
+            *("!", "application/x-rtp,payload=96", "!", "srtpenc", f"key={(key.key + key.salt).hex()}"),
+            *(f"rtp-cipher={cipher}", f"rtp-auth={authentication}"),
+            *(f"rtcp-cipher={cipher}", f"rtcp-auth={authentication}"),
+            *("!", "udpsink", "host=127.0.0.1", f"port={srtp_gate.port('RTSPS', transport='UDP')}"),
+            f"bind-port={number}",
+        )
+        publisher = srtp_gate.events.publishes(path)
+        program, file = gstreamer.read(
+            stage,
+            clip,
+            rtsps(srtp_gate, path),
+            transport=Transport.UDP,
+            count=PICTURES,
+            options=(ANY_CERTIFICATE,),
+        )
+        assert program.wait() == 0 or "gst_rtspsrc_pause" in program.output, program.output
+        assert is_excerpt(gstreamer.pictures(file), clip.pictures)
+        session = srtp_gate.get(f"/v3/rtspssessions/get/{publisher['id']}")
+        assert session["rtpPacketsInError"] == 0
+        assert session["rtpPacketsReceived"] > 0
 
 
 def test_pulled_over_srtp(
