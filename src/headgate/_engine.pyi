@@ -108,6 +108,7 @@ class Counters:
     packets_lost: Final[int]
     """Publisher: gaps in the sequence (RFC 3550 A.3). Reader: what its receiver reports say."""
     packets_in_error: Final[int]
+    """Publisher: no RTP, too large, or not under the SRTP key (a repetition included)."""
     packets_discarded: Final[int]
     """Reader: packets not sent because the reader was too slow."""
     rtcp_packets_received: Final[int]
@@ -244,7 +245,8 @@ class Engine:
         and readers go on with the first key frame, in sequence.
 
         Raises ValueError when a channel names no track of the stream, or a channel
-        twice. A connection has one flow at a time: a second one closes the first.
+        twice, or an SRTP key is not of its suite's size. A connection has one flow at a
+        time: a second one closes the first.
         """
 
     def publish_udp(self, publish: PublishUdp) -> int:

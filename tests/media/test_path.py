@@ -16,7 +16,7 @@ from headgate.core.registry import Registry
 from headgate.core.service import Endpoint, Protocol, Service
 from headgate.core.session import CloseReason, Session, SessionId
 from headgate.engine import Engine
-from headgate.media.path import Path, Paths, Redirect
+from headgate.media.path import Path, Paths, Redirect, payload_size
 from headgate.media.track import Format, Kind, Track
 from tests.media.conftest import configuration
 
@@ -250,3 +250,12 @@ def test_tracks_the_engine_cannot_carry_change_nothing(engine: Engine) -> None:
     with pytest.raises(ValueError):
         house.paths.publish(house.guest(), name="cam", tracks=[AUDIO] * 65, description=b"")
     assert path.source is first
+
+
+def test_packets_leave_room_for_the_tag_where_readers_may_get_srtp() -> None:
+    def size(**settings: object) -> int:
+        return payload_size(configuration(**settings).global_)
+
+    assert size() == 1472
+    assert size(rtsp_encryption="optional") == 1462
+    assert size(rtsp_encryption="optional", rtsp_transports=("tcp",)) == 1472

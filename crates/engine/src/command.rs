@@ -18,6 +18,7 @@ use crate::datagram::{Path, ReaderReports};
 use crate::event::{CloseReason, EventQueue};
 use crate::interleaved::Channels;
 use crate::latency::Latency;
+use crate::srtp::Protection;
 use crate::stream::{Delivery, Stream};
 use crate::tunnel::Upstream;
 use crate::udp::Port;
@@ -52,6 +53,7 @@ pub enum Command {
         counters: Arc<Counters>,
         connection: Handle,
         channels: Channels,
+        protection: Option<Box<Protection>>,
     },
     PublishUdp(Box<PublishUdp>),
     ReadTcp(Box<ReadTcp>),
@@ -61,6 +63,7 @@ pub enum Command {
         counters: Arc<Counters>,
         connection: Handle,
         path: Path,
+        protection: Option<Box<Protection>>,
     },
     /// Tie a UDP flow to the connection that set it up.
     Tie {
@@ -103,6 +106,7 @@ pub struct PublishUdp {
     pub counters: Arc<Counters>,
     pub connection: Handle,
     pub path: Path,
+    pub protection: Option<Box<Protection>>,
     pub read_timeout: std::time::Duration,
 }
 
@@ -113,6 +117,7 @@ pub struct ReadTcp {
     pub counters: Arc<Counters>,
     pub connection: Handle,
     pub channels: Channels,
+    pub protection: Option<Box<Protection>>,
     pub queue_packets: usize,
     pub queue_bytes: usize,
 }

@@ -278,7 +278,10 @@ impl Connection {
             if full {
                 reader.flow.discard(unit);
             } else {
-                self.out.push(reader.entry(unit));
+                match reader.entry(unit) {
+                    Some(entry) => self.out.push(entry),
+                    None => reader.flow.discard(unit),
+                }
                 queued = true;
             }
         }
@@ -329,7 +332,11 @@ impl Connection {
         let Some(publisher) = &mut self.publisher else { return Ok(()) };
         let mut frames = Vec::new();
         for (track, report) in publisher.flow.reports(now) {
-            if let Some((_, rtcp)) = publisher.channels[track] {
+            let report = match &mut publisher.protection {
+                Some(protection) => protection.seal_rtcp(track, report),
+                None => Some(report),
+            };
+            if let (Some((_, rtcp)), Some(report)) = (publisher.channels[track], report) {
                 unit::frame(&mut frames, rtcp, &report);
                 publisher.flow.counters.rtcp_packets_sent.add(1);
                 publisher.flow.counters.bytes_sent.add(report.len());
@@ -342,7 +349,7 @@ impl Connection {
 
     /// Detach the reader, saying RTCP's goodbye to it if the connection lives on to carry it.
     pub fn end_reader(&mut self, now: Instant) -> Option<Box<TcpReader>> {
-        let reader = self.reader.take()?;
+        let mut reader = self.reader.take()?;
         self.out.drop_units(|unit| {
             if unit.kind != Kind::Rtcp {
                 reader.flow.counters.packets_discarded.add(unit.packets as usize);
@@ -356,7 +363,9 @@ impl Connection {
                     && let Some(report) = reader.flow.stream.sender_report(i, now, true)
                 {
                     let unit = Arc::new(Unit::rtcp(i as u16, &report));
-                    self.out.push(reader.entry(&unit));
+                    if let Some(entry) = reader.entry(&unit) {
+                        self.out.push(entry);
+                    }
                 }
             }
         }

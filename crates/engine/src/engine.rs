@@ -26,6 +26,7 @@ use crate::event::{CloseReason, Event, EventQueue};
 use crate::interleaved::Channels;
 use crate::latency::Distribution;
 use crate::rtsp::Limits;
+use crate::srtp::{Protection, TrackKeys};
 use crate::stream::{Live, Stream, Track, TrackSpec};
 use crate::udp::Port;
 use crate::worker::{WAKER, Worker};
@@ -303,15 +304,28 @@ impl Engine {
         connection: Handle,
         channels: &[Channel],
     ) -> Result<Handle, VerbError> {
+        self.publish_tcp_protected(stream, connection, channels, &[])
+    }
+
+    /// As the verb without keys, for the tracks that have some.
+    pub fn publish_tcp_protected(
+        &self,
+        stream: Handle,
+        connection: Handle,
+        channels: &[Channel],
+        keys: &[TrackKeys],
+    ) -> Result<Handle, VerbError> {
         self.running()?;
         let stream = self.stream(stream)?;
         let channels = by_track(&stream, channels)?;
+        let protection = Protection::new(stream.tracks.len(), keys).or_else(value)?;
         let flow = self.shared.handle(self.shared.worker_of(connection));
         let counters = self.shared.table.add(flow, Instant::now());
         for (track, _) in stream.tracks.iter().zip(&channels).filter(|(_, channels)| channels.is_some()) {
             track.give_to(flow);
         }
-        self.shared.tell(flow, Command::PublishTcp { flow, stream, counters, connection, channels });
+        self.shared
+            .tell(flow, Command::PublishTcp { flow, stream, counters, connection, channels, protection });
         Ok(flow)
     }
 
@@ -321,8 +335,19 @@ impl Engine {
         remotes: &[RemotePorts],
         read_timeout: Duration,
     ) -> Result<Handle, VerbError> {
+        self.publish_udp_protected(ports, remotes, &[], read_timeout)
+    }
+
+    pub fn publish_udp_protected(
+        &self,
+        ports: Ports,
+        remotes: &[RemotePorts],
+        keys: &[TrackKeys],
+        read_timeout: Duration,
+    ) -> Result<Handle, VerbError> {
         self.running()?;
         let stream = self.stream(ports.stream)?;
+        let protection = Protection::new(stream.tracks.len(), keys).or_else(value)?;
         let path = self.path(&stream, ports, remotes)?;
         let flow = self.shared.handle(FIRST);
         let counters = self.shared.table.add(flow, Instant::now());
@@ -330,7 +355,7 @@ impl Engine {
         for remote in remotes {
             stream.tracks[remote.track].give_to(flow);
         }
-        let publish = PublishUdp { flow, stream, counters, connection, path, read_timeout };
+        let publish = PublishUdp { flow, stream, counters, connection, path, protection, read_timeout };
         self.shared.tell(flow, Command::PublishUdp(Box::new(publish)));
         Ok(flow)
     }
@@ -343,19 +368,43 @@ impl Engine {
         queue_packets: usize,
         queue_bytes: usize,
     ) -> Result<Handle, VerbError> {
+        self.read_tcp_protected(stream, connection, channels, &[], queue_packets, queue_bytes)
+    }
+
+    pub fn read_tcp_protected(
+        &self,
+        stream: Handle,
+        connection: Handle,
+        channels: &[Channel],
+        keys: &[TrackKeys],
+        queue_packets: usize,
+        queue_bytes: usize,
+    ) -> Result<Handle, VerbError> {
         self.running()?;
         let stream = self.stream(stream)?;
         let channels = by_track(&stream, channels)?;
+        let protection = Protection::new(stream.tracks.len(), keys).or_else(value)?;
         let flow = self.shared.handle(self.shared.worker_of(connection));
         let counters = self.shared.table.add(flow, Instant::now());
-        let read = ReadTcp { flow, stream, counters, connection, channels, queue_packets, queue_bytes };
+        let read =
+            ReadTcp { flow, stream, counters, connection, channels, protection, queue_packets, queue_bytes };
         self.shared.tell(flow, Command::ReadTcp(Box::new(read)));
         Ok(flow)
     }
 
     pub fn read_udp(&self, ports: Ports, remotes: &[RemotePorts]) -> Result<Handle, VerbError> {
+        self.read_udp_protected(ports, remotes, &[])
+    }
+
+    pub fn read_udp_protected(
+        &self,
+        ports: Ports,
+        remotes: &[RemotePorts],
+        keys: &[TrackKeys],
+    ) -> Result<Handle, VerbError> {
         self.running()?;
         let stream = self.stream(ports.stream)?;
+        let protection = Protection::new(stream.tracks.len(), keys).or_else(value)?;
         // A publisher's may come from any port; what goes out goes to one.
         if let Some(remote) = remotes.iter().find(|remote| remote.rtp_port == 0 || remote.rtcp_port == 0) {
             return value(format!("nothing can be sent to {} port 0", remote.host));
@@ -365,7 +414,7 @@ impl Engine {
         let flow = self.shared.handle(self.next_reader_worker.fetch_add(1, SeqCst) % workers);
         let counters = self.shared.table.add(flow, Instant::now());
         let connection = ports.connection;
-        self.shared.tell(flow, Command::ReadUdp { flow, stream, counters, connection, path });
+        self.shared.tell(flow, Command::ReadUdp { flow, stream, counters, connection, path, protection });
         Ok(flow)
     }
 

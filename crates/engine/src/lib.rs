@@ -27,6 +27,7 @@ pub mod rtcp;
 pub mod rtp;
 pub mod rtsp;
 pub mod splice;
+pub mod srtp;
 pub mod stream;
 mod sys;
 pub mod tunnel;

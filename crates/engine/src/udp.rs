@@ -17,6 +17,9 @@ use crate::unit::Run;
 /// Asked for, not guaranteed: the kernel's limit may be smaller.
 const KERNEL_BUFFER: usize = 4 * 1024 * 1024;
 
+/// Of an Ethernet's 1500 bytes without IP's and UDP's heads. Only an encrypted packet is larger.
+const LARGEST_SEGMENT: usize = 1472;
+
 /// Any worker sends, one receives.
 #[derive(Debug)]
 pub struct Port {
@@ -101,10 +104,12 @@ impl Port {
         let Position { mut run, mut offset } = from;
         let mut most = usize::MAX;
         while let Some(this) = runs.get(run) {
+            // The kernel cuts no segment into fragments, and one that is refused costs the port all segmentation.
+            let limit = if this.segment > LARGEST_SEGMENT { 1 } else { usize::MAX };
             while this.start + offset < this.end {
                 // The kernel takes so many segments a call, and no more bytes than a datagram may have.
-                let segments =
-                    self.state.max_gso_segments().min(65_000 / this.segment.max(1)).min(most).max(1);
+                let segments = self.state.max_gso_segments().min(65_000 / this.segment.max(1));
+                let segments = segments.min(most).min(limit).max(1);
                 let start = this.start + offset;
                 let end = this.end.min(start + segments * this.segment);
                 let transmit = Transmit {

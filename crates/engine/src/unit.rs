@@ -82,6 +82,16 @@ pub fn frame(out: &mut Vec<u8>, channel: u8, packet: &[u8]) {
     out.extend(packet);
 }
 
+/// The packets of a unit's frames.
+pub fn frames(mut framed: &[u8]) -> impl Iterator<Item = &[u8]> {
+    std::iter::from_fn(move || {
+        let (head, rest) = framed.split_first_chunk::<FRAME_HEAD>()?;
+        let (packet, rest) = rest.split_at(usize::from(u16::from_be_bytes([head[2], head[3]])));
+        framed = rest;
+        Some(packet)
+    })
+}
+
 /// Collects a track's packets until a unit is whole.
 #[derive(Debug)]
 pub struct UnitBuilder {

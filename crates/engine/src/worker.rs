@@ -31,6 +31,7 @@ use crate::datagram::{DatagramPublisher, DatagramReader, ReaderReports};
 use crate::event::{CloseReason, Event};
 use crate::latency::Clock;
 use crate::publisher::Publisher;
+use crate::srtp::Sealed;
 use crate::stream::{Delivery, Missed, Stream};
 use crate::udp::{Port, Receiver};
 use crate::unit::Unit;
@@ -165,6 +166,8 @@ pub struct Worker {
     scratch: Box<[u8]>,
     /// Made with the first UDP port: its buffers are 2 MiB.
     receiver: Option<Receiver>,
+    /// Where units are encrypted for one reader after the other.
+    sealed: Sealed,
     stopping: bool,
 }
 
@@ -191,6 +194,7 @@ impl Worker {
             clock: Clock::new(now),
             scratch: vec![0; SCRATCH].into(),
             receiver: None,
+            sealed: Sealed::default(),
             stopping: false,
         }
     }
@@ -367,7 +371,7 @@ impl Worker {
 
     /// Give units to this worker's own readers of a stream, who `missed` what was before them.
     fn fan_out(&mut self, stream: Handle, units: &[Arc<Unit>], missed: &[Missed], now: Instant) {
-        let Self { shards, connections, readers, backlogged, doomed, clock, .. } = self;
+        let Self { shards, connections, readers, backlogged, doomed, clock, sealed, .. } = self;
         let Some(shard) = shards.get(&stream) else { return };
         for i in &shard.connections {
             let Some(connection) = connections.get_mut(*i) else { continue };
@@ -384,7 +388,7 @@ impl Worker {
                 let waited = reader.is_waiting();
                 let now = clock.send(now);
                 for unit in units {
-                    reader.unit(unit, now);
+                    reader.unit(unit, sealed, now);
                 }
                 if reader.is_waiting() && !waited {
                     backlogged.push(*i);
@@ -441,7 +445,7 @@ impl Worker {
         }
         for i in std::mem::take(&mut self.backlogged) {
             if let Some(reader) = self.readers.get_mut(i) {
-                reader.resume(now);
+                reader.resume(&mut self.sealed, now);
                 if reader.is_waiting() {
                     self.backlogged.push(i);
                 }
@@ -466,7 +470,7 @@ impl Worker {
             let route = |remote| bound.route(remote).or_else(|| of_a_twin(remote));
             let result = receiver.receive(&bound.port, |remote, packet| match route(remote) {
                 Some(Route::Rtp(publisher, track)) => {
-                    if let Some(DatagramPublisher { flow, .. }) = publishers.get_mut(*publisher) {
+                    if let Some(flow) = publishers.get_mut(*publisher) {
                         if heard.last() != Some(publisher) {
                             heard.push(*publisher);
                         }
@@ -481,7 +485,7 @@ impl Worker {
                     }
                 }
                 Some(Route::Rtcp(publisher, track)) => {
-                    if let Some(DatagramPublisher { flow, .. }) = publishers.get_mut(*publisher) {
+                    if let Some(flow) = publishers.get_mut(*publisher) {
                         if heard.last() != Some(publisher) {
                             heard.push(*publisher);
                         }

@@ -110,25 +110,31 @@ impl Engine {
 
     #[expect(clippy::needless_pass_by_value, reason = "pyo3 extracts arguments by value")]
     fn publish_tcp(&self, publish: PublishTcp) -> PyResult<u64> {
-        self.0.publish_tcp(publish.stream, publish.connection, &publish.channels()).map_err(raise)
+        let keys = publish.keys()?;
+        self.0
+            .publish_tcp_protected(publish.stream, publish.connection, &publish.channels(), &keys)
+            .map_err(raise)
     }
 
     #[expect(clippy::needless_pass_by_value, reason = "pyo3 extracts arguments by value")]
     fn publish_udp(&self, publish: PublishUdp) -> PyResult<u64> {
         let (ports, remotes, read_timeout) = publish.convert()?;
-        self.0.publish_udp(ports, &remotes, read_timeout).map_err(raise)
+        self.0.publish_udp_protected(ports, &remotes, &publish.keys()?, read_timeout).map_err(raise)
     }
 
     #[expect(clippy::needless_pass_by_value, reason = "pyo3 extracts arguments by value")]
     fn read_tcp(&self, read: ReadTcp) -> PyResult<u64> {
         let ReadTcp { stream, connection, queue_packets, queue_bytes, .. } = read;
-        self.0.read_tcp(stream, connection, &read.channels(), queue_packets, queue_bytes).map_err(raise)
+        let (channels, keys) = (read.channels(), read.keys()?);
+        self.0
+            .read_tcp_protected(stream, connection, &channels, &keys, queue_packets, queue_bytes)
+            .map_err(raise)
     }
 
     #[expect(clippy::needless_pass_by_value, reason = "pyo3 extracts arguments by value")]
     fn read_udp(&self, read: ReadUdp) -> PyResult<u64> {
         let (ports, remotes) = read.convert()?;
-        self.0.read_udp(ports, &remotes).map_err(raise)
+        self.0.read_udp_protected(ports, &remotes, &read.keys()?).map_err(raise)
     }
 
     fn tunnel_websocket(&self, connection: u64) {

@@ -7,8 +7,9 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
-from headgate.core.config import Configuration, PathConf
+from headgate.core.config import Configuration, GlobalConf, PathConf
 from headgate.core.config.change import Change
+from headgate.core.config.choices import Encryption, RtspTransport
 from headgate.core.config.path_conf import PUBLISHER, REDIRECT
 from headgate.core.config.path_names import CATCH_ALL
 from headgate.core.errors import NotFound, Refused
@@ -19,7 +20,10 @@ from headgate.engine import Engine, OpenStream, Stream
 from headgate.media.path_change import concerns_media
 from headgate.media.track import Track
 
-__all__ = ["Path", "Paths", "Publication", "Redirect"]
+__all__ = ["Path", "Paths", "Publication", "Redirect", "payload_size"]
+
+SRTP_GROWTH = 10
+"""Bytes that encryption adds to a packet: the tag of AES_CM_128_HMAC_SHA1_80, which readers get."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,7 +147,7 @@ class Paths:
             self._engine.open_stream(
                 OpenStream(
                     tracks=[track.engine_track for track in tracks],
-                    payload_size=self._configuration.global_.udp_max_payload_size,
+                    payload_size=payload_size(self._configuration.global_),
                 )
             )
         )
@@ -291,3 +295,11 @@ class Paths:
 def _is_plain(conf_name: str) -> bool:
     """Whether a configuration name is one path's, and no expression for many."""
     return not conf_name.startswith("~") and conf_name not in CATCH_ALL
+
+
+def payload_size(settings: GlobalConf) -> int:
+    """Of a stream's packets, in bytes: what is left of a datagram where some readers may get SRTP."""
+    encrypted = (
+        settings.rtsp_encryption is not Encryption.NO and RtspTransport.UDP in settings.rtsp_transports
+    )
+    return settings.udp_max_payload_size - (SRTP_GROWTH if encrypted else 0)

@@ -43,7 +43,6 @@ def test_the_defaults_break_no_rule() -> None:
             "rtspAuthMethods",
             "hashed",
         ),
-        ({"rtsp_encryption": "strict", "rtsp_transports": ("tcp", "udp")}, "rtspEncryption", "udp"),
         ({"rtsp_encryption": "strict", "rtsp_transports": ("multicast",)}, "rtspEncryption", "multicast"),
         ({"rtp_address": ":8001", "rtcp_address": ":8002"}, "rtpAddress", "even"),
         ({"rtp_address": ":0"}, "rtpAddress", "even"),
@@ -63,6 +62,7 @@ def test_global_rules(values: dict[str, Any], key: str, text: str) -> None:
     "values",
     [
         {"rtsp_encryption": "strict", "rtsp_transports": ("tcp",), "rtp_address": ":1"},
+        {"rtsp_encryption": "strict", "rtsp_transports": ("tcp", "udp")},
         {"rtp_address": ":0", "rtcp_address": ":0"},
         {"rtp_address": ":1", "rtsp": False},
         {"rtp_address": ":1", "rtsp_transports": ("tcp",)},

@@ -32,11 +32,15 @@ class House:
     """Both machines, joined: `run` goes on until neither has anything to say."""
 
     def __init__(
-        self, *, offers: frozenset[Lower] = frozenset(Lower), lowers: tuple[Lower, ...] = BOTH
+        self,
+        *,
+        offers: frozenset[Lower] = frozenset(Lower),
+        lowers: tuple[Lower, ...] = BOTH,
+        tls: bool = False,
     ) -> None:
         self.now = 1000.0
-        self.client = client(lowers=lowers)
-        self.server = ServerProtocol(transports=offers, now=self.now)
+        self.client = client("rtsps://h/cam" if tls else "rtsp://h/cam?q=1", lowers=lowers)
+        self.server = ServerProtocol(transports=offers, now=self.now, tls=tls)
         self.news: list[news.Event] = []
         self.asked: list[events.Event] = []
 
@@ -60,7 +64,7 @@ class House:
             self.asked.append(event)
             match event:
                 case events.DescribeRequested():
-                    self.server.describe_ok(READABLE)
+                    self.server.describe_ok(READABLE, ssrcs=[None, None])
                 case events.SetupRequested(track=track, lower=lower):
                     assert track is not None
                     ports = Pair(8000, 8001) if lower is Lower.UDP else None
@@ -313,3 +317,31 @@ def test_a_session_that_the_server_has_forgotten() -> None:
     for status, expected in ((405, []), (454, [news.Failed(text="the server has forgotten the session")])):
         machine.expire(machine.deadline() or 0)
         assert converse(machine, answering(status=status, on="OPTIONS")) == expected
+
+
+def test_over_tls_datagrams_are_srtp() -> None:
+    house = House(tls=True)
+    ready = next(event for event in house.run() if isinstance(event, news.Ready))
+    for track, agreed in house.server.tracks.items():
+        ours, theirs = ready.tracks[track].srtp, agreed.srtp
+        assert ours is not None
+        assert theirs is not None
+        assert (ours.send.key, ours.receive.key) == (theirs.receive.key, theirs.send.key)
+        assert ours.send.key != ours.receive.key
+    assert house.client.lower is Lower.UDP
+
+
+def test_over_tls_a_server_without_srtp_is_read_over_tcp() -> None:
+    house = House(tls=True, offers=frozenset({Lower.TCP}))
+    ready = next(event for event in house.run() if isinstance(event, news.Ready))
+    assert house.client.lower is Lower.TCP
+    assert all(track.srtp is None for track in ready.tracks.values())
+    house = House(tls=True, offers=frozenset({Lower.TCP}), lowers=(Lower.UDP,))
+    assert any(isinstance(event, news.Failed) and event.transport for event in house.run())
+
+
+def test_over_tls_tcp_needs_no_srtp_even_where_it_is_described() -> None:
+    house = House(tls=True, lowers=(Lower.TCP,))
+    ready = next(event for event in house.run() if isinstance(event, news.Ready))
+    assert all(track.srtp is None for track in ready.tracks.values())
+    assert not house.server.secured

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 
 import pytest
@@ -32,6 +33,30 @@ BOTH = frozenset(Lower)
 def test_the_first_usable_alternative(header: str, lower: Lower, pair: Pair | None) -> None:
     offer = choose(header, allowed=BOTH)
     assert (offer.lower, offer.pair) == (lower, pair)
+
+
+SAVP_UDP = "RTP/SAVP;unicast;client_port=5000-5001"
+SAVP_TCP = "RTP/SAVP/TCP;unicast;interleaved=0-1"
+AVP_UDP = "RTP/AVP;unicast;client_port=5000-5001"
+AVP_TCP = "RTP/AVP/TCP;unicast;interleaved=0-1"
+
+
+def served(*, tls: bool, keyed: bool) -> set[str]:
+    """What is taken of the four."""
+    taken = set()
+    for header in (SAVP_UDP, SAVP_TCP, AVP_UDP, AVP_TCP):
+        with contextlib.suppress(ProtocolError):
+            assert choose(header, allowed=BOTH, tls=tls, keyed=keyed).secured is header.startswith("RTP/SAVP")
+            taken.add(header)
+    return taken
+
+
+def test_srtp_is_for_tls_and_tls_wants_no_datagrams_in_the_clear() -> None:
+    assert served(tls=False, keyed=False) == {AVP_UDP, AVP_TCP}
+    assert served(tls=False, keyed=True) == {AVP_UDP, AVP_TCP}, "a key that was said in the clear"
+    assert served(tls=True, keyed=False) == {AVP_TCP}
+    assert served(tls=True, keyed=True) == {AVP_TCP, SAVP_UDP, SAVP_TCP}
+    assert choose(f"{SAVP_UDP},{AVP_TCP}", allowed=BOTH, tls=True).lower is Lower.TCP
 
 
 @pytest.mark.parametrize(

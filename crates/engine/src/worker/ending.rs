@@ -60,7 +60,7 @@ impl Worker {
                 self.closed(handle, reason, now);
             }
             Some(Place::Reader(i)) => {
-                let reader = self.readers.remove(i);
+                let mut reader = self.readers.remove(i);
                 reader.say_goodbye(now);
                 self.leave_shard(&reader.flow.stream, |shard| shard.readers.retain(|reader| *reader != i));
                 for remote in &reader.path.remotes {

@@ -96,17 +96,23 @@ impl Worker {
                 register(&self.poll, &mut SourceFd(&fd), Ready::Port(i), Interest::READABLE);
                 self.places.insert(port.handle, Place::Port(i));
             }
-            Command::PublishTcp { flow, stream, counters, connection, channels } => {
+            Command::PublishTcp { flow, stream, counters, connection, channels, protection } => {
                 let Some(i) = self.free_connection(connection, flow, now) else { return };
                 let flow = Publisher::new(flow, stream, counters, false, now);
                 self.places.insert(flow.handle, Place::OnConnection(i));
-                self.connections[i].publisher = Some(Box::new(TcpPublisher { flow, channels }));
+                self.connections[i].publisher = Some(Box::new(TcpPublisher { flow, channels, protection }));
             }
             Command::ReadTcp(read) => self.read_tcp(*read, now),
             Command::PublishUdp(publish) => self.publish_udp(*publish, now),
-            Command::ReadUdp { flow, stream, counters, connection, path } => {
+            Command::ReadUdp { flow, stream, counters, connection, path, mut protection } => {
                 let tracks: Vec<usize> = path.remotes.iter().map(|remote| remote.track).collect();
-                let reports = Arc::new(ReaderReports::new(Arc::clone(&counters), stream.tracks.len()));
+                let inbound = protection.as_mut().map(|it| std::mem::take(&mut it.inbound));
+                let reports = ReaderReports::new(
+                    Arc::clone(&counters),
+                    stream.tracks.len(),
+                    inbound.unwrap_or_default(),
+                );
+                let reports = Arc::new(reports);
                 for Remote { track, rtcp, .. } in &path.remotes {
                     let to = Some((Arc::clone(&reports), *track));
                     let port = path.rtcp.handle;
@@ -116,7 +122,7 @@ impl Worker {
                 let at = self.index;
                 let reader =
                     Reader::new(flow, Arc::clone(&stream), counters, at, true, latency, tracks.into_iter());
-                let i = self.readers.insert(DatagramReader::new(reader, path, connection));
+                let i = self.readers.insert(DatagramReader::new(reader, path, connection, protection));
                 self.places.insert(flow, Place::Reader(i));
                 self.shard(&stream, now).readers.push(i);
                 self.shared.tell(connection, Command::Tie { connection, flow });
@@ -179,24 +185,34 @@ impl Worker {
     }
 
     fn read_tcp(&mut self, read: ReadTcp, now: Instant) {
-        let ReadTcp { flow: handle, stream, counters, connection, channels, queue_packets, queue_bytes } =
-            read;
+        let ReadTcp {
+            flow: handle,
+            stream,
+            counters,
+            connection,
+            channels,
+            protection,
+            queue_packets,
+            queue_bytes,
+        } = read;
         let Some(i) = self.free_connection(connection, handle, now) else { return };
         let tracks = channels.iter().enumerate().filter_map(|(track, channels)| channels.map(|_| track));
         let latency = Arc::clone(&self.shared.latency[self.index]);
         let flow = Reader::new(handle, Arc::clone(&stream), counters, self.index, false, latency, tracks);
         let lost_by_track = vec![0; stream.tracks.len()];
         self.places.insert(handle, Place::OnConnection(i));
-        let reader = TcpReader { flow, channels, queue_packets, queue_bytes, lost_by_track };
+        let reader = TcpReader { flow, channels, protection, queue_packets, queue_bytes, lost_by_track };
         self.connections[i].reader = Some(Box::new(reader));
         self.shard(&stream, now).connections.push(i);
     }
 
     fn publish_udp(&mut self, publish: PublishUdp, now: Instant) {
-        let PublishUdp { flow: handle, stream, counters, connection, path, read_timeout } = publish;
+        let PublishUdp { flow: handle, stream, counters, connection, path, protection, read_timeout } =
+            publish;
         let flow = Publisher::new(handle, stream, counters, true, now);
         let (rtp, rtcp, remotes) = (path.rtp.handle, path.rtcp.handle, path.remotes.clone());
-        let i = self.publishers.insert(DatagramPublisher { flow, path, connection, read_timeout });
+        let i =
+            self.publishers.insert(DatagramPublisher { flow, path, protection, connection, read_timeout });
         for remote in remotes {
             self.route(rtp, remote.rtp, Some(Route::Rtp(i, remote.track)));
             self.route(rtcp, remote.rtcp, Some(Route::Rtcp(i, remote.track)));
@@ -235,7 +251,7 @@ impl Worker {
                 let waited = reader.is_waiting();
                 reader.flow.play();
                 for unit in reports(&reader.flow.stream, now) {
-                    reader.unit(&unit, now);
+                    reader.unit(&unit, &mut self.sealed, now);
                 }
                 if reader.is_waiting() && !waited {
                     self.backlogged.push(i);

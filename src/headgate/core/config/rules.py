@@ -95,11 +95,9 @@ def _access(conf: GlobalConf) -> Mistakes:
 
 
 def _rtsp(conf: GlobalConf) -> Mistakes:
-    if conf.rtsp_encryption is Encryption.STRICT:
-        for transport in (RtspTransport.UDP, RtspTransport.MULTICAST):
-            if transport in conf.rtsp_transports:
-                yield "rtspEncryption", f"strict encryption cannot be used with the transport {transport}"
-    elif conf.rtsp and RtspTransport.UDP in conf.rtsp_transports:
+    if conf.rtsp_encryption is Encryption.STRICT and RtspTransport.MULTICAST in conf.rtsp_transports:
+        yield "rtspEncryption", "strict encryption cannot be used with the transport multicast"
+    if conf.rtsp and RtspTransport.UDP in conf.rtsp_transports:
         rtp, rtcp = ListenAddress.parse(conf.rtp_address).port, ListenAddress.parse(conf.rtcp_address).port
         # Two zeros: the server looks for a free pair.
         if (rtp, rtcp) != (0, 0):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from headgate.engine import Srtp
 from headgate.media.rtsp.sdp import SessionDescription
 from headgate.media.rtsp.transport import Granted, Pair
 
@@ -18,6 +19,8 @@ class SourceTrack:
     pair: Pair
     """UDP: our ports. TCP: the channels."""
     granted: Granted
+    srtp: Srtp | None = None
+    """The keys, where the transport is SRTP."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

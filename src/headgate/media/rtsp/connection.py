@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from headgate.core.auth import Action
 from headgate.core.config.secrets import redacted_query
 from headgate.core.errors import CredentialsMissing, Denied, Draining, HeadgateError, NotFound
-from headgate.core.service import Endpoint, Service
+from headgate.core.service import Endpoint, Protocol, Service
 from headgate.core.session import CloseReason, SessionId
 from headgate.core.tunnel import Tunnel
 from headgate.engine import Accepted, Closed, Connection, Event, HttpReceived, Malformed, Received, Refusal
@@ -65,7 +65,9 @@ class RtspConnection:
         self._on_closed = on_closed
         self._loop = asyncio.get_running_loop()
         self._transports = transports
-        self._machine = ServerProtocol(transports=transports, now=self._loop.time())
+        self._machine = ServerProtocol(
+            transports=transports, now=self._loop.time(), tls=service.protocol is Protocol.RTSPS
+        )
         self._admission = Admission(
             access=shared.access,
             ip=self.remote.host,
@@ -268,7 +270,9 @@ class RtspConnection:
         if (wait := self._awaited(event.path, query=event.query)) is not None:
             return wait
         _, publication = self._shared.paths.ready(event.path)
-        self._machine.describe_ok(publication.description)
+        sending = self._shared.loop.engine.tracks(publication.stream)
+        ssrcs = [sent.ssrc for sent in sending] or [None] * len(publication.tracks)
+        self._machine.describe_ok(publication.description, ssrcs=ssrcs)
         return None
 
     def _awaited(self, path: str, *, query: str) -> Wait | None:
@@ -362,9 +366,12 @@ class RtspConnection:
             publication.tracks, self._shared.loop.engine.tracks(publication.stream), strict=False
         )  # the engine's list is empty when the stream ended this moment
         return {
-            # The number of a later packet would make GStreamer wait for those before it.
+            # The number of a later packet would make GStreamer wait for those before it. Over SRTP the
+            # engine may have given the packets numbers of their own.
             number: Position(
-                sequence=None if track.engine_track.codec.has_key_frames else sent.sequence,
+                sequence=None
+                if track.engine_track.codec.has_key_frames or self._machine.secured
+                else sent.sequence,
                 timestamp=sent.timestamp,
             )
             for number, (track, sent) in enumerate(sending)

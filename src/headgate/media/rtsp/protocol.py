@@ -14,11 +14,11 @@ from __future__ import annotations
 import hmac
 import secrets
 from collections import deque
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from headgate.core.config.path_names import path_name_mistake
-from headgate.engine import Refusal
+from headgate.engine import Refusal, Srtp
 from headgate.media.rtsp.events import (
     AnnounceRequested,
     Asker,
@@ -33,7 +33,16 @@ from headgate.media.rtsp.events import (
     TimedOut,
     TornDown,
 )
+from headgate.media.rtsp.key_mgmt import (
+    OFFERED_SUITE,
+    Keyring,
+    key_mgmt_header,
+    parse_attribute,
+    parse_header,
+    secured,
+)
 from headgate.media.rtsp.message import Method, ProtocolError, Request, Response, Status
+from headgate.media.rtsp.mikey import Message
 from headgate.media.rtsp.sdp import SessionDescription
 from headgate.media.rtsp.state import STATELESS, TRANSITIONS, State
 from headgate.media.rtsp.transport import Lower, Mode, Offer, Pair, Transport, assign, choose
@@ -79,6 +88,8 @@ class SetupTrack:
     url: Url
     """As the client named it: RTP-Info must repeat it."""
     transport: Transport
+    srtp: Srtp | None = None
+    """The keys, where the transport is SRTP."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,7 +102,8 @@ class _Decision:
     description: SessionDescription | None = None
     """ANNOUNCE's."""
     offer: Offer | None = None
-    """SETUP's."""
+    """SETUP's, as the next."""
+    their_key: Message | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,9 +122,12 @@ class ServerProtocol:
         *,
         transports: Collection[Lower],
         now: float,
+        tls: bool = False,
         make_session_id: Callable[[], str] = lambda: secrets.token_hex(16),
     ) -> None:
         self._transports = transports
+        self._tls = tls
+        self._keys = Keyring()
         self._make_session_id = make_session_id
         self._heard = now
         self._queue: deque[Request | _Mistake] = deque()
@@ -185,11 +200,22 @@ class ServerProtocol:
         """What carries the session's packets; None before the first SETUP."""
         return next((track.transport.offer.lower for track in self.tracks.values()), None)
 
+    @property
+    def secured(self) -> bool:
+        """Whether the session's packets are SRTP."""
+        return any(track.srtp for track in self.tracks.values())
+
     # Answers
 
-    def describe_ok(self, description: bytes) -> None:
+    def describe_ok(self, description: bytes, *, ssrcs: Sequence[int | None] = ()) -> None:
+        """`ssrcs`: of each track's packets, where they are known. Over TLS, where UDP is allowed, the
+        client is told to use SRTP and given our keys (RFC 4567 3.1).
+        """
         decision = self._decided(Method.DESCRIBE)
         self._described = decision.url
+        if self._tls and Lower.UDP in self._transports:
+            keys = [self._keys.key(track, ssrc=ssrc) for track, ssrc in enumerate(ssrcs)]
+            description = secured(description, keys)
         headers = [("Content-Base", decision.url.base), ("Content-Type", "application/sdp")]
         self._answer(decision.request, headers, description)
         self._advance()
@@ -224,8 +250,15 @@ class ServerProtocol:
             self._advance()
             return
         transport = Transport(offer=decision.offer, pair=pair, server_ports=server_ports, ssrc=ssrc)
-        self.tracks[track] = SetupTrack(url=decision.url, transport=transport)
-        self._move(decision, [("Transport", str(transport))])
+        headers, srtp = [("Transport", str(transport))], None
+        if decision.offer.secured and decision.their_key is not None:
+            publishes = self.state is State.ANNOUNCED
+            suite = decision.their_key.suite if publishes else OFFERED_SUITE
+            ours = self._keys.key(track, ssrc=ssrc, suite=suite)
+            srtp = Srtp(send=ours.srtp_key, receive=decision.their_key.srtp_key)
+            headers.append(("KeyMgmt", key_mgmt_header(ours, url=str(decision.url))))
+        self.tracks[track] = SetupTrack(url=decision.url, transport=transport, srtp=srtp)
+        self._move(decision, headers)
 
     def play_ok(self, positions: Mapping[int, Position]) -> None:
         """`positions` by track; one that sent nothing yet is left out."""
@@ -345,7 +378,13 @@ class ServerProtocol:
             if self.state is not State.INIT and path != self.path:
                 raise ProtocolError(Status.BAD_REQUEST, "the session is about another path")
             self._check_not_set_up(track)
-        offer = choose(request.header("Transport") or "", allowed=self._transports)
+        their_key = self._their_key(request, track)
+        offer = choose(
+            request.header("Transport") or "",
+            allowed=self._transports,
+            tls=self._tls,
+            keyed=their_key is not None,
+        )
         wanted = Mode.RECORD if self.state is State.ANNOUNCED else Mode.PLAY
         if offer.mode not in {None, wanted}:
             raise ProtocolError(Status.BAD_REQUEST, f"mode {offer.mode} in a session for {wanted}")
@@ -355,7 +394,7 @@ class ServerProtocol:
             self._end_session()
             self._events.append(TornDown())
         self._decide(
-            _Decision(request=request, method=Method.SETUP, url=url, offer=offer),
+            _Decision(request=request, method=Method.SETUP, url=url, offer=offer, their_key=their_key),
             SetupRequested(
                 path=path,
                 query=self._query(base),
@@ -364,6 +403,19 @@ class ServerProtocol:
                 lower=offer.lower,
             ),
         )
+
+    def _their_key(self, request: Request, track: int | None) -> Message | None:
+        """What the client sends this track with: it says so in SETUP, or said in its description."""
+        header = request.header("KeyMgmt")
+        announced = None
+        if self._announced is not None and track is not None:
+            announced = self._announced.key_mgmt(track)
+        if not self._tls or (header is None and announced is None):
+            return None
+        try:
+            return parse_header(header) if header is not None else parse_attribute(announced or "")
+        except ValueError as error:
+            raise ProtocolError(Status.UNSUPPORTED_TRANSPORT, f"key management: {error}") from None
 
     def _query(self, base: Url) -> str:
         described = self._described
@@ -396,6 +448,9 @@ class ServerProtocol:
                 self._decide(decision, PlayRequested())
             case Method.PAUSE:
                 self._decide(decision, PauseRequested())
+            case Method.RECORD if self.state is State.RECORD_PAUSED and self.secured:
+                # A second flow under the same keys would take old packets again, and miss the roll-overs.
+                raise ProtocolError(Status.METHOD_NOT_VALID_IN_THIS_STATE, "RECORD after PAUSE over SRTP")
             case Method.RECORD:
                 missing = len(self._announced.medias) - len(self.tracks) if self._announced else 0
                 if missing:
@@ -497,6 +552,7 @@ class ServerProtocol:
         self.session_id = None
         self.path = ""
         self.tracks.clear()
+        self._keys.forget()
         self._announced = None
         if self._pending is not None:  # what it asked about is gone
             error = ProtocolError(Status.SESSION_NOT_FOUND, "the session ended meanwhile")

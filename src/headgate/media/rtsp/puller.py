@@ -41,7 +41,7 @@ class RtspPuller:
             location = Location.parse(self._url)
         except ValueError as error:
             raise SourceFailed(str(error)) from None
-        lowers = self._lowers(location)
+        lowers = self._lowers()
         for _ in range(REDIRECT_LIMIT + 1):
             try:
                 there = await self._run_once(location, lowers)
@@ -74,8 +74,7 @@ class RtspPuller:
         finally:
             self._pull = None
 
-    def _lowers(self, location: Location) -> Sequence[Lower]:
+    def _lowers(self) -> Sequence[Lower]:
         if self._conf.rtsp_transport not in LOWERS:
             raise SourceFailed("pulling over multicast is not built")
-        # Datagrams in the clear beside an encrypted connection would betray it.
-        return (Lower.TCP,) if location.encrypted else LOWERS[self._conf.rtsp_transport]
+        return LOWERS[self._conf.rtsp_transport]

@@ -240,7 +240,7 @@ class RtspServer:
                     event,
                     shared=shared,
                     service=service,
-                    transports=transports_of(shared.settings, protocol),
+                    transports=transports_of(shared.settings),
                     on_refusal=self._count_refusal,
                     on_closed=leave,
                 )
@@ -263,7 +263,7 @@ class RtspServer:
     def _endpoints(self, protocol: Protocol) -> list[tuple[Endpoint, str]]:
         listen, shared = self._running[protocol].opened.listen, self._in_service()
         endpoints = [(Endpoint(listen.host, listen.port), "TCP")]
-        if shared.udp is not None and Lower.UDP in transports_of(shared.settings, protocol):
+        if shared.udp is not None and Lower.UDP in transports_of(shared.settings):
             endpoints += [(_endpoint(port), "UDP") for port in (shared.udp.rtp, shared.udp.rtcp)]
         return endpoints
 

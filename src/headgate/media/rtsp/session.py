@@ -274,6 +274,7 @@ class RtspSession(Session):
                 host=self.remote.host,
                 rtp_port=track.transport.pair.rtp,
                 rtcp_port=track.transport.pair.rtcp,
+                srtp=track.srtp,
             )
             for number, track in sorted(tracks.items())
         ]
@@ -281,7 +282,12 @@ class RtspSession(Session):
 
 def _channels(tracks: Mapping[int, SetupTrack]) -> list[Channel]:
     return [
-        Channel(track=number, rtp=track.transport.pair.rtp, rtcp=track.transport.pair.rtcp)
+        Channel(
+            track=number,
+            rtp=track.transport.pair.rtp,
+            rtcp=track.transport.pair.rtcp,
+            srtp=track.srtp,
+        )
         for number, track in sorted(tracks.items())
     ]
 

@@ -118,6 +118,7 @@ class SourceSession(Session):
             # 0: any. RTCP goes back to where the server says it listens.
             rtp_port=server.rtp if server and not any_port else 0,
             rtcp_port=server.rtcp if server else 0,
+            srtp=track.srtp,
         )
 
     def silent_for(self) -> float:

@@ -14,7 +14,7 @@ __all__ = ["Granted", "Lower", "Mode", "Offer", "Pair", "Transport", "assign", "
 
 ALTERNATIVE_LIMIT = 16
 """No client offers more than it has transports: three, in practice."""
-SPECIFICATION = re.compile(r"RTP/AVP(?:/(TCP|UDP))?", re.IGNORECASE)
+SPECIFICATION = re.compile(r"RTP/(S?)AVP(?:/(TCP|UDP))?", re.IGNORECASE)
 RANGE = re.compile(r"(\d{1,6})(?:-(\d{1,6}))?")
 CHANNELS = 256
 PORTS = 65536
@@ -50,6 +50,8 @@ class Offer:
     specification: str
     """As the client wrote it, for the answer: some compare it."""
     lower: Lower
+    secured: bool = False
+    """SRTP: the profile RTP/SAVP (RFC 3711 12)."""
     mode: Mode | None
     """None where the client did not say: PLAY by the RFC, RECORD in a session that was announced."""
     pair: Pair | None
@@ -86,6 +88,7 @@ class Granted:
     """What a server made of our offer for one track."""
 
     lower: Lower
+    secured: bool
     channels: Pair | None
     """Over TCP, where the server said them."""
     server_ports: Pair | None
@@ -111,15 +114,19 @@ def granted(header: str) -> Granted:
         source = None  # a name, or nothing: then it is where we connected to
     return Granted(
         # Some write RTP/AVP over TCP, too.
-        lower=Lower.TCP if channels is not None else Lower((form[1] or "UDP").upper()),
+        lower=Lower.TCP if channels is not None else Lower((form[2] or "UDP").upper()),
+        secured=bool(form[1]),
         channels=channels,
         server_ports=None if ports is None or ports.rtp == 0 else ports,
         source=source,
     )
 
 
-def choose(header: str, *, allowed: Collection[Lower]) -> Offer:
+def choose(header: str, *, allowed: Collection[Lower], tls: bool = False, keyed: bool = False) -> Offer:
     """The first alternative that can be served; a client lists them in the order it prefers.
+
+    `tls`: the connection is encrypted, and so must its datagrams be. `keyed`: the client said the key
+    of its own SRTP packets there.
 
     Raises ProtocolError: 400 when the header is malformed, 461 when nothing in it can be served.
     """
@@ -128,7 +135,11 @@ def choose(header: str, *, allowed: Collection[Lower]) -> Offer:
         raise ProtocolError(Status.BAD_REQUEST, f"more than {ALTERNATIVE_LIMIT} transports")
     for alternative in alternatives:
         offer = _offer(alternative)
-        if offer is not None and offer.lower in allowed:
+        if offer is None or offer.lower not in allowed:
+            continue
+        # Keys said in the clear are none, and datagrams in the clear would betray an encrypted connection.
+        served = (tls and keyed) if offer.secured else not (tls and offer.lower is Lower.UDP)
+        if served:
             return offer
     raise ProtocolError(Status.UNSUPPORTED_TRANSPORT, f"no usable transport in {header[:120]!r}")
 
@@ -156,7 +167,7 @@ def _offer(text: str) -> Offer | None:
         return None
     # RFC 2326 12.39 makes multicast the default where neither is said; every client that says
     # neither means unicast.
-    lower = Lower((form[1] or "UDP").upper())
+    lower = Lower((form[2] or "UDP").upper())
     if lower is Lower.TCP:
         pair = _range(values["interleaved"], limit=CHANNELS) if "interleaved" in values else None
     else:
@@ -167,7 +178,13 @@ def _offer(text: str) -> Offer | None:
             raise ProtocolError(Status.BAD_REQUEST, "client_port is 0")
         if pair.rtp % 2 or pair.rtcp != pair.rtp + 1:  # RFC 3550 11
             return None
-    return Offer(specification=specification, lower=lower, mode=_mode(values.get("mode")), pair=pair)
+    return Offer(
+        specification=specification,
+        lower=lower,
+        secured=bool(form[1]),
+        mode=_mode(values.get("mode")),
+        pair=pair,
+    )
 
 
 def _parts(text: str) -> tuple[str, dict[str, str]]:

@@ -92,15 +92,15 @@ class Wanted:
                     key_name="rtspServerKey",
                 ),
             )
-        udp = Protocol.RTSP in listeners and Lower.UDP in transports_of(settings, Protocol.RTSP)
+        udp = bool(listeners) and Lower.UDP in transports_of(settings)
         return cls(listeners, (settings.rtp_address, settings.rtcp_address) if udp else None)
 
 
-def transports_of(settings: GlobalConf, protocol: Protocol) -> frozenset[Lower]:
-    """How clients of a service may carry RTP."""
-    offered = {Lower[one.name] for one in settings.rtsp_transports if one is not RtspTransport.MULTICAST}
-    # RTSPS over TCP alone: datagrams in the clear beside an encrypted connection would betray it.
-    return frozenset(offered & {Lower.TCP} if protocol is Protocol.RTSPS else offered)
+def transports_of(settings: GlobalConf) -> frozenset[Lower]:
+    """How clients may carry RTP: those of RTSP, and as SRTP those of RTSPS."""
+    return frozenset(
+        Lower[one.name] for one in settings.rtsp_transports if one is not RtspTransport.MULTICAST
+    )
 
 
 def tls_of(certificate: Certificate) -> Tls:
