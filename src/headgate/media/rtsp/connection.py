@@ -64,7 +64,6 @@ class RtspConnection:
         self._on_refusal = on_refusal
         self._on_closed = on_closed
         self._loop = asyncio.get_running_loop()
-        self._transports = transports
         self._machine = ServerProtocol(
             transports=transports, now=self._loop.time(), tls=service.protocol is Protocol.RTSPS
         )
@@ -136,8 +135,7 @@ class RtspConnection:
             engine.send(self.handle, refusal.serialise())
             self.hang_up()
             return
-        # Who needs a tunnel has no use for datagrams, and would wait for them in vain.
-        self._machine = ServerProtocol(transports={Lower.TCP} & set(self._transports), now=self._loop.time())
+        self._machine.enter_tunnel()
         match entered:
             case Getting(answer):
                 self.tunnel = Tunnel.HTTP

@@ -163,6 +163,10 @@ class ServerProtocol:
         """The bytes after the last message cannot be one: answer so, in its turn, and end."""
         self._enqueue(_Mistake(ProtocolError(*REFUSALS[refusal]), fatal=True))
 
+    def enter_tunnel(self) -> None:
+        """Before the first message: who needs a tunnel would wait for datagrams in vain."""
+        self._transports = frozenset({Lower.TCP} & set(self._transports))
+
     def events(self) -> list[Event]:
         """What happened since the last call, oldest first."""
         events, self._events = self._events, []
