@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import re
 import socket
+from pathlib import Path
 
 import httpx
 import pytest
 
+from headgate.core.config import Startup
 from headgate.core.errors import ListenError
 from headgate.core.events import ConnectionClosed, ConnectionOpened, PathReady
 from headgate.core.service import Endpoint, Protocol
@@ -256,6 +258,18 @@ async def test_a_webhook_is_told_of_everything_up_to_the_end() -> None:
             "session.closed",
             "connection.closed",
         ]
+
+
+async def test_webhooks_follow_the_file(tmp_path: Path) -> None:
+    file = tmp_path / "headgate.yml"
+    file.write_text("api: no\nrtsp: no\n")
+    startup = Startup.load(file, {"HEADGATE_STATE_DIR": str(tmp_path / "state")})
+    async with Receiver.open() as receiver, Server(startup) as server:
+        hook = f'[{{url: "{receiver.url}", secret: sixteen characters}}]'
+        file.write_text(f"api: no\nrtsp: no\nwebhooks: {hook}\n")
+        assert await server.store.reload()
+        (request,) = await receiver.has(1)
+        assert (request.document["type"], request.document["keys"]) == ("configuration.changed", ["webhooks"])
 
 
 async def test_an_error_inside_comes_out_as_it_is() -> None:

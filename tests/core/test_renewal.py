@@ -139,3 +139,25 @@ async def test_other_files_are_followed_and_then_none(case: AsyncCase, tmp_path:
         it.authority.issue().write(elsewhere)
         await it.renewal.look()
         assert (it.served.taken, it.renewal.present, it.renewal.service) == ([], None, "")
+
+
+async def test_a_bug_ends_no_service(
+    case: AsyncCase, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with case as it:
+        reached = asyncio.Event()
+
+        def broken(*_: object) -> None:
+            reached.set()
+            raise ZeroDivisionError
+
+        with monkeypatch.context() as patched:
+            patched.setattr(Certificate, "trouble", broken)
+            it.authority.issue().replace(it.directory)
+            await reached.wait()
+        with it.bus.subscribe() as news:
+            good = it.authority.issue()
+            good.replace(it.directory)
+            await news.batch()
+        assert it.served.taken == [good.chain]
+        assert "a bug while reading the certificate of RTSPS" in caplog.text

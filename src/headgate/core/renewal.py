@@ -90,7 +90,14 @@ class Renewal:
             self._bus.publish(CertificateRenewed(service=files.service, not_after=until))
 
     async def _watch(self, files: CertificateFiles) -> None:
-        await self.look()  # they may have changed since they were read
+        await self._look()  # they may have changed since they were read
         await file_watch.watch_files(
-            files.paths, self.look, interval=file_watch.POLL_INTERVAL, rest=file_watch.REST
+            files.paths, self._look, interval=file_watch.POLL_INTERVAL, rest=file_watch.REST
         )
+
+    async def _look(self) -> None:
+        try:
+            await self.look()
+        except Exception:
+            # Of a certificate that nobody has thought of: the service has one, and goes on.
+            logger.exception("a bug while reading the certificate of %s", self.service)

@@ -212,3 +212,29 @@ async def test_one_that_has_expired_is_better_than_no_server(
     Authority().issue(not_before=-DAY, not_after=-timedelta(minutes=1)).write(tmp_path)
     async with open_server(**encrypted(tmp_path)):
         assert "has expired on" in caplog.text
+
+
+@pytest.mark.parametrize("change", ["readTimeout", "rtspsAddress"])
+async def test_one_that_is_renewed_while_something_else_changes(
+    open_server: Open, tmp_path: Path, change: str
+) -> None:
+    authority = Authority()
+    authority.issue().write(tmp_path)
+    new = authority.issue()
+
+    class Slow:
+        """Takes so long to prepare that the files change meanwhile."""
+
+        async def prepare(self, _: object) -> None:
+            new.write(tmp_path)
+            await server.rtsp.renewal.look()
+
+    async with asyncio.timeout(PATIENCE), open_server(**encrypted(tmp_path)) as server:
+        before = rtsps(server)
+        server.store.register(Slow())
+        given = {"readTimeout": "20s", "rtspsAddress": "127.0.0.1:00"}
+        await server.store.patch_global({change: given[change]})
+        assert (rtsps(server) == before) == (change == "readTimeout")
+        await Clients(rtsps(server), authority).get(new.serial)
+        assert server.rtsp.renewal.present is not None
+        assert server.rtsp.renewal.present.chain == new.chain

@@ -505,10 +505,10 @@ class NewListeners:
             if running is None:
                 server._start(protocol, opened)
                 continue
+            self._serve_so(protocol, opened)
             server._leave_listener(running.opened.handle)
-            server._running[protocol] = replace(running, opened=opened)
         for protocol, tuned in self._retuned.items():
-            self._retune(server._running[protocol], tuned, protocol)
+            self._serve_so(protocol, tuned)
         server._follow_certificate()
         for protocol, running in server._running.items():
             present = [(one.endpoint, one.transport) for one in running.service.listeners]
@@ -517,15 +517,19 @@ class NewListeners:
         if past.udp is not None and past.udp is not udp:
             server._close_unused(past.udp)
 
-    def _retune(self, running: Running, tuned: Opened, protocol: Protocol) -> None:
-        server, present = self._server, running.opened
-        if present.wanted.certificate == tuned.wanted.certificate:  # perhaps renewed since
-            tuned = replace(
-                tuned, listen=replace(tuned.listen, tls=present.listen.tls), certificate=present.certificate
-            )
-        if tuned.listen != present.listen:
-            server._loop.engine.retune(tuned.handle, tuned.listen)
-        server._running[protocol] = replace(running, opened=tuned)
+    def _serve_so(self, protocol: Protocol, made: Opened) -> None:
+        """Who comes to a service that was there before is served as `made` says."""
+        server = self._server
+        running = server._running[protocol]
+        present, listen = running.opened, made.listen
+        if made.wanted.certificate == present.wanted.certificate and made.certificate != present.certificate:
+            # Renewed since this was prepared.
+            listen = replace(listen, tls=present.listen.tls)
+            made = replace(made, listen=listen, certificate=present.certificate)
+            server._loop.engine.retune(made.handle, listen)
+        elif made.handle == present.handle and listen != present.listen:
+            server._loop.engine.retune(made.handle, listen)
+        server._running[protocol] = replace(running, opened=made)
 
 
 def _stays(wanted: WantedListener, opened: Opened) -> bool:
