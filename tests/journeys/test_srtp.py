@@ -8,6 +8,7 @@ import ssl
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -63,7 +64,7 @@ def test_gstreamer_publishes_and_reads_srtp_over_udp(
 ) -> None:
     clip, path = clips[codecs], f"srtp/{codecs.name}".lower()
     url = rtsps(srtp_gate, path)
-    gstreamer.publish(stage, clip, url, transport=Transport.UDP, options=SRTP)
+    publishing = gstreamer.publish(stage, clip, url, transport=Transport.UDP, options=SRTP)
     publisher = srtp_gate.events.publishes(path)
 
     program, file = gstreamer.read(
@@ -83,10 +84,14 @@ def test_gstreamer_publishes_and_reads_srtp_over_udp(
     assert is_excerpt(plain.pictures, clip.pictures)
     assert is_excerpt(plain.sounds, clip.sounds)
 
-    session = srtp_gate.get(f"/v3/rtspssessions/get/{publisher['id']}")
-    assert (session["state"], session["transport"]) == ("publish", "UDP")
-    assert session["rtpPacketsInError"] == session["rtcpPacketsInError"] == 0
-    assert session["rtcpPacketsReceived"] > 0
+    def session() -> dict[str, Any]:
+        found: dict[str, Any] = srtp_gate.get(f"/v3/rtspssessions/get/{publisher['id']}")
+        return found
+
+    publishing.until(lambda: session()["rtcpPacketsReceived"] > 0)
+    publishes = session()
+    assert (publishes["state"], publishes["transport"]) == ("publish", "UDP")
+    assert publishes["rtpPacketsInError"] == publishes["rtcpPacketsInError"] == 0
     srtp_gate.events.closes(reader)
 
 
