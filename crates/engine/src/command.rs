@@ -14,6 +14,7 @@ use crate::connection::{Admission, Channels, Listener};
 use crate::counters::{Counters, Table};
 use crate::datagram::{Path, ReaderReports};
 use crate::event::{CloseReason, EventQueue};
+use crate::group::Member;
 use crate::stream::{Delivery, Stream};
 use crate::udp::Port;
 
@@ -70,6 +71,8 @@ pub enum Command {
         remote: SocketAddr,
         to: Option<(Arc<ReaderReports>, usize)>,
     },
+    /// Count what a host says where groups are heard.
+    Hear(Member),
     Play(Handle),
     Pause(Handle),
     /// Python took messages of a connection that was not read because of them.

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use crate::Handle;
 use crate::counters::{Counters, Table};
+use crate::group::Cast;
 use crate::publisher::Publisher;
 use crate::reader::{self, Reader};
 use crate::udp::{Port, Position};
@@ -74,8 +75,12 @@ impl DatagramPublisher {
     pub fn send_reports(&mut self, now: Instant) {
         for (track, report) in self.flow.reports(now) {
             let known = self.path.remotes.iter().find(|remote| remote.track == track);
-            if let Some(remote) = known.filter(|remote| remote.rtcp.port() != 0) {
-                self.path.rtcp.send_one(remote.rtcp, &report);
+            let to = match self.path.rtcp.cast {
+                Cast::OfGroup(group) => known.map(|_| group),
+                _ => known.map(|remote| remote.rtcp).filter(|rtcp| rtcp.port() != 0),
+            };
+            if let Some(to) = to {
+                self.path.rtcp.send_one(to, &report);
                 self.flow.counters.rtcp_packets_sent.add(1);
                 self.flow.counters.bytes_sent.add(report.len());
             }

@@ -14,6 +14,7 @@ pub mod counters;
 mod datagram;
 pub mod engine;
 pub mod event;
+pub mod group;
 mod outgoing;
 pub mod publisher;
 mod reader;

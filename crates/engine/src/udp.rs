@@ -7,9 +7,10 @@ use std::sync::Mutex;
 
 use quinn_udp::{BATCH_SIZE, RecvMeta, Transmit, UdpSockRef, UdpSocketState};
 use rustix::net::sockopt::{Ipv4PathMtuDiscovery, set_ip_mtu_discover};
-use socket2::{Domain, Protocol, Socket, Type};
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
 
 use crate::Handle;
+use crate::group::Cast;
 use crate::sys;
 use crate::unit::Run;
 
@@ -23,6 +24,7 @@ pub struct Port {
     pub socket: UdpSocket,
     state: UdpSocketState,
     v6: bool,
+    pub cast: Cast,
     /// Remote addresses that belong to a flow, so that no two share one.
     claims: Mutex<HashSet<SocketAddr>>,
 }
@@ -33,18 +35,24 @@ impl Port {
         if address.is_ipv6() {
             socket.set_only_v6(false)?;
         }
-        let _ = socket.set_recv_buffer_size(KERNEL_BUFFER);
-        let _ = socket.set_send_buffer_size(KERNEL_BUFFER);
         socket.bind(&address.into())?;
-        let socket = UdpSocket::from(socket);
+        Self::over(handle, socket.into(), Cast::Unicast)
+    }
+
+    /// Take a bound socket.
+    pub fn over(handle: Handle, socket: UdpSocket, cast: Cast) -> io::Result<Self> {
+        let v6 = socket.local_addr()?.is_ipv6();
+        let sizes = SockRef::from(&socket);
+        let _ = sizes.set_recv_buffer_size(KERNEL_BUFFER);
+        let _ = sizes.set_send_buffer_size(KERNEL_BUFFER);
         let state = UdpSocketState::new(UdpSockRef::from(&socket))?;
         // That forbade fragments, as QUIC probes for what a path takes. RTP does not: over a tunnel
         // or PPPoE its largest packets would just be lost.
         let _ = set_ip_mtu_discover(&socket, Ipv4PathMtuDiscovery::WANT);
-        if address.is_ipv6() {
+        if v6 {
             let _ = sys::allow_ipv6_fragments(&socket);
         }
-        Ok(Self { handle, socket, state, v6: address.is_ipv6(), claims: Mutex::default() })
+        Ok(Self { handle, socket, state, v6, cast, claims: Mutex::default() })
     }
 
     /// `false`: another flow has the address.
