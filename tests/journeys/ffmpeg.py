@@ -49,7 +49,7 @@ def publish(
 
 
 def read(
-    stage: Stage, url: str, *, transport: Transport, pictures: int, sounds: int, name: str | None = None
+    stage: Stage, url: str, *, transport: str, pictures: int, sounds: int, name: str | None = None
 ) -> Reading:
     """Read until so many pictures are decoded and so many audio packets copied. Any error ends it badly."""
     name = name or transport

@@ -28,7 +28,7 @@ def publish(stage: Stage, clip: Clip, url: str, *, transport: Transport) -> Prog
     )
 
 
-def read(stage: Stage, clip: Clip, url: str, *, transport: Transport, count: int) -> tuple[Program, Path]:
+def read(stage: Stage, clip: Clip, url: str, *, transport: str, count: int) -> tuple[Program, Path]:
     """Decode so many pictures into a file, then end."""
     file = stage.directory / f"{transport}.yuv"
     program = stage.start(

@@ -70,7 +70,7 @@ impl Join {
         let mut joined = None;
         let mut failed = None;
         for interface in interfaces {
-            match self.join(&socket, interface) {
+            match self.join(&socket, *interface) {
                 Ok(()) => joined = joined.or(Some(interface)),
                 Err(error) => failed = Some(error),
             }
@@ -83,10 +83,10 @@ impl Join {
         Ok(socket.into())
     }
 
-    fn join(&self, socket: &Socket, interface: &Ipv4Addr) -> io::Result<()> {
+    fn join(&self, socket: &Socket, interface: Ipv4Addr) -> io::Result<()> {
         match &self.source {
-            Some(source) => socket.join_ssm_v4(source, self.group.ip(), interface),
-            None => socket.join_multicast_v4(self.group.ip(), interface),
+            Some(source) => socket.join_ssm_v4(source, self.group.ip(), &interface),
+            None => socket.join_multicast_v4(self.group.ip(), &interface),
         }
     }
 }

@@ -465,6 +465,8 @@ impl Worker {
                         }
                     }
                 }
+                // Of a group's RTCP only the sender's is the publisher's: everybody's comes here, ours as well.
+                Some(Route::Rtcp(..)) if is_group(bound) && !rtcp::is_sender_report(packet) => {}
                 Some(Route::Rtcp(publisher, track)) => {
                     if let Some(DatagramPublisher { flow, .. }) = publishers.get_mut(*publisher) {
                         if heard.last() != Some(publisher) {

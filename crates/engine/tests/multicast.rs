@@ -151,6 +151,15 @@ fn a_group_can_be_a_publisher() {
             counters.rtp_packets_received >= sent.len() as u64
         });
         assert_eq!(bench.engine.tracks(stream)[0].ssrc, Some(0x0102_0304));
+        // What others who hear the group report is no sign of life of who sends to it.
+        let other = UdpSocket::bind((INTERFACE, 0)).expect("a free port");
+        socket2::SockRef::from(&other).set_multicast_if_v4(&INTERFACE).expect("an interface");
+        let heard = bench.engine.counters(&[pulled])[0].clone().expect("known").rtcp_packets_received;
+        other.send_to(&[0x80, 201, 0, 1, 0, 0, 0, 9], rtcp_at).expect("sent");
+        bench.engine.play(flow); // its clock
+        bench.counted(pulled, |counters| counters.rtcp_packets_received > heard);
+        let counters = bench.engine.counters(&[pulled])[0].clone().expect("known");
+        assert_eq!(counters.rtcp_packets_received, heard + 1);
         bench.engine.close(rtp);
         bench.engine.close(rtcp);
     }

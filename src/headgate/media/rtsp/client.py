@@ -41,6 +41,7 @@ KEEP_ALIVE_LIMIT = 30.0
 SETUP_TRANSPORTS: Mapping[Lower, str] = {
     Lower.UDP: "RTP/AVP;unicast;client_port={0}",
     Lower.TCP: "RTP/AVP/TCP;unicast;interleaved={0}",
+    Lower.MULTICAST: "RTP/AVP;multicast",
 }
 REDIRECTIONS = frozenset({301, 302, 303, 305, 307, 308})
 UNDERSTOOD = frozenset({Method.OPTIONS, Method.GET_PARAMETER, Method.SET_PARAMETER})
@@ -269,10 +270,12 @@ class ClientProtocol:
             self._events.append(Ready(description=self._description, tracks=dict(self._tracks)))
         elif self.lower is Lower.UDP:
             self._events.append(PortsWanted(track=track))
-        else:
+        elif self.lower is Lower.TCP:
             self._offer(Pair(2 * track, 2 * track + 1))
+        else:
+            self._offer(None)
 
-    def _offer(self, pair: Pair) -> None:
+    def _offer(self, pair: Pair | None) -> None:
         if self.state is not ClientState.SETUP:
             return
         self._offered = pair
@@ -281,11 +284,11 @@ class ClientProtocol:
 
     def _set_up(self, response: Response) -> None:
         grant = granted(response.header("Transport") or "")
-        if self._offered is None or grant.lower is not self.lower:
+        pair = grant.group.ports if grant.group is not None else grant.channels or self._offered
+        if pair is None or grant.lower is not self.lower:
             self._fail("the server chose another transport than it was offered", transport=True)
             return
         self._take_session(response.header("Session") or "")
-        pair = grant.channels or self._offered
         self._tracks[len(self._tracks)] = SourceTrack(pair=pair, granted=grant)
         self._next_track()
 

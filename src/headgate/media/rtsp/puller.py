@@ -19,6 +19,7 @@ REDIRECT_LIMIT = 5
 LOWERS = {
     PullTransport.AUTOMATIC: (Lower.UDP, Lower.TCP),
     PullTransport.UDP: (Lower.UDP,),
+    PullTransport.MULTICAST: (Lower.MULTICAST,),
     PullTransport.TCP: (Lower.TCP,),
 }
 
@@ -75,7 +76,5 @@ class RtspPuller:
             self._pull = None
 
     def _lowers(self, location: Location) -> Sequence[Lower]:
-        if self._conf.rtsp_transport not in LOWERS:
-            raise SourceFailed("pulling over multicast is not built")
         # Datagrams in the clear beside an encrypted connection would betray it.
         return (Lower.TCP,) if location.encrypted else LOWERS[self._conf.rtsp_transport]

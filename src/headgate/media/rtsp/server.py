@@ -31,6 +31,7 @@ from headgate.engine import CloseReason as EngineReason
 from headgate.media.path import Paths
 from headgate.media.rtsp.connection import RtspConnection
 from headgate.media.rtsp.message import Status
+from headgate.media.rtsp.multicast import Multicast
 from headgate.media.rtsp.session import Shared, UdpPorts
 from headgate.media.rtsp.transport import Lower
 from headgate.media.rtsp.wanted import KEYS, Wanted, WantedListener, transports_of
@@ -99,6 +100,7 @@ class RtspServer:
         self._access = access
         self._leases = leases
         self._tasks = asyncio.TaskGroup()
+        self.multicast = Multicast(loop.engine)
         self._shared: Shared | None = None
         """What new connections get; those there are keep theirs."""
         self._running: dict[Protocol, Running] = {}
@@ -177,6 +179,7 @@ class RtspServer:
             leases=self._leases,
             tasks=self._tasks,
             udp=udp,
+            multicast=self.multicast,
             join_times=self.join_times,
         )
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Self
 
 from headgate.core.config import GlobalConf, ListenAddress
-from headgate.core.config.choices import Encryption, RtspTransport
+from headgate.core.config.choices import Encryption
 from headgate.core.errors import ListenError
 from headgate.core.service import Protocol
 from headgate.engine import Listen, Tls
@@ -24,6 +24,9 @@ KEYS = (
     "rtspsAddress",
     "rtpAddress",
     "rtcpAddress",
+    "multicastIPRange",
+    "multicastRTPPort",
+    "multicastRTCPPort",
     "rtspServerKey",
     "rtspServerCert",
     "readTimeout",
@@ -94,7 +97,7 @@ class Wanted:
 
 def transports_of(settings: GlobalConf, protocol: Protocol) -> frozenset[Lower]:
     """How clients of a service may carry RTP."""
-    offered = {Lower[one.name] for one in settings.rtsp_transports if one is not RtspTransport.MULTICAST}
+    offered = {Lower[one.name] for one in settings.rtsp_transports}
     # RTSPS over TCP alone: datagrams in the clear beside an encrypted connection would betray it.
     return frozenset(offered & {Lower.TCP} if protocol is Protocol.RTSPS else offered)
 
