@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import socket
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.journeys import ffmpeg, gstreamer
-from tests.journeys.client import Client
 from tests.journeys.clip import Clip, is_excerpt
 from tests.journeys.gate import Gate, settings
 from tests.journeys.namespace import own_network

@@ -109,8 +109,8 @@ class MulticastSender:
 
     def leave(self, session: Session) -> None:
         self._members.discard(session)
-        if session in self._playing:
-            self.pause(session)
+        if self._members and session in self._playing:
+            self.pause(session)  # with nobody left it is closed as it plays, and so says goodbye
 
     def close(self) -> None:
         """Say goodbye to the groups and leave them."""

@@ -7,7 +7,7 @@ import logging
 import socket
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from headgate.core.config import GlobalConf, PathConf
@@ -34,6 +34,7 @@ from headgate.engine import CloseReason as EngineReason
 from headgate.media.path import Paths
 from headgate.media.rtsp import client_events as events
 from headgate.media.rtsp.client import ClientProtocol
+from headgate.media.rtsp.fallbacks import Fallbacks
 from headgate.media.rtsp.location import Location
 from headgate.media.rtsp.source_session import SourceSession
 from headgate.media.rtsp.transport import Group, Lower, Pair
@@ -68,6 +69,7 @@ class PullShared:
     paths: Paths
     settings: Callable[[], GlobalConf]
     service: Callable[[], Service]
+    fallbacks: Fallbacks = field(default_factory=Fallbacks)
 
 
 def pull_service(registry: Registry) -> Service:

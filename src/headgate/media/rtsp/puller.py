@@ -35,6 +35,8 @@ class RtspPuller:
         self._conf = conf
         self._on_ready = on_ready
         self._shared = shared
+        self._fallback: Lower | None = None
+        """What is tried because packets did not come otherwise."""
         self._pull: Pull | None = None
 
     async def run(self) -> None:
@@ -50,6 +52,7 @@ class RtspPuller:
                 if not error.transport or len(lowers) == 1:
                     raise
                 lowers = lowers[1:]
+                self._fallback = lowers[0]
                 continue
             try:
                 location = location.redirected(there)
@@ -67,7 +70,7 @@ class RtspPuller:
             name=self._name,
             conf=self._conf,
             lowers=lowers,
-            on_ready=self._on_ready,
+            on_ready=self._ready,
             shared=self._shared,
         )
         try:
@@ -75,6 +78,12 @@ class RtspPuller:
         finally:
             self._pull = None
 
+    def _ready(self) -> None:
+        if self._fallback is not None:
+            self._shared.fallbacks.note(self._name, self._url, worked=self._fallback)
+        self._on_ready()
+
     def _lowers(self, location: Location) -> Sequence[Lower]:
-        # Datagrams in the clear beside an encrypted connection would betray it.
-        return (Lower.TCP,) if location.encrypted else LOWERS[self._conf.rtsp_transport]
+        if location.encrypted:
+            return (Lower.TCP,)  # datagrams in the clear beside an encrypted connection would betray it
+        return self._shared.fallbacks.ordered(self._name, self._url, LOWERS[self._conf.rtsp_transport])

@@ -48,7 +48,7 @@ class Pair:
         return f"{self.rtp}-{self.rtcp}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Group:
     """Where a track is sent to for many at once."""
 
@@ -205,7 +205,10 @@ def _offer(text: str) -> Offer | None:
 
 def _group(values: Mapping[str, str]) -> Group:
     """Raises ValueError."""
-    host = ipaddress.IPv4Address(values.get("destination", ""))
+    try:
+        host = ipaddress.IPv4Address(values.get("destination", ""))
+    except ValueError:
+        raise ValueError("a group that is no IPv4 address") from None
     if not host.is_multicast:
         raise ValueError(f"{host} is no multicast group")
     ttl = values.get("ttl", "")
