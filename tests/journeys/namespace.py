@@ -11,15 +11,31 @@ from pathlib import Path
 
 import pytest
 
-__all__ = ["own_network"]
+__all__ = ["lose_datagrams", "own_network"]
 
 CLONE_NEWNET = 0x40000000
 HERE = Path("/proc/thread-self/ns/net")
 COMMANDS = (
     "ip link set lo up",
     "ip link set lo multicast on",
-    "ip route add 224.0.0.0/4 dev lo",  # where those join who name no interface
+    "ip route add 224.0.0.0/4 dev lo src 127.0.0.1",  # for those who name no interface
 )
+
+NO_DATAGRAMS = (
+    "ip rule add pref 10 lookup local",
+    "ip rule add pref 5 ipproto udp blackhole",
+    "ip rule del pref 0",
+)
+
+
+def lose_datagrams() -> None:
+    """From now on none gets through in this network, as with many a firewall; TCP does."""
+    _run(NO_DATAGRAMS)
+
+
+def _run(commands: tuple[str, ...]) -> None:
+    for command in commands:
+        subprocess.run(command.split(), check=True, timeout=10)
 
 
 @contextmanager
@@ -38,8 +54,7 @@ def own_network() -> Iterator[None]:
                 f" {os.strerror(ctypes.get_errno())}; run them as root, in a container with CAP_SYS_ADMIN"
             )
         try:
-            for command in COMMANDS:
-                subprocess.run(command.split(), check=True, timeout=10)
+            _run(COMMANDS)
             yield
         finally:
             assert libc.setns(before, CLONE_NEWNET) == 0, os.strerror(ctypes.get_errno())
