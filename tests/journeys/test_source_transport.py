@@ -98,7 +98,8 @@ def test_a_password_that_is_never_sent(
             },
             "wrong": {"source": bare.replace("rtsp://", "rtsp://camera:guessed@")},
         }
-        with Gate.open(directory, settings(paths=paths)) as second:
+        # Whoever guesses waits for the answer longer than the other time-outs here.
+        with Gate.open(directory, settings(paths=paths, readTimeout="10s")) as second:
             second.events.publishes("right")
             reading = ffmpeg.read(
                 stage, second.rtsp("right"), transport=Transport.TCP, pictures=20, sounds=20
