@@ -14,7 +14,7 @@ import pytest
 from headgate.core.events import SessionClosed
 from headgate.core.session import CloseReason, Role
 from headgate.media.rtsp import multicast
-from headgate.media.rtsp.multicast import Groups, NoMulticast
+from headgate.media.rtsp.multicast import GROUP_LIMIT, Groups, NoMulticast
 from tests.media.conftest import Open
 from tests.media.rtsp.live import PATIENCE, Client, rtp
 from tests.media.rtsp.test_server import happened, session_of
@@ -99,6 +99,15 @@ def test_every_address_is_one_tracks_and_used_again_last() -> None:
     assert groups.take(IPv4Network("239.1.2.0/31"), 1) == third, "of a range that has changed"
     with pytest.raises(NoMulticast):
         groups.take(IPv4Network("239.9.9.9/32"), 2)
+
+
+def test_there_are_not_more_than_the_limit() -> None:
+    groups, network = Groups(), IPv4Network("239.1.0.0/16")
+    taken = groups.take(network, GROUP_LIMIT)
+    with pytest.raises(NoMulticast, match="more than"):
+        groups.take(network, 1)
+    groups.release(taken[:1])
+    assert groups.take(network, 1) == [taken[-1] + 1]
 
 
 # Senders

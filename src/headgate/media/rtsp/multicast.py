@@ -15,12 +15,14 @@ from headgate.engine import Engine, GroupSender, JoinGroup, ReadUdp, Remote, Str
 from headgate.media.rtsp.interfaces import multicast_interfaces
 from headgate.media.rtsp.transport import Group, Pair
 
-__all__ = ["TTL", "Groups", "Multicast", "MulticastSender", "NoMulticast"]
+__all__ = ["GROUP_LIMIT", "TTL", "Groups", "Multicast", "MulticastSender", "NoMulticast"]
 
 logger = logging.getLogger(__name__)
 
 TTL = 127
 """Routers that packets may pass; MediaMTX's. Which they do pass is the network's decision."""
+GROUP_LIMIT = 512
+"""Groups at once: each is a socket, and sockets are what clients of all kinds share."""
 T = TypeVar("T")
 
 
@@ -39,6 +41,8 @@ class Groups:
 
     def take(self, network: IPv4Network, count: int) -> list[IPv4Address]:
         """Raises NoMulticast where not so many are free."""
+        if len(self._taken) + count > GROUP_LIMIT:
+            raise NoMulticast(f"more than {GROUP_LIMIT} multicast groups at once")
         first, size = int(network.network_address), network.num_addresses
         start = self._last.get(network, -1) + 1
         found: list[int] = []

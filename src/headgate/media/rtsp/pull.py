@@ -317,20 +317,22 @@ class Pull:
         raise OSError("no two neighbouring UDP ports are free")
 
     def _join(self, track: int, group: Group, *, source: str | None) -> None:
-        """Hear a track's group on the interface that the server is reached by. Raises OSError, ValueError."""
+        """Hear a track's group on the interface that the server is reached by. Raises SourceFailed."""
         engine = self._shared.loop.engine
         interface = self._session.local.host if self._session is not None else "::"
         if ":" in interface:
-            raise ValueError("multicast is IPv4 alone, and the server was reached over IPv6")
+            raise SourceFailed("multicast is IPv4 alone, and the server was reached over IPv6")
         join = JoinGroup(
             host=group.host, port=group.ports.rtp, interfaces=[interface], source=source, ttl=group.ttl
         )
-        rtp = engine.join_group(join)
+        rtp: UdpPort | None = None
         try:
+            rtp = engine.join_group(join)
             self._ports[track] = rtp, engine.join_group(replace(join, port=group.ports.rtcp))
-        except OSError:
-            engine.close(rtp.handle)
-            raise
+        except OSError as error:
+            if rtp is not None:
+                engine.close(rtp.handle)
+            raise SourceFailed(f"cannot hear {group.host} by {interface}: {error.strerror}") from None
 
     # Time
 
