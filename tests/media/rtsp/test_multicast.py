@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import logging
+import random
 import re
 import socket
 from collections.abc import AsyncIterator
@@ -15,6 +17,7 @@ from headgate.core.events import SessionClosed
 from headgate.core.session import CloseReason, Role
 from headgate.media.rtsp import multicast
 from headgate.media.rtsp.multicast import GROUP_LIMIT, Groups, NoMulticast
+from headgate.server import Server
 from tests.media.conftest import Open
 from tests.media.rtsp.live import PATIENCE, Client, rtp
 from tests.media.rtsp.test_server import happened, session_of
@@ -242,3 +245,34 @@ async def test_a_new_range_is_for_the_next_sender(open_server: Open, ports: dict
         async with Client.connect(server) as after:
             answer = await after.ask("SETUP", "cam/trackID=0", f"Transport: {MULTICAST}")
             assert "destination=239.255.82.0;" in (answer.header("Transport") or "")
+
+
+async def test_a_crowd_that_comes_and_goes_leaves_no_group(
+    open_server: Open, ports: dict[str, int], caplog: pytest.LogCaptureFixture
+) -> None:
+    async def wander(server: Server, seed: int) -> None:
+        choice = random.Random(seed)
+        for _ in range(6):
+            async with Client.connect(server) as client:
+                with suppress(asyncio.IncompleteReadError, ConnectionError):
+                    if choice.random() < 0.3:
+                        await client.publish(choice.choice("ab"))
+                    for _ in range(choice.randrange(10)):
+                        method = choice.choice(["SETUP", "SETUP", "PLAY", "PLAY", "PAUSE", "TEARDOWN"])
+                        end = choice.choice(["/trackID=0", "/trackID=1", ""]) if method == "SETUP" else ""
+                        transport = choice.choice([MULTICAST, MULTICAST, "RTP/AVP/TCP"])
+                        client.frame(0, rtp(choice.randrange(100)))
+                        await client.ask(method, choice.choice("ab") + end, f"Transport: {transport}")
+
+    async with open_server(multicast_ip_range="239.255.83.0/29", **ports) as server:
+        await asyncio.gather(*(wander(server, seed) for seed in range(15)))
+        opened = server.registry.service("RTSP").total_sessions
+        closed = await happened(server, SessionClosed, count=opened)
+        assert any(one.totals.packets_received for one in closed)
+        assert server.rtsp.multicast.senders == {}
+        async with Client.connect(server) as publisher, Client.connect(server) as reader:
+            await publisher.publish()
+            answer = await reader.ask("SETUP", "cam/trackID=0", f"Transport: {MULTICAST}")
+            assert answer.status == 200
+            assert len(server.rtsp.multicast.senders) == 1
+    assert not [record for record in caplog.records if record.levelno >= logging.WARNING]
