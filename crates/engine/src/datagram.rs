@@ -206,9 +206,9 @@ mod tests {
         };
         reader.unit(&unit(Kind::Key, false));
         reader.unit(&unit(Kind::Delta, true));
-        assert_eq!(reader.flow.counters.rtp_packets_sent.get(), 0);
+        assert_eq!(reader.flow.counters.packets_sent.get(), 0);
         reader.unit(&unit(Kind::Key, true));
         reader.unit(&unit(Kind::Delta, true));
-        assert_eq!(reader.flow.counters.rtp_packets_sent.get(), 2);
+        assert_eq!(reader.flow.counters.packets_sent.get(), 2);
     }
 }
