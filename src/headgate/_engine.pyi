@@ -9,7 +9,19 @@ or was delivered). Failure now is an exception, failure later is an event.
 from collections.abc import Sequence
 from typing import Final, final
 
-from headgate.engine import Connect, Listen, OpenStream, PublishTcp, PublishUdp, ReadTcp, ReadUdp, Tls
+from headgate.engine import (
+    Connect,
+    GroupSender,
+    Hear,
+    JoinGroup,
+    Listen,
+    OpenStream,
+    PublishTcp,
+    PublishUdp,
+    ReadTcp,
+    ReadUdp,
+    Tls,
+)
 
 __all__ = [
     "Accepted",
@@ -207,6 +219,21 @@ class Engine:
         Flows of both get what comes to either of them, and no two of all of these have a remote address.
         """
 
+    def join_group(self, join: JoinGroup) -> UdpPort:
+        """Bind a UDP socket that hears one multicast group, and join it.
+
+        Raises OSError where no interface can, ValueError when an address is no IPv4 literal.
+        """
+
+    def group_sender(self, sender: GroupSender) -> UdpPort:
+        """Bind a UDP socket for readers that are multicast groups. Raises as `join_group`."""
+
+    def hear(self, hear: Hear) -> int:
+        """Count the RTCP of whoever hears a group. Returns a flow, which moves nothing.
+
+        Raises ValueError when a port is none of `join_group`.
+        """
+
     def send(self, connection: int, data: bytes) -> None:
         """Queue protocol bytes behind everything already queued for the connection.
 
@@ -254,7 +281,8 @@ class Engine:
 
         Raises ValueError as `publish_tcp`; OSError(EADDRINUSE) when another flow has a remote address;
         ValueError for an address nothing can be sent to (port 0 of a reader, unspecified, multicast,
-        link-local without a scope).
+        link-local without a scope). On ports of `join_group` the unspecified address is anybody, and
+        receiver reports go to the group.
         """
 
     def read_tcp(self, read: ReadTcp) -> int:
@@ -263,11 +291,13 @@ class Engine:
     def read_udp(self, read: ReadUdp) -> int:
         """Attach a reader that gets datagrams, paused. Returns the flow.
 
-        Raises as `publish_udp`.
+        On ports of `group_sender` its remotes are groups, and nothing else. Raises as `publish_udp`.
         """
 
     def play(self, flow: int) -> None:
         """Start or resume a reader, each video track at its next key frame.
+
+        One over UDP that plays already is sent the clock again: for those who come late to a group.
 
         Queue what must reach the client first (the answer to PLAY) with `send` before.
         """

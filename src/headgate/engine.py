@@ -43,8 +43,11 @@ __all__ = [
     "EngineLoop",
     "Event",
     "Flow",
+    "GroupSender",
     "Handler",
+    "Hear",
     "HttpReceived",
+    "JoinGroup",
     "Listen",
     "Listener",
     "Malformed",
@@ -300,10 +303,41 @@ class ReadTcp:
 class ReadUdp:
     stream: int
     connection: int
-    """As for `PublishUdp`."""
+    """As for `PublishUdp`; 0: none, as a group is many clients'."""
     rtp: int
     rtcp: int
     remotes: Sequence[Remote]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JoinGroup:
+    """Interfaces are named by an IPv4 address of theirs, everywhere."""
+
+    host: str
+    """The group, IPv4."""
+    port: int
+    interfaces: Sequence[str]
+    """None: the one that the system's routes lead to."""
+    source: str | None = None
+    """Only what this host sends (RFC 4607)."""
+    ttl: int
+    """Of our own reports, which go out by the first interface."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GroupSender:
+    interface: str
+    ttl: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hear:
+    connection: int
+    """As for `PublishUdp`."""
+    host: str
+    """Whose reports are counted; of several on one host, those of the first are."""
+    ports: Sequence[int]
+    """Of `join_group`: where reports about each track come."""
 
 
 class EngineLoop:

@@ -63,6 +63,7 @@ class Path:
     name: str
     conf_name: str = "all_others"
     source: Session | None = None
+    redirects: bool = False
     ready_time: datetime | None = None
     tracks: Sequence[str] = ()
     stream: int | None = None

@@ -89,6 +89,14 @@ class TestPaths:
         ]
         TypeAdapter(document.Path).validate_json(json.dumps(path), strict=True)
 
+    async def test_a_path_whose_readers_are_sent_elsewhere(
+        self, house: House, operator: httpx.AsyncClient
+    ) -> None:
+        house.add_path("moved", redirects=True)
+        path = (await operator.get("/v3/paths/get/moved")).json()
+        assert (path["source"], path["ready"]) == ({"type": "redirect", "id": ""}, False)
+        TypeAdapter(document.Path).validate_json(json.dumps(path), strict=True)
+
     async def test_the_list_is_in_name_order_and_paged(
         self, house: House, operator: httpx.AsyncClient
     ) -> None:

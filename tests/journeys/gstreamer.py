@@ -33,7 +33,7 @@ def publish(
 
 
 def read(
-    stage: Stage, clip: Clip, url: str, *, transport: Transport, count: int, options: Sequence[str] = ()
+    stage: Stage, clip: Clip, url: str, *, transport: str, count: int, options: Sequence[str] = ()
 ) -> tuple[Program, Path]:
     """Decode so many pictures into a file, then end. `options` are rtspsrc's."""
     file = stage.directory / f"{transport}.yuv"

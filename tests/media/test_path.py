@@ -206,6 +206,7 @@ def test_where_readers_are_sent(engine: Engine) -> None:
     assert house.paths.elsewhere("moved") == Redirect(location="rtsp://h/x", permanent=True)
     assert house.paths.elsewhere("cam") == Redirect(location="/other", permanent=False)
     assert house.paths.elsewhere("plain") is None
+    assert [path.name for path in house.paths if path.redirects] == ["moved"]
     house.publish()
     assert house.paths.elsewhere("cam") is None
 

@@ -16,6 +16,7 @@ use crate::connection::{Admission, Listener};
 use crate::counters::{Counters, Table};
 use crate::datagram::{Path, ReaderReports};
 use crate::event::{CloseReason, EventQueue};
+use crate::group::Member;
 use crate::interleaved::Channels;
 use crate::latency::Latency;
 use crate::srtp::Protection;
@@ -91,6 +92,8 @@ pub enum Command {
         get: Handle,
         upstream: Box<Upstream>,
     },
+    /// Count what a host says where groups are heard.
+    Hear(Member),
     Play(Handle),
     Pause(Handle),
     /// Python took messages of a connection that was not read because of them.

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use crate::Handle;
 use crate::counters::{Counters, Table};
+use crate::group::Cast;
 use crate::publisher::Publisher;
 use crate::reader::{self, Reader};
 use crate::srtp::{Inbound, Protection, Sealed};
@@ -91,12 +92,16 @@ impl DatagramPublisher {
     pub fn send_reports(&mut self, now: Instant) {
         for (track, report) in self.flow.reports(now) {
             let known = self.path.remotes.iter().find(|remote| remote.track == track);
+            let to = match self.path.rtcp.cast {
+                Cast::OfGroup(group) => known.map(|_| group),
+                _ => known.map(|remote| remote.rtcp).filter(|rtcp| rtcp.port() != 0),
+            };
             let report = match &mut self.protection {
                 Some(protection) => protection.seal_rtcp(track, report),
                 None => Some(report),
             };
-            if let (Some(remote), Some(report)) = (known.filter(|remote| remote.rtcp.port() != 0), report) {
-                self.path.rtcp.send_one(remote.rtcp, &report);
+            if let (Some(to), Some(report)) = (to, report) {
+                self.path.rtcp.send_one(to, &report);
                 self.flow.counters.rtcp_packets_sent.add(1);
                 self.flow.counters.bytes_sent.add(report.len());
             }

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
@@ -21,8 +21,9 @@ use crate::client::Connect;
 use crate::command::{Command, FIRST, Inbox, MOST_WORKERS, PublishUdp, ReadTcp, Shared};
 use crate::connection::{Admission, Listener};
 use crate::counters::Snapshot;
-use crate::datagram::{Path, Remote};
+use crate::datagram::{Path, ReaderReports, Remote};
 use crate::event::{CloseReason, Event, EventQueue};
+use crate::group::{self, Cast, Join, Member};
 use crate::interleaved::Channels;
 use crate::latency::Distribution;
 use crate::rtsp::Limits;
@@ -254,17 +255,56 @@ impl Engine {
         beside: Option<Handle>,
     ) -> Result<(Handle, SocketAddr), VerbError> {
         self.running()?;
-        let mut ports = self.ports.lock().expect("no holder panics");
-        let other = match beside.map(|other| ports.get(&other)) {
-            Some(None) => return value("not a bound UDP port"),
-            Some(Some(other)) => Some(&**other),
-            None => None,
+        let port = {
+            let ports = self.ports.lock().expect("no holder panics");
+            let other = match beside.map(|other| ports.get(&other)) {
+                Some(None) => return value("not a bound UDP port"),
+                Some(Some(other)) => Some(&**other),
+                None => None,
+            };
+            Port::bind(self.shared.handle(FIRST), address, other)?
         };
-        let port = Port::bind(self.shared.handle(FIRST), address, other)?;
+        self.enter(port)
+    }
+
+    /// A port that hears a group.
+    pub fn join_group(&self, join: &Join) -> Result<(Handle, SocketAddr), VerbError> {
+        self.running()?;
+        let cast = Cast::OfGroup(join.group.into());
+        self.enter(Port::over(self.shared.handle(FIRST), join.socket()?, cast, None)?)
+    }
+
+    /// A port that sends to groups over one interface, which this is an address of.
+    pub fn group_sender(&self, interface: Ipv4Addr, ttl: u32) -> Result<(Handle, SocketAddr), VerbError> {
+        self.running()?;
+        let socket = group::sender(interface, ttl)?;
+        self.enter(Port::over(self.shared.handle(FIRST), socket, Cast::ToGroups, None)?)
+    }
+
+    fn enter(&self, port: Arc<Port>) -> Result<(Handle, SocketAddr), VerbError> {
         let (handle, bound) = (port.handle, port.socket.local_addr()?);
-        ports.insert(handle, Arc::clone(&port));
+        self.ports.lock().expect("no holder panics").insert(handle, Arc::clone(&port));
         self.shared.tell(handle, Command::Receive(port));
         Ok((handle, bound))
+    }
+
+    /// Count the reports of a host about each of its tracks, which come to these ports.
+    pub fn hear(&self, connection: Handle, host: IpAddr, ports: &[Handle]) -> Result<Handle, VerbError> {
+        self.running()?;
+        let bound = self.ports.lock().expect("no holder panics");
+        for port in ports {
+            if !bound.get(port).is_some_and(|port| matches!(port.cast, Cast::OfGroup(_))) {
+                return value(format!("{port} is not a port that hears a group"));
+            }
+        }
+        let flow = self.shared.handle(FIRST);
+        let counters = self.shared.table.add(flow, Instant::now());
+        // A group is sent to in the clear.
+        let in_the_clear = ports.iter().map(|_| None).collect();
+        let reports = Arc::new(ReaderReports::new(counters, ports.len(), in_the_clear));
+        let member = Member { flow, connection, host: host.to_canonical(), ports: ports.to_vec(), reports };
+        self.shared.tell(flow, Command::Hear(member));
+        Ok(flow)
     }
 
     pub fn send(&self, connection: Handle, bytes: Vec<u8>) {
@@ -410,6 +450,9 @@ impl Engine {
             return value(format!("nothing can be sent to {} port 0", remote.host));
         }
         let path = self.path(&stream, ports, remotes)?;
+        if [&path.rtp, &path.rtcp].iter().any(|port| matches!(port.cast, Cast::OfGroup(_))) {
+            return value("a port that hears a group sends to nobody");
+        }
         let workers = self.shared.inboxes.len();
         let flow = self.shared.handle(self.next_reader_worker.fetch_add(1, SeqCst) % workers);
         let counters = self.shared.table.add(flow, Instant::now());
@@ -485,13 +528,14 @@ impl Engine {
             {
                 return value(format!("track {} is not of the stream, or named twice", remote.track));
             }
-            if !is_sendable(remote.host.to_canonical()) {
+            let host = remote.host.to_canonical();
+            if !rtp.cast.takes(host) || !rtcp.cast.takes(host) {
                 return value(format!("nothing can be sent to {}", remote.host));
             }
             by_track.push(Remote {
                 track: remote.track,
-                rtp: SocketAddr::new(remote.host.to_canonical(), remote.rtp_port),
-                rtcp: SocketAddr::new(remote.host.to_canonical(), remote.rtcp_port),
+                rtp: SocketAddr::new(host, remote.rtp_port),
+                rtcp: SocketAddr::new(host, remote.rtcp_port),
             });
         }
         match Path::claim(Arc::clone(rtp), Arc::clone(rtcp), by_track) {
@@ -504,15 +548,6 @@ impl Engine {
 impl Drop for Engine {
     fn drop(&mut self) {
         self.shutdown();
-    }
-}
-
-/// An address the kernel refuses as an argument costs every reader of the port its segmentation
-/// (quinn-udp takes that for a kernel without). A link-local one is nothing without its interface.
-fn is_sendable(host: IpAddr) -> bool {
-    match host {
-        IpAddr::V4(host) => !host.is_unspecified() && !host.is_broadcast() && !host.is_multicast(),
-        IpAddr::V6(host) => !host.is_unspecified() && !host.is_multicast() && !host.is_unicast_link_local(),
     }
 }
 

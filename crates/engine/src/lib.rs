@@ -16,6 +16,7 @@ pub mod counters;
 mod datagram;
 pub mod engine;
 pub mod event;
+pub mod group;
 mod interleaved;
 pub mod latency;
 mod outgoing;

@@ -7,10 +7,11 @@ use std::sync::{Arc, Mutex, Weak};
 
 use quinn_udp::{BATCH_SIZE, RecvMeta, Transmit, UdpSockRef, UdpSocketState};
 use rustix::net::sockopt::{Ipv4PathMtuDiscovery, set_ip_mtu_discover};
-use socket2::{Domain, Protocol, Socket, Type};
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
 
 use crate::Handle;
 use crate::beside::Ajar;
+use crate::group::Cast;
 use crate::sys;
 use crate::unit::Run;
 
@@ -27,6 +28,7 @@ pub struct Port {
     pub socket: UdpSocket,
     state: UdpSocketState,
     v6: bool,
+    pub cast: Cast,
     /// What twins have in common.
     group: Arc<Mutex<Group>>,
 }
@@ -47,22 +49,33 @@ impl Port {
         if address.is_ipv6() {
             socket.set_only_v6(false)?;
         }
-        let _ = socket.set_recv_buffer_size(KERNEL_BUFFER);
-        let _ = socket.set_send_buffer_size(KERNEL_BUFFER);
         match other {
             Some(other) => other.bind_beside(&socket, address)?,
             None => socket.bind(&address.into())?,
         }
-        let socket = UdpSocket::from(socket);
+        Self::over(handle, socket.into(), Cast::Unicast, other)
+    }
+
+    /// Take a bound socket, a twin of the other's.
+    pub fn over(
+        handle: Handle,
+        socket: UdpSocket,
+        cast: Cast,
+        other: Option<&Self>,
+    ) -> io::Result<Arc<Self>> {
+        let v6 = socket.local_addr()?.is_ipv6();
+        let sizes = SockRef::from(&socket);
+        let _ = sizes.set_recv_buffer_size(KERNEL_BUFFER);
+        let _ = sizes.set_send_buffer_size(KERNEL_BUFFER);
         let state = UdpSocketState::new(UdpSockRef::from(&socket))?;
         // That forbade fragments, as QUIC probes for what a path takes. RTP does not: over a tunnel
         // or PPPoE its largest packets would just be lost.
         let _ = set_ip_mtu_discover(&socket, Ipv4PathMtuDiscovery::WANT);
-        if address.is_ipv6() {
+        if v6 {
             let _ = sys::allow_ipv6_fragments(&socket);
         }
         let group = other.map(|other| Arc::clone(&other.group)).unwrap_or_default();
-        let port = Arc::new(Self { handle, socket, state, v6: address.is_ipv6(), group });
+        let port = Arc::new(Self { handle, socket, state, v6, cast, group });
         let mut group = port.group.lock().expect("no holder panics");
         group.ports.retain(|other| other.strong_count() > 0);
         group.ports.push(Arc::downgrade(&port));

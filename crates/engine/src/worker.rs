@@ -8,12 +8,13 @@
 
 mod connecting;
 mod ending;
+mod members;
 mod tunnels;
 mod verbs;
 
 use std::collections::HashMap;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::SeqCst;
@@ -29,13 +30,16 @@ use crate::command::{Command, Shared};
 use crate::connection::{Admission, Connection, Listener};
 use crate::datagram::{DatagramPublisher, DatagramReader, ReaderReports};
 use crate::event::{CloseReason, Event};
+use crate::group::{Cast, Member};
 use crate::latency::Clock;
 use crate::publisher::Publisher;
+use crate::rtcp;
 use crate::srtp::Sealed;
 use crate::stream::{Delivery, Missed, Stream};
 use crate::udp::{Port, Receiver};
 use crate::unit::Unit;
 
+const ANYBODY: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
 const SCRATCH: usize = 64 * 1024;
 /// How often timeouts are looked at.
 const TICK: Duration = Duration::from_millis(250);
@@ -88,6 +92,7 @@ enum Place {
     OnConnection(usize),
     Publisher(usize),
     Reader(usize),
+    Member(usize),
 }
 
 /// Who gets a datagram from some address.
@@ -107,10 +112,12 @@ struct BoundPort {
 }
 
 impl BoundPort {
-    /// A flow whose remote port is 0 takes what comes from any port of its host.
+    /// A flow whose remote port is 0 takes what comes from any port of its host; that of a group from anybody,
+    /// where no host is named.
     fn route(&self, remote: SocketAddr) -> Option<&Route> {
         let of_the_host = || self.routes.get(&SocketAddr::new(remote.ip(), 0));
-        self.routes.get(&remote).or_else(of_the_host)
+        let of_anybody = || self.routes.get(&ANYBODY).filter(|_| is_group(self));
+        self.routes.get(&remote).or_else(of_the_host).or_else(of_anybody)
     }
 }
 
@@ -149,6 +156,7 @@ pub struct Worker {
     connections: Slab<Connection>,
     publishers: Slab<DatagramPublisher>,
     readers: Slab<DatagramReader>,
+    members: Slab<Member>,
     shards: HashMap<Handle, Shard>,
     next_to_accept: usize,
     /// What has more to read or accept: come back after the others.
@@ -183,6 +191,7 @@ impl Worker {
             connections: Slab::new(),
             publishers: Slab::new(),
             readers: Slab::new(),
+            members: Slab::new(),
             shards: HashMap::new(),
             next_to_accept: 0,
             again: Vec::new(),
@@ -484,6 +493,8 @@ impl Worker {
                         }
                     }
                 }
+                // Of a group's RTCP only the sender's is the publisher's: everybody's comes here, ours as well.
+                Some(Route::Rtcp(..)) if is_group(bound) && !rtcp::is_sender_report(packet) => {}
                 Some(Route::Rtcp(publisher, track)) => {
                     if let Some(flow) = publishers.get_mut(*publisher) {
                         if heard.last() != Some(publisher) {
@@ -492,6 +503,8 @@ impl Worker {
                         flow.rtcp(*track, packet, now);
                     }
                 }
+                // Whoever only hears a group reports as a receiver: this is our own, come back.
+                Some(Route::Reports(..)) if is_group(bound) && rtcp::is_sender_report(packet) => {}
                 Some(Route::Reports(reports, track)) => reports.receive(*track, packet, table, now),
                 None => {} // a stranger, or a client that opens its firewall
             });
@@ -592,6 +605,10 @@ impl Worker {
             }
         }
     }
+}
+
+fn is_group(bound: &BoundPort) -> bool {
+    bound.port.cast != Cast::Unicast
 }
 
 /// A sender report for each track that has sent.

@@ -9,6 +9,7 @@ use pyo3::prelude::*;
 
 use crate::arguments::{self, Connect, Listen, OpenStream, PublishTcp, PublishUdp, ReadTcp, ReadUdp, Tls};
 use crate::events::{self, Counters};
+use crate::multicast::{GroupSender, Hear, JoinGroup};
 
 #[pyclass(frozen, module = "headgate._engine")]
 pub struct Engine(verbs::Engine);
@@ -93,6 +94,24 @@ impl Engine {
         let address = arguments::address(host, port)?;
         let (handle, bound) = self.0.bind_udp_beside(address, beside).map_err(raise)?;
         Ok(UdpPort { handle, host: bound.ip().to_string(), port: bound.port() })
+    }
+
+    #[expect(clippy::needless_pass_by_value, reason = "pyo3 extracts arguments by value")]
+    fn join_group(&self, join: JoinGroup) -> PyResult<UdpPort> {
+        let (handle, bound) = self.0.join_group(&join.convert()?).map_err(raise)?;
+        Ok(UdpPort { handle, host: bound.ip().to_string(), port: bound.port() })
+    }
+
+    #[expect(clippy::needless_pass_by_value, reason = "pyo3 extracts arguments by value")]
+    fn group_sender(&self, sender: GroupSender) -> PyResult<UdpPort> {
+        let (handle, bound) = self.0.group_sender(sender.interface()?, sender.ttl).map_err(raise)?;
+        Ok(UdpPort { handle, host: bound.ip().to_string(), port: bound.port() })
+    }
+
+    #[expect(clippy::needless_pass_by_value, reason = "pyo3 extracts arguments by value")]
+    fn hear(&self, hear: Hear) -> PyResult<u64> {
+        let host = arguments::address(&hear.host, 0)?.ip();
+        self.0.hear(hear.connection, host, &hear.ports).map_err(raise)
     }
 
     fn send(&self, connection: u64, data: Vec<u8>) {

@@ -6,6 +6,7 @@
 mod arguments;
 mod engine;
 mod events;
+mod multicast;
 
 use pyo3::prelude::*;
 

@@ -32,6 +32,9 @@ SESSION_TYPES: dict[Protocol, Literal["rtspSession", "rtspsSession"]] = {
 
 KICKED = "Closes its connection too. When this answers, no dialect finds the session any more."
 
+REDIRECTED: document.PathSource = {"type": "redirect", "id": ""}
+"""Of a path that sends its readers elsewhere, as MediaMTX says it."""
+
 T = TypeVar("T")
 
 router = APIRouter(prefix=MEDIA, tags=["media"])
@@ -91,7 +94,7 @@ def _paths(view: shape.View, paths: Sequence[shape.Path]) -> list[document.Path]
             {
                 "name": path.name,
                 "confName": path.conf_name,
-                "source": None if path.source is None else _party(path.source),
+                "source": REDIRECTED if path.redirects else _party(path.source),
                 "ready": path.ready_time is not None,
                 "readyTime": path.ready_time,
                 "tracks": list(path.tracks),
@@ -106,7 +109,9 @@ def _paths(view: shape.View, paths: Sequence[shape.Path]) -> list[document.Path]
     return documents
 
 
-def _party(session: Session) -> document.PathSource:
+def _party(session: Session | None) -> document.PathSource | None:
+    if session is None:
+        return None
     pulled = session.kind == "rtspSource"
     kind: document.SourceType = "rtspSource" if pulled else SESSION_TYPES[session.service.protocol]
     return {"type": kind, "id": session.id.uuid}

@@ -48,6 +48,10 @@ class Path(Protocol):
         """The session that publishes to it."""
 
     @property
+    def redirects(self) -> bool:
+        """Nobody ever publishes to it: readers are sent elsewhere."""
+
+    @property
     def ready_time(self) -> datetime | None:
         """Since when there is a stream; None while nobody publishes."""
 

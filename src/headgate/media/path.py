@@ -66,6 +66,11 @@ class Path:
         return self.publication.source if self.publication else None
 
     @property
+    def redirects(self) -> bool:
+        """Readers are sent elsewhere, always."""
+        return self.conf.source == REDIRECT
+
+    @property
     def ready_time(self) -> datetime | None:
         return self.publication.ready_time if self.publication else None
 

@@ -15,10 +15,11 @@ from headgate.media.rtsp.message import Request, Response, Status
 from headgate.media.rtsp.protocol import SESSION_TIMEOUT, ServerProtocol
 from headgate.media.rtsp.sdp import SessionDescription
 from headgate.media.rtsp.state import State
-from headgate.media.rtsp.transport import Lower, Pair
+from headgate.media.rtsp.transport import Group, Lower, Pair
 from tests.media.rtsp.dialogue import SDP
 
 BOTH = (Lower.UDP, Lower.TCP)
+GROUPS = [Group(f"224.1.0.{track}", Pair(8002, 8003), 127) for track in range(2)]
 READABLE = SessionDescription.parse(SDP).for_readers()
 
 
@@ -68,7 +69,8 @@ class House:
                 case events.SetupRequested(track=track, lower=lower):
                     assert track is not None
                     ports = Pair(8000, 8001) if lower is Lower.UDP else None
-                    self.server.setup_ok(track=track, server_ports=ports)
+                    group = GROUPS[track] if lower is Lower.MULTICAST else None
+                    self.server.setup_ok(track=track, server_ports=ports, group=group)
                 case events.PlayRequested():
                     self.server.play_ok({})
 
@@ -90,8 +92,14 @@ def test_from_the_first_word_to_the_last(lower: Lower) -> None:
     ready = house.run()[-1]
     assert isinstance(ready, news.Ready)
     assert list(ready.tracks) == [0, 1]
-    pairs = [Pair(6000, 6001), Pair(6002, 6003)] if lower is Lower.UDP else [Pair(0, 1), Pair(2, 3)]
-    assert [track.pair for track in ready.tracks.values()] == pairs
+    pairs = {
+        Lower.UDP: [Pair(6000, 6001), Pair(6002, 6003)],
+        Lower.TCP: [Pair(0, 1), Pair(2, 3)],
+        Lower.MULTICAST: [Pair(8002, 8003), Pair(8002, 8003)],
+    }
+    assert [track.pair for track in ready.tracks.values()] == pairs[lower]
+    groups = [track.granted.group for track in ready.tracks.values()]
+    assert groups == (GROUPS if lower is Lower.MULTICAST else [None, None])
     ports = {track.granted.server_ports for track in ready.tracks.values()}
     assert ports == ({Pair(8000, 8001)} if lower is Lower.UDP else {None})
     assert house.server.state is State.READY, "nothing plays before the owner is prepared"
@@ -255,7 +263,9 @@ def test_a_redirection_is_the_owners(status: int) -> None:
         (answering(sdp=b"m=video 0 RTP/AVP 96\r\na=control:http://h/x\r\n"), "RTSP URL"),
         (answering(headers=(("Content-Type", "text/html"),)), "type 'text/html'"),
         (answering(transport=""), "transport"),
-        (answering(transport="RTP/AVP;multicast;port=5000-5001"), "transport"),
+        (answering(transport="RTP/AVP;multicast;port=5000-5001"), "IPv4"),
+        (answering(transport="RTP/AVP;multicast;destination=10.0.0.1;port=5000-5001"), "no multicast group"),
+        (answering(transport="RTP/AVP;multicast;destination=224.1.0.0;port=5000-5001"), "another transport"),
         (answering(transport="RTP/AVP/TCP;interleaved=255-256"), "range"),
         (answering(transport="RTP/AVP;unicast;server_port=1-0"), "range"),
         (answering(transport="RTP/AVP;unicast;server_port=5000-5001"), "another transport"),

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from headgate.media.rtsp.message import ProtocolError
-from headgate.media.rtsp.transport import Lower, Mode, Pair, Transport, assign, choose
+from headgate.media.rtsp.transport import Group, Lower, Mode, Pair, Transport, assign, choose, granted
 
 BOTH = frozenset(Lower)
 
@@ -25,7 +25,9 @@ BOTH = frozenset(Lower)
         ("RTP/AVP/TCP;interleaved=3", Lower.TCP, Pair(3, 4)),
         ("RTP/AVP/TCP;unicast", Lower.TCP, None),
         ("RTP/SAVP;unicast;client_port=1-2,RTP/AVP/TCP;interleaved=0-1", Lower.TCP, Pair(0, 1)),
-        ("RTP/AVP;multicast;ttl=1,RTP/AVP/TCP;unicast", Lower.TCP, None),
+        ("RTP/AVP;multicast", Lower.MULTICAST, None),
+        ("RTP/AVP/UDP;multicast;destination=10.0.0.1;port=22-23;ttl=1", Lower.MULTICAST, None),
+        ("RTP/AVP/TCP;multicast,RTP/AVP/TCP;unicast", Lower.TCP, None),
         ("RTP/AVP;unicast;client_port=5001-5002,RTP/AVP/TCP", Lower.TCP, None),
         ("RTP/AVP/TCP;interleaved=0-1,RTP/AVP;client_port=4-5", Lower.TCP, Pair(0, 1)),
     ],
@@ -65,7 +67,8 @@ def test_srtp_is_for_tls_and_tls_wants_no_datagrams_in_the_clear() -> None:
         ("", 461),
         ("RTP/XYZ;unicast", 461),
         ("RTP/SAVP;unicast;client_port=5000-5001", 461),
-        ("RTP/AVP;multicast", 461),
+        ("RTP/AVP/TCP;multicast", 461),
+        ("RTP/SAVP;multicast", 461),
         ("RTP/AVP;unicast;client_port=5001-5002", 461),  # odd
         ("RTP/AVP;unicast;client_port=5000-5003", 461),  # not neighbours
         ("RTP/AVP;unicast", 400),
@@ -92,9 +95,10 @@ def test_what_is_refused(header: str, status: int) -> None:
 
 
 def test_a_transport_that_is_off() -> None:
-    with pytest.raises(ProtocolError) as caught:
-        choose("RTP/AVP;client_port=4-5", allowed={Lower.TCP})
-    assert caught.value.status == 461
+    for header in ("RTP/AVP;client_port=4-5", "RTP/AVP;multicast"):
+        with pytest.raises(ProtocolError) as caught:
+            choose(header, allowed={Lower.TCP})
+        assert caught.value.status == 461
 
 
 @pytest.mark.parametrize(
@@ -128,6 +132,47 @@ def test_answers() -> None:
     assert str(Transport(offer=tcp, pair=Pair(2, 3), ssrc=0xBEEF)) == (
         "RTP/AVP/TCP;unicast;interleaved=2-3;ssrc=0000BEEF"
     )
+
+    group = Group(host="239.1.2.3", ports=Pair(8002, 8003), ttl=127)
+    multicast = choose("RTP/AVP;multicast;destination=10.0.0.1;mode=play", allowed=BOTH)
+    assert str(Transport(offer=multicast, pair=group.ports, group=group, ssrc=1)) == (
+        "RTP/AVP;multicast;destination=239.1.2.3;port=8002-8003;ttl=127;ssrc=00000001;mode=play"
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "group", "source"),
+    [
+        ("destination=224.1.0.0;port=8002-8003;ttl=127", Group("224.1.0.0", Pair(8002, 8003), 127), None),
+        ("port=5000-5001;destination=232.1.1.1;source=10.0.0.1", Group("232.1.1.1", Pair(5000, 5001), 1),
+         "10.0.0.1"),
+        ("destination=224.1.0.0;client_port=6000;ttl=999", Group("224.1.0.0", Pair(6000, 6001), 1), None),
+        ("destination=224.1.0.0;port=6000;source=camera", Group("224.1.0.0", Pair(6000, 6001), 1), None),
+    ],
+)  # fmt: skip
+def test_a_group_that_a_server_names(text: str, group: Group, source: str | None) -> None:
+    grant = granted(f"RTP/AVP;multicast;{text}")
+    assert (grant.lower, grant.group, grant.source) == (Lower.MULTICAST, group, source)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "port=5000-5001",
+        "destination=camera;port=5000-5001",
+        "destination=10.0.0.1;port=5000-5001",
+        "destination=255.255.255.255;port=5000-5001",
+        "destination=ff02::1;port=5000-5001",
+        "destination=224.1.0.0",
+        "destination=224.1.0.0;port=0-1",
+        "destination=224.1.0.0;port=5001-5000",
+        "destination=224.1.0.0;port=65535",
+    ],
+)
+def test_a_group_that_is_none(text: str) -> None:
+    with pytest.raises(ValueError):
+        granted(f"RTP/AVP;multicast;{text}")
 
 
 PIECES = [

@@ -73,6 +73,7 @@ impl Worker {
                 drop(reader);
                 self.closed(handle, reason, now);
             }
+            Some(Place::Member(i)) => self.end_member(i, reason, now),
             None => {}
         }
     }

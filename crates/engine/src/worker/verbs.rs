@@ -21,6 +21,9 @@ use crate::reader::Reader;
 use crate::stream::Stream;
 use crate::udp::Port;
 
+/// The connection of a flow that is tied to none: one that sends to a group serves many.
+const NONE: Handle = 0;
+
 impl Worker {
     pub(super) fn obey(&mut self, commands: &mut Vec<Command>, now: Instant) {
         self.shared.inboxes[self.index].take(commands);
@@ -125,7 +128,9 @@ impl Worker {
                 let i = self.readers.insert(DatagramReader::new(reader, path, connection, protection));
                 self.places.insert(flow, Place::Reader(i));
                 self.shard(&stream, now).readers.push(i);
-                self.shared.tell(connection, Command::Tie { connection, flow });
+                if connection != NONE {
+                    self.shared.tell(connection, Command::Tie { connection, flow });
+                }
             }
             Command::Tie { connection, flow } => match self.places.get(&connection) {
                 Some(Place::Connection(i)) if self.connections[*i].closing().is_none() => {
@@ -144,6 +149,7 @@ impl Worker {
             Command::TunnelWebSocket(connection) => self.tunnel_websocket(connection),
             Command::TunnelHttp { get, post } => self.tunnel_http(get, post, now),
             Command::Feed { get, upstream } => self.feed(get, upstream, now),
+            Command::Hear(member) => self.hear(member),
             Command::Play(flow) => self.play(flow, now),
             Command::Pause(flow) => self.pause(flow),
             Command::EndStream(stream) => self.end_stream(stream, now),
@@ -249,7 +255,9 @@ impl Worker {
             Some(Place::Reader(i)) => {
                 let reader = &mut self.readers[i];
                 let waited = reader.is_waiting();
-                reader.flow.play();
+                if !reader.flow.is_playing() {
+                    reader.flow.play(); // else whoever came late to a group gets the clock
+                }
                 for unit in reports(&reader.flow.stream, now) {
                     reader.unit(&unit, &mut self.sealed, now);
                 }

@@ -55,7 +55,7 @@ class Ok(TypedDict):
 
 class PathSource(TypedDict):
     type: SourceType
-    id: Annotated[UUID, Field(description="The session.")]
+    id: Annotated[UUID | Literal[""], Field(description='The session; "" where there is none: `redirect`.')]
 
 
 class PathReader(TypedDict):
@@ -111,7 +111,8 @@ class RTSPSession(TypedDict):
     path: str
     query: str
     transport: Annotated[
-        str | None, Field(description='"TCP" (interleaved) or "UDP"; null until the client has chosen.')
+        str | None,
+        Field(description='"TCP" (interleaved), "UDP" or "UDP-multicast"; null until the client has chosen.'),
     ]
     bytesReceived: Annotated[int, Field(description="RTP and RTCP packets without transport framing.")]
     bytesSent: int

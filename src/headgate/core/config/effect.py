@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from headgate.core.config.choices import PullTransport, RtspTransport
 from headgate.core.config.configuration import Configuration
 from headgate.core.config.draft import Location
 from headgate.core.config.global_conf import GlobalConf
@@ -56,6 +55,9 @@ EFFECTIVE_GLOBAL = frozenset(
         "rtspsAddress",
         "rtpAddress",
         "rtcpAddress",
+        "multicastIPRange",
+        "multicastRTPPort",
+        "multicastRTCPPort",
         "rtspServerKey",
         "rtspServerCert",
         "rtspAuthMethods",
@@ -112,7 +114,6 @@ MISSING = (
     ("webrtc", "WebRTC"),
     ("playback", "playback of recordings"),
     ("pprof", "run-time profiles"),
-    ("multicast", "multicast"),
     ("record", "recording"),
     ("runOnRecord", "recording"),
     ("rpiCamera", "the Raspberry Pi camera"),
@@ -157,18 +158,12 @@ def _global_remarks(conf: GlobalConf) -> Iterator[Remark]:
     for key in dict.fromkeys([*asked, *_changed(conf, GlobalConf())]):
         if key not in EFFECTIVE_GLOBAL and key not in UNSAFE_GLOBAL and not key.startswith(off):
             yield Remark((key,), _missing(key))
-    # MediaMTX's default has multicast too: who only leaves it there asks for nothing.
-    default = GlobalConf().rtsp_transports
-    if RtspTransport.MULTICAST in conf.rtsp_transports and conf.rtsp_transports != default:
-        yield Remark(("rtspTransports",), f"multicast {_missing('multicast')}")
 
 
 def _path_remarks(configuration: Configuration) -> Iterator[Remark]:
     for conf, location, key in _changed_paths(configuration):
         if key == "source" and not conf.source.startswith((PUBLISHER, REDIRECT, *FETCHED)):
             yield Remark(location, f"{_missing(key)}; the path stays empty")
-        elif key == "rtspTransport" and conf.rtsp_transport is PullTransport.MULTICAST:
-            yield Remark(location, f"multicast {_missing('multicast')}; the path stays empty")
         elif key not in EFFECTIVE_PATH and key not in UNSAFE_PATH:
             yield Remark(location, _missing(key))
 

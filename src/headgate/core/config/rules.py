@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from ipaddress import IPv4Network
 from urllib.parse import SplitResult, urlsplit
 
 from headgate.core.config.choices import AuthMethod, Encryption, RtspAuthMethod, RtspTransport
 from headgate.core.config.global_conf import GlobalConf
-from headgate.core.config.networks import ListenAddress
+from headgate.core.config.networks import ListenAddress, parse_network
 from headgate.core.config.path_conf import PUBLISHER, REDIRECT, RPI_CAMERA, PathConf
 from headgate.core.config.path_names import PathPattern, path_name_mistake
 from headgate.core.config.play_range import play_range
@@ -101,10 +102,28 @@ def _rtsp(conf: GlobalConf) -> Mistakes:
         rtp, rtcp = ListenAddress.parse(conf.rtp_address).port, ListenAddress.parse(conf.rtcp_address).port
         # Two zeros: the server looks for a free pair.
         if (rtp, rtcp) != (0, 0):
-            if rtp == 0 or rtp % 2:
-                yield "rtpAddress", "the RTP port must be even (RFC 3550 11)"
-            elif rtcp != rtp + 1:
-                yield "rtcpAddress", f"the RTCP port must be the one after RTP's, {rtp + 1} (RFC 3550 11)"
+            yield from _port_pair(rtp, rtcp, keys=("rtpAddress", "rtcpAddress"))
+    if conf.rtsp and RtspTransport.MULTICAST in conf.rtsp_transports:
+        yield from _port_pair(
+            conf.multicast_rtp_port, conf.multicast_rtcp_port, keys=("multicastRTPPort", "multicastRTCPPort")
+        )
+        if not _is_groups(conf.multicast_ip_range):
+            yield "multicastIPRange", "must be IPv4 multicast addresses, like 224.1.0.0/16"
+
+
+def _port_pair(rtp: int, rtcp: int, *, keys: tuple[str, str]) -> Mistakes:
+    if rtp == 0 or rtp % 2:
+        yield keys[0], "the RTP port must be even (RFC 3550 11)"
+    elif rtcp != rtp + 1:
+        yield keys[1], f"the RTCP port must be the one after RTP's, {rtp + 1} (RFC 3550 11)"
+
+
+def _is_groups(text: str) -> bool:
+    try:
+        network = parse_network(text)
+    except ValueError:
+        return False
+    return isinstance(network, IPv4Network) and network.subnet_of(IPv4Network("224.0.0.0/4"))
 
 
 def _webrtc(conf: GlobalConf) -> Mistakes:

@@ -43,6 +43,7 @@ KEEP_ALIVE_LIMIT = 30.0
 SETUP_TRANSPORTS: Mapping[Lower, str] = {
     Lower.UDP: "RTP/AVP;unicast;client_port={0}",
     Lower.TCP: "RTP/AVP/TCP;unicast;interleaved={0}",
+    Lower.MULTICAST: "RTP/AVP;multicast",
 }
 SECURED_TRANSPORT = "RTP/SAVP;unicast;client_port={0}"
 REDIRECTIONS = frozenset({301, 302, 303, 305, 307, 308})
@@ -280,10 +281,12 @@ class ClientProtocol:
             self._fall_back()
         elif self.lower is Lower.UDP:
             self._events.append(PortsWanted(track=track))
-        else:
+        elif self.lower is Lower.TCP:
             self._offer(Pair(2 * track, 2 * track + 1))
+        else:
+            self._offer(None)
 
-    def _offer(self, pair: Pair) -> None:
+    def _offer(self, pair: Pair | None) -> None:
         if self.state is not ClientState.SETUP:
             return
         self._offered = pair
@@ -297,11 +300,11 @@ class ClientProtocol:
 
     def _set_up(self, response: Response) -> None:
         grant = granted(response.header("Transport") or "")
-        if self._offered is None or grant.lower is not self.lower or grant.secured is not self._secured:
+        pair = grant.group.ports if grant.group is not None else grant.channels or self._offered
+        if pair is None or grant.lower is not self.lower or grant.secured is not self._secured:
             self._fail("the server chose another transport than it was offered", transport=True)
             return
         self._take_session(response.header("Session") or "")
-        pair = grant.channels or self._offered
         track = len(self._tracks)
         srtp = None
         if self._secured:

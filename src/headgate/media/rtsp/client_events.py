@@ -17,7 +17,7 @@ class SourceTrack:
     """A track that the server will send."""
 
     pair: Pair
-    """UDP: our ports. TCP: the channels."""
+    """UDP: our ports. TCP: the channels. Multicast: the group's ports."""
     granted: Granted
     srtp: Srtp | None = None
     """The keys, where the transport is SRTP."""

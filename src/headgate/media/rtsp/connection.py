@@ -6,7 +6,7 @@ import asyncio
 import logging
 import uuid
 from collections.abc import Callable, Collection, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import UTC, datetime
 
 from headgate.core.auth import Action
@@ -17,10 +17,12 @@ from headgate.core.session import CloseReason, SessionId
 from headgate.core.tunnel import Tunnel
 from headgate.engine import Accepted, Closed, Connection, Event, HttpReceived, Malformed, Received, Refusal
 from headgate.engine import CloseReason as EngineReason
+from headgate.media.path import Publication
 from headgate.media.rtsp import events
 from headgate.media.rtsp.admission import Admission
 from headgate.media.rtsp.http import HttpRefusal
 from headgate.media.rtsp.message import Status
+from headgate.media.rtsp.multicast import MulticastSender, NoMulticast
 from headgate.media.rtsp.protocol import Position, ServerProtocol
 from headgate.media.rtsp.sdp import SessionDescription
 from headgate.media.rtsp.session import ENGINE_REASONS, RtspSession, Shared
@@ -222,6 +224,8 @@ class RtspConnection:
             self._machine.dismiss(Status.UNAUTHORIZED, str(error), self._admission.challenges())
         except Draining as error:
             self._machine.refuse(Status.SERVICE_UNAVAILABLE, str(error))
+        except NoMulticast as error:
+            self._machine.refuse(Status.UNSUPPORTED_TRANSPORT, str(error))
         except HeadgateError as error:
             self._machine.refuse(Status.BAD_REQUEST, str(error))
         except TimeoutError:
@@ -305,7 +309,12 @@ class RtspConnection:
             self._machine.refuse(Status.AGGREGATE_OPERATION_NOT_ALLOWED, "SETUP of more than one track")
             return None
         udp = self._shared.udp if event.lower is Lower.UDP else None
-        self._machine.setup_ok(track=track, server_ports=udp.numbers if udp else None, ssrc=ssrc)
+        self._machine.setup_ok(
+            track=track,
+            server_ports=udp.numbers if udp else None,
+            group=self.session.group(track) if self.session else None,
+            ssrc=ssrc,
+        )
         if self.session is not None:
             self.session.transport = self._machine.lower
         return None
@@ -325,8 +334,18 @@ class RtspConnection:
             raise NotFound(f"path '{event.path}' has no track {track}")
         if self.session is None:
             self._shared.paths.check_read(path)
-            self._open_session(path=event.path, query=event.query).join(path)
+            with self._sender(event.lower, publication) as sender:
+                self._open_session(path=event.path, query=event.query).join(path, sender=sender)
         return track, self._shared.loop.engine.tracks(publication.stream)[track].ssrc
+
+    def _sender(
+        self, lower: Lower, publication: Publication
+    ) -> AbstractContextManager[MulticastSender | None]:
+        if lower is not Lower.MULTICAST:
+            return nullcontext()
+        return self._shared.multicast.sender(
+            publication.stream, tracks=len(publication.tracks), settings=self._shared.settings
+        )
 
     def _play(self) -> None:
         session = self._session()

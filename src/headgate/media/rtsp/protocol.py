@@ -45,7 +45,7 @@ from headgate.media.rtsp.message import Method, ProtocolError, Request, Response
 from headgate.media.rtsp.mikey import Message
 from headgate.media.rtsp.sdp import SessionDescription
 from headgate.media.rtsp.state import STATELESS, TRANSITIONS, State
-from headgate.media.rtsp.transport import Lower, Mode, Offer, Pair, Transport, assign, choose
+from headgate.media.rtsp.transport import Group, Lower, Mode, Offer, Pair, Transport, assign, choose
 from headgate.media.rtsp.url import Url
 
 __all__ = ["SESSION_TIMEOUT", "Position", "ServerProtocol", "SetupTrack"]
@@ -183,7 +183,7 @@ class ServerProtocol:
         Only a session over UDP can be lost without a sign: one over TCP ends with its
         connection. Whether a publisher's datagrams stopped, the engine sees.
         """
-        if self.lower is Lower.UDP and self.state is not State.RECORDING:
+        if self._over_datagrams and self.state is not State.RECORDING:
             return self._heard + SESSION_TIMEOUT
         return None
 
@@ -208,6 +208,10 @@ class ServerProtocol:
     def secured(self) -> bool:
         """Whether the session's packets are SRTP."""
         return any(track.srtp for track in self.tracks.values())
+
+    @property
+    def _over_datagrams(self) -> bool:
+        return self.lower is not None and self.lower.is_datagrams
 
     # Answers
 
@@ -238,8 +242,16 @@ class ServerProtocol:
         self._announced = decision.description
         self._move(decision)
 
-    def setup_ok(self, *, track: int, server_ports: Pair | None = None, ssrc: int | None = None) -> None:
-        """Agree. `server_ports` for UDP; `ssrc` is that of the packets we send, where it is known.
+    def setup_ok(
+        self,
+        *,
+        track: int,
+        server_ports: Pair | None = None,
+        group: Group | None = None,
+        ssrc: int | None = None,
+    ) -> None:
+        """Agree. `server_ports` for UDP, `group` for multicast; `ssrc` is that of the packets we send, where
+        it is known.
 
         May refuse after all: the track may be set up already, or its channels or ports be taken.
         """
@@ -248,12 +260,15 @@ class ServerProtocol:
             raise RuntimeError("a SETUP without an offer")
         try:
             self._check_not_set_up(track)
-            pair = assign(decision.offer, taken=[known.transport.pair for known in self.tracks.values()])
+            taken = [known.transport.pair for known in self.tracks.values()]
+            pair = group.ports if group is not None else assign(decision.offer, taken=taken)
         except ProtocolError as error:
             self._error(decision.request, error)
             self._advance()
             return
-        transport = Transport(offer=decision.offer, pair=pair, server_ports=server_ports, ssrc=ssrc)
+        transport = Transport(
+            offer=decision.offer, pair=pair, server_ports=server_ports, group=group, ssrc=ssrc
+        )
         headers, srtp = [("Transport", str(transport))], None
         if decision.offer.secured and decision.their_key is not None:
             publishes = self.state is State.ANNOUNCED
@@ -382,10 +397,16 @@ class ServerProtocol:
             if self.state is not State.INIT and path != self.path:
                 raise ProtocolError(Status.BAD_REQUEST, "the session is about another path")
             self._check_not_set_up(track)
+        # Nobody publishes to a group: RFC 2326 lets only readers share one.
+        allowed = {
+            each
+            for each in self._transports
+            if each is not Lower.MULTICAST or self.state is not State.ANNOUNCED
+        }
         their_key = self._their_key(request, track)
         offer = choose(
             request.header("Transport") or "",
-            allowed=self._transports,
+            allowed=allowed,
             tls=self._tls,
             keyed=their_key is not None,
         )
@@ -393,7 +414,7 @@ class ServerProtocol:
         if offer.mode not in {None, wanted}:
             raise ProtocolError(Status.BAD_REQUEST, f"mode {offer.mode} in a session for {wanted}")
         if not replaces and self.lower not in {None, offer.lower}:
-            raise ProtocolError(Status.BAD_REQUEST, "one session over both TCP and UDP")
+            raise ProtocolError(Status.BAD_REQUEST, "one session over several transports")
         if replaces:
             self._end_session()
             self._events.append(TornDown())
@@ -545,7 +566,7 @@ class ServerProtocol:
         """Add the headers that every answer has."""
         headers = [("Server", SERVER_NAME), *response.headers]
         if self.session_id is not None:
-            timeout = f";timeout={SESSION_TIMEOUT:.0f}" if self.lower is Lower.UDP else ""
+            timeout = f";timeout={SESSION_TIMEOUT:.0f}" if self._over_datagrams else ""
             headers.append(("Session", self.session_id + timeout))
         self._out += Response(
             status=response.status, cseq=response.cseq, headers=tuple(headers), body=response.body

@@ -7,7 +7,7 @@ import logging
 import socket
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from headgate.core.config import GlobalConf, PathConf
@@ -24,6 +24,7 @@ from headgate.engine import (
     Connection,
     EngineLoop,
     Event,
+    JoinGroup,
     Malformed,
     Received,
     Refusal,
@@ -33,9 +34,10 @@ from headgate.engine import CloseReason as EngineReason
 from headgate.media.path import Paths
 from headgate.media.rtsp import client_events as events
 from headgate.media.rtsp.client import ClientProtocol
+from headgate.media.rtsp.fallbacks import Fallbacks
 from headgate.media.rtsp.location import Location
 from headgate.media.rtsp.source_session import SourceSession
-from headgate.media.rtsp.transport import Lower, Pair
+from headgate.media.rtsp.transport import Group, Lower, Pair
 from headgate.media.source import SourceFailed
 
 __all__ = ["Pull", "PullShared", "pull_service"]
@@ -67,6 +69,7 @@ class PullShared:
     paths: Paths
     settings: Callable[[], GlobalConf]
     service: Callable[[], Service]
+    fallbacks: Fallbacks = field(default_factory=Fallbacks)
 
 
 def pull_service(registry: Registry) -> Service:
@@ -279,6 +282,9 @@ class Pull:
         if session is None:
             return
         over_udp = machine.lower is Lower.UDP
+        for number, track in ready.tracks.items():
+            if track.granted.group is not None:
+                self._join(number, track.granted.group, source=track.granted.source)
         unsaid = any(track.granted.server_ports is None for track in ready.tracks.values())
         if over_udp and unsaid and not self._conf.rtsp_any_port:
             text = "the server does not say its UDP ports (rtspAnyPort takes packets from any)"
@@ -289,7 +295,7 @@ class Pull:
             self._name,
             description=ready.description,
             tracks=ready.tracks,
-            ports=self._ports if over_udp else {},
+            ports=self._ports if machine.lower.is_datagrams else {},
             any_port=self._conf.rtsp_any_port,
         )
         machine.play()
@@ -310,6 +316,24 @@ class Pull:
             engine.close(rtp.handle)
         raise OSError("no two neighbouring UDP ports are free")
 
+    def _join(self, track: int, group: Group, *, source: str | None) -> None:
+        """Hear a track's group on the interface that the server is reached by. Raises SourceFailed."""
+        engine = self._shared.loop.engine
+        interface = self._session.local.host if self._session is not None else "::"
+        if ":" in interface:
+            raise SourceFailed("multicast is IPv4 alone, and the server was reached over IPv6")
+        join = JoinGroup(
+            host=group.host, port=group.ports.rtp, interfaces=[interface], source=source, ttl=group.ttl
+        )
+        rtp: UdpPort | None = None
+        try:
+            rtp = engine.join_group(join)
+            self._ports[track] = rtp, engine.join_group(replace(join, port=group.ports.rtcp))
+        except OSError as error:
+            if rtp is not None:
+                engine.close(rtp.handle)
+            raise SourceFailed(f"cannot hear {group.host} by {interface}: {error.strerror}") from None
+
     # Time
 
     def _watch(self) -> None:
@@ -317,9 +341,9 @@ class Pull:
         session, since = self._session, self._playing_since
         if session is None or since is None or self._ended.done():
             return
-        if session.transport == Lower.UDP and not session.packets():
+        if session.transport in {Lower.UDP, Lower.MULTICAST} and not session.packets():
             if self._loop.time() - since >= UDP_PATIENCE:
-                self._fail("no packet came over UDP", transport=True)
+                self._fail(f"no packet came over {session.transport}", transport=True)
         elif min(session.silent_for(), self._loop.time() - since) >= self._settings.read_timeout:
             self._fail("no packet came for too long")
 

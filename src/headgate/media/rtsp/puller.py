@@ -19,6 +19,7 @@ REDIRECT_LIMIT = 5
 LOWERS = {
     PullTransport.AUTOMATIC: (Lower.UDP, Lower.TCP),
     PullTransport.UDP: (Lower.UDP,),
+    PullTransport.MULTICAST: (Lower.MULTICAST,),
     PullTransport.TCP: (Lower.TCP,),
 }
 
@@ -34,6 +35,8 @@ class RtspPuller:
         self._conf = conf
         self._on_ready = on_ready
         self._shared = shared
+        self._fallback: Lower | None = None
+        """What is tried because packets did not come otherwise."""
         self._pull: Pull | None = None
 
     async def run(self) -> None:
@@ -41,7 +44,7 @@ class RtspPuller:
             location = Location.parse(self._url)
         except ValueError as error:
             raise SourceFailed(str(error)) from None
-        lowers = self._lowers()
+        lowers = self._lowers(location)
         for _ in range(REDIRECT_LIMIT + 1):
             try:
                 there = await self._run_once(location, lowers)
@@ -49,6 +52,7 @@ class RtspPuller:
                 if not error.transport or len(lowers) == 1:
                     raise
                 lowers = lowers[1:]
+                self._fallback = lowers[0]
                 continue
             try:
                 location = location.redirected(there)
@@ -66,7 +70,7 @@ class RtspPuller:
             name=self._name,
             conf=self._conf,
             lowers=lowers,
-            on_ready=self._on_ready,
+            on_ready=self._ready,
             shared=self._shared,
         )
         try:
@@ -74,7 +78,14 @@ class RtspPuller:
         finally:
             self._pull = None
 
-    def _lowers(self) -> Sequence[Lower]:
-        if self._conf.rtsp_transport not in LOWERS:
-            raise SourceFailed("pulling over multicast is not built")
-        return LOWERS[self._conf.rtsp_transport]
+    def _ready(self) -> None:
+        if self._fallback is not None:
+            self._shared.fallbacks.note(self._name, self._url, worked=self._fallback)
+        self._on_ready()
+
+    def _lowers(self, location: Location) -> Sequence[Lower]:
+        lowers = LOWERS[self._conf.rtsp_transport]
+        if location.encrypted:
+            # Datagrams in the clear beside an encrypted connection would betray it.
+            lowers = tuple(lower for lower in lowers if lower is not Lower.MULTICAST) or (Lower.TCP,)
+        return self._shared.fallbacks.ordered(self._name, self._url, lowers)

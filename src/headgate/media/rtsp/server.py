@@ -34,6 +34,7 @@ from headgate.engine import CloseReason as EngineReason
 from headgate.media.path import Paths
 from headgate.media.rtsp.connection import RtspConnection
 from headgate.media.rtsp.message import Status
+from headgate.media.rtsp.multicast import Multicast
 from headgate.media.rtsp.session import Shared, UdpPorts
 from headgate.media.rtsp.transport import Lower
 from headgate.media.rtsp.tunnel import Tunnels
@@ -106,6 +107,7 @@ class RtspServer:
         self._leases = leases
         self._tasks = asyncio.TaskGroup()
         self._tunnels = Tunnels()
+        self.multicast = Multicast(loop.engine)
         self._shared: Shared | None = None
         """What new connections get; those there are keep theirs."""
         self._running: dict[Protocol, Running] = {}
@@ -191,6 +193,7 @@ class RtspServer:
             tasks=self._tasks,
             udp=udp,
             tunnels=self._tunnels,
+            multicast=self.multicast,
             join_times=self.join_times,
         )
 
@@ -240,7 +243,7 @@ class RtspServer:
                     event,
                     shared=shared,
                     service=service,
-                    transports=transports_of(shared.settings),
+                    transports=transports_of(shared.settings, protocol),
                     on_refusal=self._count_refusal,
                     on_closed=leave,
                 )
@@ -263,7 +266,7 @@ class RtspServer:
     def _endpoints(self, protocol: Protocol) -> list[tuple[Endpoint, str]]:
         listen, shared = self._running[protocol].opened.listen, self._in_service()
         endpoints = [(Endpoint(listen.host, listen.port), "TCP")]
-        if shared.udp is not None and Lower.UDP in transports_of(shared.settings):
+        if shared.udp is not None and Lower.UDP in transports_of(shared.settings, protocol):
             endpoints += [(_endpoint(port), "UDP") for port in (shared.udp.rtp, shared.udp.rtcp)]
         return endpoints
 

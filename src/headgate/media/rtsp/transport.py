@@ -5,12 +5,12 @@ from __future__ import annotations
 import enum
 import ipaddress
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from headgate.media.rtsp.message import ProtocolError, Status
 
-__all__ = ["Granted", "Lower", "Mode", "Offer", "Pair", "Transport", "assign", "choose", "granted"]
+__all__ = ["Granted", "Group", "Lower", "Mode", "Offer", "Pair", "Transport", "assign", "choose", "granted"]
 
 ALTERNATIVE_LIMIT = 16
 """No client offers more than it has transports: three, in practice."""
@@ -25,6 +25,11 @@ class Lower(enum.StrEnum):
 
     UDP = "UDP"
     TCP = "TCP"
+    MULTICAST = "UDP-multicast"
+
+    @property
+    def is_datagrams(self) -> bool:
+        return self is not Lower.TCP
 
 
 class Mode(enum.StrEnum):
@@ -43,6 +48,16 @@ class Pair:
         return f"{self.rtp}-{self.rtcp}"
 
 
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Where a track is sent to for many at once."""
+
+    host: str
+    """IPv4."""
+    ports: Pair
+    ttl: int
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Offer:
     """One alternative of a client's header that this server can serve."""
@@ -55,7 +70,7 @@ class Offer:
     mode: Mode | None
     """None where the client did not say: PLAY by the RFC, RECORD in a session that was announced."""
     pair: Pair | None
-    """UDP: the client's ports. TCP: the channels it wants, None where the server may choose."""
+    """UDP: the client's ports. TCP: the channels it wants. None: the server chooses, as with multicast."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,13 +79,19 @@ class Transport:
 
     offer: Offer
     pair: Pair
-    """UDP: the client's ports. TCP: the channels."""
+    """UDP: the client's ports. TCP: the channels. Multicast: the group's ports."""
     server_ports: Pair | None = None
+    group: Group | None = None
+    """Multicast."""
     ssrc: int | None = None
     """Of the packets we send; None while there was none."""
 
     def __str__(self) -> str:
-        if self.offer.lower is Lower.TCP:
+        if self.group is not None:
+            group = self.group
+            where = f"destination={group.host};port={group.ports};ttl={group.ttl}"
+            parts = [f"{self.offer.specification};multicast;{where}"]
+        elif self.offer.lower is Lower.TCP:
             parts = [f"{self.offer.specification};unicast;interleaved={self.pair}"]
         else:
             parts = [f"{self.offer.specification};unicast;client_port={self.pair}"]
@@ -95,23 +116,35 @@ class Granted:
     """Over UDP, where the server said them."""
     source: str | None
     """Over UDP: the address that its packets come from, where the server named one that is an address."""
+    group: Group | None = None
+    """Over multicast, and then always."""
 
 
 def granted(header: str) -> Granted:
     """Read a server's Transport. Raises ValueError."""
     specification, values = _parts(header.partition(",")[0])
     form = SPECIFICATION.fullmatch(specification)
-    if form is None or "multicast" in values:
+    if form is None:
         raise ValueError(f"a transport nobody asked for: {header[:120]!r}")
+    try:
+        source = str(ipaddress.ip_address(values.get("source", "")))
+    except ValueError:
+        source = None  # a name, or nothing: then it is where we connected to
+    if "multicast" in values:
+        group = _group(values)
+        return Granted(
+            lower=Lower.MULTICAST,
+            secured=bool(form[1]),
+            channels=None,
+            server_ports=None,
+            source=source,
+            group=group,
+        )
     try:
         channels = _range(values["interleaved"], limit=CHANNELS) if "interleaved" in values else None
         ports = _range(values["server_port"], limit=PORTS) if "server_port" in values else None
     except ProtocolError as error:
         raise ValueError(str(error)) from None
-    try:
-        source = str(ipaddress.ip_address(values.get("source", "")))
-    except ValueError:
-        source = None  # a name, or nothing: then it is where we connected to
     return Granted(
         # Some write RTP/AVP over TCP, too.
         lower=Lower.TCP if channels is not None else Lower((form[2] or "UDP").upper()),
@@ -149,6 +182,8 @@ def assign(offer: Offer, *, taken: Iterable[Pair]) -> Pair:
 
     Raises ProtocolError when the client wants one twice.
     """
+    if offer.lower is Lower.MULTICAST:
+        raise ValueError("the group says which ports")
     numbers = {number for pair in taken for number in (pair.rtp, pair.rtcp)}
     if offer.pair is None:
         # Found always: 63 other tracks cover at most 126 of the 128 even pairs.
@@ -160,15 +195,20 @@ def assign(offer: Offer, *, taken: Iterable[Pair]) -> Pair:
 
 
 def _offer(text: str) -> Offer | None:
-    """None for what this server cannot serve: another profile, multicast, odd ports."""
+    """None for what this server cannot serve: another profile, multicast over TCP, odd ports."""
     specification, values = _parts(text)
     form = SPECIFICATION.fullmatch(specification)
-    if form is None or "multicast" in values:
+    if form is None:
         return None
     # RFC 2326 12.39 makes multicast the default where neither is said; every client that says
     # neither means unicast.
     lower = Lower((form[2] or "UDP").upper())
-    if lower is Lower.TCP:
+    pair: Pair | None = None
+    if "multicast" in values:
+        if lower is Lower.TCP:
+            return None
+        lower = Lower.MULTICAST  # to a group of ours, whatever `destination` and `port` say
+    elif lower is Lower.TCP:
         pair = _range(values["interleaved"], limit=CHANNELS) if "interleaved" in values else None
     else:
         if "client_port" not in values:
@@ -185,6 +225,25 @@ def _offer(text: str) -> Offer | None:
         mode=_mode(values.get("mode")),
         pair=pair,
     )
+
+
+def _group(values: Mapping[str, str]) -> Group:
+    """Raises ValueError."""
+    try:
+        host = ipaddress.IPv4Address(values.get("destination", ""))
+    except ValueError:
+        raise ValueError("a group that is no IPv4 address") from None
+    if not host.is_multicast:
+        raise ValueError(f"{host} is no multicast group")
+    ttl = values.get("ttl", "")
+    try:
+        ports = _range(values.get("port", values.get("client_port", "")), limit=PORTS)
+    except ProtocolError as error:
+        raise ValueError(str(error)) from None
+    if ports.rtp == 0:
+        raise ValueError("a group's port is 0")
+    known = ttl.isascii() and ttl.isdecimal() and len(ttl) <= 3 and 0 < int(ttl) < 256
+    return Group(host=str(host), ports=ports, ttl=int(ttl) if known else 1)
 
 
 def _parts(text: str) -> tuple[str, dict[str, str]]:

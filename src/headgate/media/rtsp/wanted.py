@@ -8,7 +8,7 @@ from typing import Self
 
 from headgate.core.certificate import Certificate, CertificateFiles
 from headgate.core.config import GlobalConf, ListenAddress
-from headgate.core.config.choices import Encryption, RtspTransport
+from headgate.core.config.choices import Encryption
 from headgate.core.service import Protocol
 from headgate.engine import Listen, Tls
 from headgate.media.rtsp.transport import Lower
@@ -23,6 +23,9 @@ KEYS = (
     "rtspsAddress",
     "rtpAddress",
     "rtcpAddress",
+    "multicastIPRange",
+    "multicastRTPPort",
+    "multicastRTCPPort",
     "rtspServerKey",
     "rtspServerCert",
     "readTimeout",
@@ -92,15 +95,15 @@ class Wanted:
                     key_name="rtspServerKey",
                 ),
             )
-        udp = bool(listeners) and Lower.UDP in transports_of(settings)
+        udp = bool(listeners) and Lower.UDP in transports_of(settings, Protocol.RTSP)
         return cls(listeners, (settings.rtp_address, settings.rtcp_address) if udp else None)
 
 
-def transports_of(settings: GlobalConf) -> frozenset[Lower]:
-    """How clients may carry RTP: those of RTSP, and as SRTP those of RTSPS."""
-    return frozenset(
-        Lower[one.name] for one in settings.rtsp_transports if one is not RtspTransport.MULTICAST
-    )
+def transports_of(settings: GlobalConf, protocol: Protocol) -> frozenset[Lower]:
+    """How clients of a service may carry RTP: those of RTSP, and as SRTP those of RTSPS."""
+    offered = {Lower[one.name] for one in settings.rtsp_transports}
+    # A group's keys would be everybody's, and in the clear beside TLS its packets would betray it.
+    return frozenset(offered - {Lower.MULTICAST} if protocol is Protocol.RTSPS else offered)
 
 
 def tls_of(certificate: Certificate) -> Tls:
