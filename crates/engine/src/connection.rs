@@ -457,7 +457,7 @@ impl Connection {
         let mut reader = self.reader.take()?;
         self.out.drop_units(|unit| {
             if unit.kind != Kind::Rtcp {
-                reader.flow.counters.rtp_packets_discarded.add(unit.packets as usize);
+                reader.flow.counters.packets_discarded.add(unit.packets as usize);
             }
         });
         reader.flow.counters.queued_bytes.set(0);
@@ -544,7 +544,7 @@ impl TcpPublisher {
                 Some((rtp, _)) if *rtp == channel => {
                     match self.protection.as_mut().map_or(Some(packet), |it| it.open_rtp(track, packet)) {
                         Some(packet) => self.flow.rtp(track, packet, now, units),
-                        None => self.flow.counters.rtp_packets_in_error.add(1),
+                        None => self.flow.counters.packets_in_error.add(1),
                     }
                     return true;
                 }

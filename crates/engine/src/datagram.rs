@@ -77,7 +77,7 @@ impl DatagramPublisher {
         match self.protection.as_mut().map_or(Some(packet), |it| it.open_rtp(track, packet)) {
             Some(packet) => self.flow.rtp(track, packet, now, units),
             // Nor is it a sign of life: anybody could have sent it.
-            None => self.flow.counters.rtp_packets_in_error.add(1),
+            None => self.flow.counters.packets_in_error.add(1),
         }
     }
 
@@ -263,9 +263,9 @@ mod tests {
         };
         reader.unit(&unit(Kind::Key, false), &mut room);
         reader.unit(&unit(Kind::Delta, true), &mut room);
-        assert_eq!(reader.flow.counters.rtp_packets_sent.get(), 0);
+        assert_eq!(reader.flow.counters.packets_sent.get(), 0);
         reader.unit(&unit(Kind::Key, true), &mut room);
         reader.unit(&unit(Kind::Delta, true), &mut room);
-        assert_eq!(reader.flow.counters.rtp_packets_sent.get(), 2);
+        assert_eq!(reader.flow.counters.packets_sent.get(), 2);
     }
 }

@@ -137,7 +137,7 @@ fn sealed_datagrams_in_and_out() {
         for packet in [&rtp(first, 5, true, &[0x65, 1]), &changed, &wire, &wire] {
             publisher.rtp.send_to(packet, house.addresses.0).expect("sent");
         }
-        house.bench.counted(publish, |counters| counters.rtp_packets_in_error == 3);
+        house.bench.counted(publish, |counters| counters.packets_in_error == 3);
         assert_eq!(reader.receive(), Some(rtp(first, 5, true, &[0x65, 1])));
         assert_eq!(reader.receive(), None);
 
@@ -150,7 +150,7 @@ fn sealed_datagrams_in_and_out() {
             reader.rtcp.send_to(packet, house.addresses.1).expect("sent");
         }
         house.bench.counted(read, |counters| {
-            (counters.rtcp_packets_received, counters.rtcp_packets_in_error, counters.rtp_packets_lost)
+            (counters.rtcp_packets_received, counters.rtcp_packets_in_error, counters.packets_lost)
                 == (1, 1, 5)
         });
 
@@ -204,7 +204,7 @@ fn sealed_frames_in_and_out() {
         assert_eq!((channel, inbound.rtp(&wire, &mut plain)), (0, Some(())));
         assert_eq!(&plain, packet);
     }
-    house.bench.counted(publish, |counters| counters.rtp_packets_in_error == 1);
+    house.bench.counted(publish, |counters| counters.packets_in_error == 1);
 }
 
 #[test]
@@ -232,7 +232,7 @@ fn a_stranger_keeps_no_publisher_alive() {
     stop.store(true, std::sync::atomic::Ordering::Relaxed);
     stranger.join().expect("no panic");
     assert_eq!(reason, headgate_engine::event::CloseReason::ReadTimeout);
-    assert!(counters.rtp_packets_in_error > 0 && counters.rtp_packets_received == 0, "{counters:?}");
+    assert!(counters.packets_in_error > 0 && counters.packets_received == 0, "{counters:?}");
 }
 
 #[test]
