@@ -171,7 +171,7 @@ def choose(header: str, *, allowed: Collection[Lower], tls: bool = False, keyed:
         if offer is None or offer.lower not in allowed:
             continue
         # Keys said in the clear are none, and datagrams in the clear would betray an encrypted connection.
-        served = (tls and keyed) if offer.secured else not (tls and offer.lower is Lower.UDP)
+        served = (tls and keyed) if offer.secured else (offer.lower is Lower.TCP or not tls)
         if served:
             return offer
     raise ProtocolError(Status.UNSUPPORTED_TRANSPORT, f"no usable transport in {header[:120]!r}")
