@@ -58,14 +58,7 @@ pub enum Command {
     },
     PublishUdp(Box<PublishUdp>),
     ReadTcp(Box<ReadTcp>),
-    ReadUdp {
-        flow: Handle,
-        stream: Arc<Stream>,
-        counters: Arc<Counters>,
-        connection: Handle,
-        path: Path,
-        protection: Option<Box<Protection>>,
-    },
+    ReadUdp(Box<ReadUdp>),
     /// Tie a UDP flow to the connection that set it up.
     Tie {
         connection: Handle,
@@ -123,6 +116,16 @@ pub struct ReadTcp {
     pub protection: Option<Box<Protection>>,
     pub queue_packets: usize,
     pub queue_bytes: usize,
+}
+
+#[derive(Debug)]
+pub struct ReadUdp {
+    pub flow: Handle,
+    pub stream: Arc<Stream>,
+    pub counters: Arc<Counters>,
+    pub connection: Handle,
+    pub path: Path,
+    pub protection: Option<Box<Protection>>,
 }
 
 /// A worker's commands. Filled by verbs and other workers, emptied by the worker.

@@ -18,7 +18,7 @@ use socket2::{Domain, Protocol, Socket, Type};
 use crate::Handle;
 use crate::beside::Ajar;
 use crate::client::Connect;
-use crate::command::{Command, FIRST, Inbox, MOST_WORKERS, PublishUdp, ReadTcp, Shared};
+use crate::command::{Command, FIRST, Inbox, MOST_WORKERS, PublishUdp, ReadTcp, ReadUdp, Shared};
 use crate::connection::{Admission, Listener};
 use crate::counters::Snapshot;
 use crate::datagram::{Path, ReaderReports, Remote};
@@ -457,7 +457,8 @@ impl Engine {
         let flow = self.shared.handle(self.next_reader_worker.fetch_add(1, SeqCst) % workers);
         let counters = self.shared.table.add(flow, Instant::now());
         let connection = ports.connection;
-        self.shared.tell(flow, Command::ReadUdp { flow, stream, counters, connection, path, protection });
+        let read = ReadUdp { flow, stream, counters, connection, path, protection };
+        self.shared.tell(flow, Command::ReadUdp(Box::new(read)));
         Ok(flow)
     }
 

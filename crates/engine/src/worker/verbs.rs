@@ -11,7 +11,7 @@ use mio::unix::SourceFd;
 
 use super::{Accepting, BoundPort, Place, REPORT_INTERVAL, Ready, Route, Shard, Worker, register, reports};
 use crate::Handle;
-use crate::command::{Command, PublishUdp, ReadTcp};
+use crate::command::{Command, PublishUdp, ReadTcp, ReadUdp};
 use crate::connection::Connection;
 use crate::datagram::{DatagramPublisher, DatagramReader, ReaderReports, Remote};
 use crate::event::{CloseReason, Event};
@@ -107,31 +107,7 @@ impl Worker {
             }
             Command::ReadTcp(read) => self.read_tcp(*read, now),
             Command::PublishUdp(publish) => self.publish_udp(*publish, now),
-            Command::ReadUdp { flow, stream, counters, connection, path, mut protection } => {
-                let tracks: Vec<usize> = path.remotes.iter().map(|remote| remote.track).collect();
-                let inbound = protection.as_mut().map(|it| std::mem::take(&mut it.inbound));
-                let reports = ReaderReports::new(
-                    Arc::clone(&counters),
-                    stream.tracks.len(),
-                    inbound.unwrap_or_default(),
-                );
-                let reports = Arc::new(reports);
-                for Remote { track, rtcp, .. } in &path.remotes {
-                    let to = Some((Arc::clone(&reports), *track));
-                    let port = path.rtcp.handle;
-                    self.shared.tell(port, Command::Route { port, remote: *rtcp, to });
-                }
-                let latency = Arc::clone(&self.shared.latency[self.index]);
-                let at = self.index;
-                let reader =
-                    Reader::new(flow, Arc::clone(&stream), counters, at, true, latency, tracks.into_iter());
-                let i = self.readers.insert(DatagramReader::new(reader, path, connection, protection));
-                self.places.insert(flow, Place::Reader(i));
-                self.shard(&stream, now).readers.push(i);
-                if connection != NONE {
-                    self.shared.tell(connection, Command::Tie { connection, flow });
-                }
-            }
+            Command::ReadUdp(read) => self.read_udp(*read, now),
             Command::Tie { connection, flow } => match self.places.get(&connection) {
                 Some(Place::Connection(i)) if self.connections[*i].closing().is_none() => {
                     self.connections[*i].datagram_flows.push(flow);
@@ -187,6 +163,27 @@ impl Worker {
                 self.closed(flow, CloseReason::Peer, now);
                 None
             }
+        }
+    }
+
+    fn read_udp(&mut self, read: ReadUdp, now: Instant) {
+        let ReadUdp { flow, stream, counters, connection, path, mut protection } = read;
+        let tracks: Vec<usize> = path.remotes.iter().map(|remote| remote.track).collect();
+        let inbound = protection.as_mut().map(|it| std::mem::take(&mut it.inbound)).unwrap_or_default();
+        let reports = Arc::new(ReaderReports::new(Arc::clone(&counters), stream.tracks.len(), inbound));
+        for Remote { track, rtcp, .. } in &path.remotes {
+            let to = Some((Arc::clone(&reports), *track));
+            let port = path.rtcp.handle;
+            self.shared.tell(port, Command::Route { port, remote: *rtcp, to });
+        }
+        let latency = Arc::clone(&self.shared.latency[self.index]);
+        let at = self.index;
+        let reader = Reader::new(flow, Arc::clone(&stream), counters, at, true, latency, tracks.into_iter());
+        let i = self.readers.insert(DatagramReader::new(reader, path, connection, protection));
+        self.places.insert(flow, Place::Reader(i));
+        self.shard(&stream, now).readers.push(i);
+        if connection != NONE {
+            self.shared.tell(connection, Command::Tie { connection, flow });
         }
     }
 
