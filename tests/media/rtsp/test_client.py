@@ -125,6 +125,16 @@ def test_udp_that_is_refused_becomes_tcp() -> None:
     assert failed.transport
 
 
+def test_no_group_is_asked_for_beside_tls() -> None:
+    failed = converse(client("rtsps://h/cam", lowers=(Lower.MULTICAST,)), answering(sdp=ONE))[-1]
+    assert isinstance(failed, news.Failed)
+    assert failed.transport
+    machine = client("rtsps://h/cam", lowers=(Lower.MULTICAST, Lower.TCP))
+    ready = converse(machine, answering(sdp=ONE, transport="RTP/AVP/TCP;interleaved=0-1"))[-1]
+    assert isinstance(ready, news.Ready)
+    assert machine.lower is Lower.TCP
+
+
 def test_signs_of_life() -> None:
     house = House(lowers=(Lower.UDP,))
     house.run()

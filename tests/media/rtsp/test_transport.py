@@ -61,6 +61,12 @@ def test_srtp_is_for_tls_and_tls_wants_no_datagrams_in_the_clear() -> None:
     assert choose(f"{SAVP_UDP},{AVP_TCP}", allowed=BOTH, tls=True).lower is Lower.TCP
 
 
+def test_no_group_is_beside_tls() -> None:
+    with pytest.raises(ProtocolError) as caught:
+        choose("RTP/AVP;multicast", allowed=BOTH, tls=True, keyed=True)
+    assert caught.value.status == 461
+
+
 @pytest.mark.parametrize(
     ("header", "status"),
     [

@@ -276,7 +276,7 @@ class ClientProtocol:
         if self._description is not None and track == len(self._description.medias):
             self.state = ClientState.READY
             self._events.append(Ready(description=self._description, tracks=dict(self._tracks)))
-        elif self._secured and not self._server_keys:
+        elif self._bare:
             # Datagrams in the clear beside an encrypted connection would betray it.
             self._fall_back()
         elif self.lower is Lower.UDP:
@@ -317,6 +317,15 @@ class ClientProtocol:
             srtp = Srtp(send=self._keys.key(track).srtp_key, receive=theirs.srtp_key)
         self._tracks[track] = SourceTrack(pair=pair, granted=grant, srtp=srtp)
         self._next_track()
+
+    @property
+    def _bare(self) -> bool:
+        """Whether packets would be in the clear beside TLS, to which a redirection may have led. Groups have
+        no keys here.
+        """
+        return self._encrypted and (
+            self.lower is Lower.MULTICAST or (self.lower is Lower.UDP and not self._server_keys)
+        )
 
     @property
     def _secured(self) -> bool:
