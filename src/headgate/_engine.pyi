@@ -91,12 +91,12 @@ class Counters:
 
     bytes_received: Final[int]
     bytes_sent: Final[int]
-    rtp_packets_received: Final[int]
-    rtp_packets_sent: Final[int]
-    rtp_packets_lost: Final[int]
+    packets_received: Final[int]
+    packets_sent: Final[int]
+    packets_lost: Final[int]
     """Publisher: gaps in the sequence (RFC 3550 A.3). Reader: what its receiver reports say."""
-    rtp_packets_in_error: Final[int]
-    rtp_packets_discarded: Final[int]
+    packets_in_error: Final[int]
+    packets_discarded: Final[int]
     """Reader: packets not sent because the reader was too slow."""
     rtcp_packets_received: Final[int]
     rtcp_packets_sent: Final[int]

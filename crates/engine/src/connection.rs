@@ -449,7 +449,7 @@ impl Connection {
         let reader = self.reader.take()?;
         self.out.drop_units(|unit| {
             if unit.kind != Kind::Rtcp {
-                reader.flow.counters.rtp_packets_discarded.add(unit.packets as usize);
+                reader.flow.counters.packets_discarded.add(unit.packets as usize);
             }
         });
         reader.flow.counters.queued_bytes.set(0);

@@ -201,9 +201,9 @@ mod tests {
         };
         reader.unit(&unit(Kind::Key, false), now);
         reader.unit(&unit(Kind::Delta, true), now);
-        assert_eq!(reader.flow.counters.rtp_packets_sent.get(), 0);
+        assert_eq!(reader.flow.counters.packets_sent.get(), 0);
         reader.unit(&unit(Kind::Key, true), now);
         reader.unit(&unit(Kind::Delta, true), now);
-        assert_eq!(reader.flow.counters.rtp_packets_sent.get(), 2);
+        assert_eq!(reader.flow.counters.packets_sent.get(), 2);
     }
 }

@@ -110,7 +110,7 @@ impl Publisher {
     pub fn rtp(&mut self, track: usize, packet: &[u8], now: Instant, units: &mut Vec<Arc<Unit>>) {
         self.tally.bytes += packet.len();
         let Some(header) = Header::parse(packet) else {
-            self.counters.rtp_packets_in_error.add(1);
+            self.counters.packets_in_error.add(1);
             return;
         };
         self.tally.packets += 1;
@@ -172,7 +172,7 @@ impl Publisher {
             table.heard(counters, now);
             for totals in [&**counters, &*stream.counters] {
                 totals.bytes_received.add(tally.bytes);
-                totals.rtp_packets_received.add(tally.packets);
+                totals.packets_received.add(tally.packets);
             }
             *tally = Tally::default();
         }
@@ -237,7 +237,7 @@ impl Publisher {
             ticks = ticks.max(reception.jitter_ticks());
             seconds = seconds.max(reception.jitter_seconds());
         }
-        self.counters.rtp_packets_lost.set(lost);
+        self.counters.packets_lost.set(lost);
         self.counters.jitter_ticks.set(u64::from(ticks));
         self.counters.set_jitter(seconds);
     }
@@ -311,7 +311,7 @@ impl TrackIn {
             }
         });
         if !cut {
-            out.counters.rtp_packets_in_error.add(1);
+            out.counters.packets_in_error.add(1);
         }
         self.repacketiser = Some(repacketiser);
     }
@@ -465,14 +465,14 @@ mod tests {
         let (mut publisher, _) = publisher(Codec::H264, false, now);
         feed(&mut publisher, &[packet(1, 100, true, SLICE), packet(5, 100, true, SLICE)], now);
         publisher.measure();
-        assert_eq!(publisher.counters.rtp_packets_lost.get(), 3);
+        assert_eq!(publisher.counters.packets_lost.get(), 3);
         let mut other = [packet(900, 100, true, SLICE), packet(902, 100, true, SLICE)];
         for packet in &mut other {
             packet[8..12].copy_from_slice(b"anew");
         }
         feed(&mut publisher, &other, now);
         publisher.measure();
-        assert_eq!(publisher.counters.rtp_packets_lost.get(), 4);
+        assert_eq!(publisher.counters.packets_lost.get(), 4);
         let report = &publisher.reports(now)[0].1;
         assert_eq!(report[13..16], [0, 0, 1], "a report is of one source");
     }
@@ -488,7 +488,7 @@ mod tests {
         assert_eq!(units.len(), 1);
         assert_eq!((units[0].packets, units[0].kind), (2, Kind::Key));
         let totals = table.read(&publisher.counters, now);
-        assert_eq!((totals.rtp_packets_received, totals.bytes_received), (2, 26));
+        assert_eq!((totals.packets_received, totals.bytes_received), (2, 26));
     }
 
     #[test]
@@ -514,7 +514,7 @@ mod tests {
         let sequences: Vec<_> = units[0].raw.chunks(16).map(|packet| packet[3]).collect();
         assert_eq!(sequences, [1, 2, 3]);
         publisher.measure();
-        assert_eq!(publisher.counters.rtp_packets_lost.get(), 0);
+        assert_eq!(publisher.counters.packets_lost.get(), 0);
     }
 
     #[test]

@@ -98,7 +98,7 @@ impl Reader {
             return;
         }
         self.gates[usize::from(unit.track)] = Gate::Waiting;
-        self.counters.rtp_packets_discarded.add(unit.packets as usize);
+        self.counters.packets_discarded.add(unit.packets as usize);
     }
 
     /// Packets did not get as far as here: nothing more of their tracks before the next key frame.
@@ -107,7 +107,7 @@ impl Reader {
             let gate = &mut self.gates[usize::from(*track)];
             if self.playing && *gate == Gate::Open {
                 *gate = Gate::Waiting;
-                self.counters.rtp_packets_discarded.add(*packets as usize);
+                self.counters.packets_discarded.add(*packets as usize);
             }
         }
     }
@@ -120,7 +120,7 @@ impl Reader {
         let packets = unit.packets as usize;
         match unit.kind {
             Kind::Rtcp => self.counters.rtcp_packets_sent.add(packets),
-            Kind::Key | Kind::Delta => self.counters.rtp_packets_sent.add(packets),
+            Kind::Key | Kind::Delta => self.counters.packets_sent.add(packets),
         }
         self.counters.bytes_sent.add(unit.size());
         self.stream.counters.bytes_sent.add(unit.size());
@@ -148,7 +148,7 @@ pub fn receiver_report(counters: &Counters, lost_by_track: &mut [u32], track: us
         Some(()) => counters.rtcp_packets_received.add(1),
         None => counters.rtcp_packets_in_error.add(1),
     }
-    counters.rtp_packets_lost.set(lost_by_track.iter().map(|lost| u64::from(*lost)).sum());
+    counters.packets_lost.set(lost_by_track.iter().map(|lost| u64::from(*lost)).sum());
 }
 
 #[cfg(test)]
@@ -180,7 +180,7 @@ mod tests {
         assert_eq!(seen(&mut reader, &[Delta, Rtcp, Key, Delta]), [false, true, true, true]);
         reader.discard(&unit(Delta, 0));
         assert_eq!(seen(&mut reader, &[Delta, Delta, Key, Delta]), [false, false, true, true]);
-        assert_eq!(reader.counters.rtp_packets_discarded.get(), 3);
+        assert_eq!(reader.counters.packets_discarded.get(), 3);
         assert!(!reader.admits(&unit(Key, 1)), "a track it did not set up");
         reader.pause();
         reader.play();

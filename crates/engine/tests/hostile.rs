@@ -49,7 +49,7 @@ fn a_flood_of_units_does_not_pile_up_before_a_worker_that_is_behind() {
         publisher.socket.write_all(&flood).expect("connected");
         most = most.max(resident().saturating_sub(before));
     }
-    bench.counted(flow, |counters| counters.rtp_packets_received > 100_000);
+    bench.counted(flow, |counters| counters.packets_received > 100_000);
     assert!(most < 96 << 20, "{} MiB more", most >> 20);
     reader.shutdown(std::net::Shutdown::Both).expect("connected");
     let _ = (taker.join(), reader.flush());
@@ -283,7 +283,7 @@ fn a_reader_over_tls_is_told_goodbye() {
     (plain.listener, plain.port) = plain.engine.listen(&plain_listen()).expect("a free port");
     let (mut publisher, _) = plain.publisher(stream);
     publisher.picture(true, 1, 100);
-    plain.counted(flow, |counters| counters.rtp_packets_sent == 1);
+    plain.counted(flow, |counters| counters.packets_sent == 1);
     plain.engine.close(connection);
     let mut rest = Vec::new();
     client.read_to_end(&mut rest).expect("TLS's own end");

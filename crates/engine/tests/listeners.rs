@@ -149,7 +149,7 @@ fn flows_go_on_when_their_ports_move_to_another_address() {
 
         for (socket, flow) in [(&sender, before), (&other, after)] {
             socket.send_to(&rtp(1, 1, true, &[0x65, 1]), (LOCAL, rtp_at.port())).expect("sent");
-            bench.counted(flow, |counters| counters.rtp_packets_received == 1);
+            bench.counted(flow, |counters| counters.packets_received == 1);
         }
         bench.engine.close(before);
         bench.closed(before);
@@ -157,7 +157,7 @@ fn flows_go_on_when_their_ports_move_to_another_address() {
         bench.engine.close(old_rtcp);
         // One that comes while the old port goes may be lost with it.
         let give_up = Instant::now() + PATIENCE;
-        let received = || bench.engine.counters(&[after])[0].as_ref().map(|it| it.rtp_packets_received);
+        let received = || bench.engine.counters(&[after])[0].as_ref().map(|it| it.packets_received);
         while received() == Some(1) {
             other.send_to(&rtp(2, 2, true, &[0x65, 1]), (LOCAL, rtp_at.port())).expect("sent");
             assert!(Instant::now() < give_up, "nothing comes any more");
@@ -179,7 +179,7 @@ fn what_relaying_takes_is_measured_for_every_reader() {
         (0..22).for_each(|_| drop(next_frame(socket)));
     }
     for (_, _, flow) in &readers {
-        bench.counted(*flow, |counters| counters.rtp_packets_sent == 22);
+        bench.counted(*flow, |counters| counters.packets_sent == 22);
     }
     let seen = bench.engine.relay_latency();
     // A large picture may have gone out in two parts, where the publisher was slow.

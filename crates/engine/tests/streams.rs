@@ -25,7 +25,7 @@ fn every_reader_gets_the_same_packets_from_the_next_key_frame_on() {
         .map(|channels| (channels[0].rtp, bench.reader(stream, channels, 512)))
         .into();
     publisher.picture(false, 3, 1000);
-    bench.counted(flow, |counters| counters.rtp_packets_received == 3);
+    bench.counted(flow, |counters| counters.packets_received == 3);
     let mut sent = publisher.picture(true, 20, 1400);
     sent.extend(publisher.picture(false, 2, 700));
     for (channel, (socket, ..)) in &mut readers {
@@ -34,9 +34,7 @@ fn every_reader_gets_the_same_packets_from_the_next_key_frame_on() {
         assert_eq!(got, expected);
     }
     for (_, (_, _, flow)) in &readers {
-        bench.counted(*flow, |counters| {
-            counters.rtp_packets_sent == 22 && counters.rtp_packets_discarded == 0
-        });
+        bench.counted(*flow, |counters| counters.packets_sent == 22 && counters.packets_discarded == 0);
     }
     let size: usize = sent.iter().map(Vec::len).sum();
     bench.counted(stream, |counters| counters.bytes_sent >= 4 * size as u64);
@@ -71,8 +69,7 @@ fn frames_nobody_set_up_and_broken_packets_are_counted_and_lost() {
     publisher.picture(true, 1, 100);
     bench.counted(connection, |counters| counters.frames_refused == 1);
     bench.counted(flow, |counters| {
-        (counters.rtp_packets_in_error, counters.rtcp_packets_in_error, counters.rtp_packets_received)
-            == (1, 1, 1)
+        (counters.packets_in_error, counters.rtcp_packets_in_error, counters.packets_received) == (1, 1, 1)
     });
 }
 
@@ -130,7 +127,7 @@ fn datagrams_in_datagrams_out() {
     let mut report = vec![0x81, 201, 0, 7, 0, 0, 0, 1, 1, 2, 3, 4, 0, 0, 0, 5];
     report.extend([0; 16]);
     to_rtcp.send_to(&report, rtcp_address).expect("sent");
-    bench.counted(read, |counters| counters.rtcp_packets_received == 1 && counters.rtp_packets_lost == 5);
+    bench.counted(read, |counters| counters.rtcp_packets_received == 1 && counters.packets_lost == 5);
     from_rtcp.send_to(b"\x80\xc8\0", rtcp_address).expect("sent");
     bench.counted(publish, |counters| counters.rtcp_packets_in_error == 1);
 
@@ -156,7 +153,7 @@ fn a_reader_that_stops_reading_loses_groups_and_nobody_else_loses_anything() {
     let (mut other, _, other_flow) = bench.reader(stream, &usual(), 512);
     let mut sent = 0;
     // Until the kernel's buffers for the slow one are full, and its queue behind them.
-    while bench.engine.counters(&[slow_flow])[0].as_ref().expect("known").rtp_packets_discarded == 0 {
+    while bench.engine.counters(&[slow_flow])[0].as_ref().expect("known").packets_discarded == 0 {
         for i in 0..10 {
             for packet in publisher.picture(i == 0, 20, 1400) {
                 assert_eq!(next_frame(&mut other), (0, packet));
@@ -165,7 +162,7 @@ fn a_reader_that_stops_reading_loses_groups_and_nobody_else_loses_anything() {
         }
         assert!(sent < 100_000, "the slow reader took everything");
     }
-    bench.counted(other_flow, |counters| counters.rtp_packets_discarded == 0);
+    bench.counted(other_flow, |counters| counters.packets_discarded == 0);
     // What it did get ends with a whole picture and goes on with a key frame.
     publisher.picture(false, 20, 1400);
     let (mut last, mut gap) = (None, false);
@@ -194,10 +191,7 @@ fn a_stuck_reader_is_closed_after_the_write_timeout() {
     let stream = bench.stream();
     let (mut publisher, _) = bench.publisher(stream);
     let (_stuck, connection, flow) = bench.reader(stream, &usual(), 64);
-    while bench.engine.counters(&[flow])[0]
-        .as_ref()
-        .is_some_and(|counters| counters.rtp_packets_discarded == 0)
-    {
+    while bench.engine.counters(&[flow])[0].as_ref().is_some_and(|counters| counters.packets_discarded == 0) {
         publisher.picture(true, 20, 1400);
     }
     assert_eq!(bench.closed(flow).0, CloseReason::WriteTimeout);

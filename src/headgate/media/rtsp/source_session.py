@@ -128,7 +128,7 @@ class SourceSession(Session):
     def packets(self) -> int:
         """Received so far."""
         counters = self._loop.engine.counters(self._flows)
-        return sum(each.rtp_packets_received for each in counters if each is not None)
+        return sum(each.packets_received for each in counters if each is not None)
 
     def end(self, reason: CloseReason) -> None:
         for flow in self._flows:
