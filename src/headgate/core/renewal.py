@@ -90,9 +90,12 @@ class Renewal:
             self._bus.publish(CertificateRenewed(service=files.service, not_after=until))
 
     async def _watch(self, files: CertificateFiles) -> None:
-        await self._look()  # they may have changed since they were read
         await file_watch.watch_files(
-            files.paths, self._look, interval=file_watch.POLL_INTERVAL, rest=file_watch.REST
+            files.paths,
+            self._look,
+            interval=file_watch.POLL_INTERVAL,
+            rest=file_watch.REST,
+            at_once=True,
         )
 
     async def _look(self) -> None:

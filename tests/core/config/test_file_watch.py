@@ -81,3 +81,21 @@ async def test_files_that_belong_together_are_told_once(tmp_path: Path) -> None:
         assert await told.get() == ["new", "new"]
         assert told.empty()
         task.cancel()
+
+
+async def test_what_changed_before_is_told_at_once(tmp_path: Path) -> None:
+    file = tmp_path / "f"
+    write(file, "one", at=1)
+    told: asyncio.Queue[str | None] = asyncio.Queue()
+
+    async def tell() -> None:
+        text = await asyncio.to_thread(content, file)
+        if told.empty() and text == "one":
+            write(file, "two", at=2)  # while it is being read
+        await told.put(text)
+
+    async with asyncio.timeout(PATIENCE), asyncio.TaskGroup() as tasks:
+        task = tasks.create_task(watch_files([file], tell, interval=0.01, rest=0.02, at_once=True))
+        assert await told.get() == "one"
+        assert await told.get() == "two"
+        task.cancel()

@@ -7,7 +7,7 @@ import shutil
 import socket
 import subprocess
 import time
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -257,8 +257,7 @@ async def test_a_listener_that_was_opened_beside_is_closed_again(open_server: Op
 async def test_udp_ports_move_to_another_address_under_those_who_use_them(
     open_server: Open, here: str, there: str
 ) -> None:
-    with even_port() as free:
-        port = free.getsockname()[1]
+    port = free_pair()
 
     def addresses(host: str) -> tuple[str, str]:
         return f"{host}:{port}", f"{host}:{port + 1}"
@@ -342,6 +341,21 @@ def even_port() -> socket.socket:
         if bound.getsockname()[1] % 2 == 0:
             return bound
         bound.close()
+
+
+def free_pair() -> int:
+    """The first of two UDP ports that nobody has, at no address."""
+    while True:
+        with even_port() as even:
+            port: int = even.getsockname()[1]
+        with (
+            suppress(OSError),
+            socket.socket(type=socket.SOCK_DGRAM) as even,
+            socket.socket(type=socket.SOCK_DGRAM) as odd,
+        ):
+            even.bind(("0.0.0.0", port))
+            odd.bind(("0.0.0.0", port + 1))
+            return port
 
 
 def becomes_free(port: int) -> None:

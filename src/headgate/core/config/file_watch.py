@@ -35,10 +35,16 @@ async def watch_files(
     *,
     interval: float = POLL_INTERVAL,
     rest: float = REST,
+    at_once: bool = False,
 ) -> None:
-    """As `watch_file`, for files that belong together: told once, when all of them rest."""
+    """As `watch_file`, for files that belong together: told once, when all of them rest.
+
+    `at_once`: told at the beginning too, so that nothing is missed since whoever asks has read them.
+    """
     loop = asyncio.get_running_loop()
     known = await asyncio.to_thread(_signatures, files)
+    if at_once:
+        await on_change()
     while True:
         await asyncio.sleep(interval)
         seen = await asyncio.to_thread(_signatures, files)
