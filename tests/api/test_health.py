@@ -19,7 +19,7 @@ async def test_alive(house: House, operator: httpx.AsyncClient) -> None:
 
     assert (body["status"], body["version"], body["sessions"]) == ("ok", "1.2.3", 1)
     assert body["uptime_s"] > 0
-    assert body["started"] == "2024-02-29T12:30:15.123456+00:00"
+    assert body["started"] == "2024-02-29T12:30:15.123456Z"
 
 
 async def test_ready_while_services_listen(house: House, operator: httpx.AsyncClient) -> None:

@@ -6,6 +6,7 @@ import dataclasses
 import io
 import json
 import logging
+import queue
 import sys
 import threading
 from collections.abc import Iterator
@@ -51,11 +52,14 @@ class Stuck(io.StringIO):
         super().__init__()
         self.reached = threading.Event()
         self.go_on = threading.Event()
+        self.written: queue.SimpleQueue[str] = queue.SimpleQueue()
 
     def write(self, text: str) -> int:
         self.reached.set()
         self.go_on.wait(10)
-        return super().write(text)
+        length = super().write(text)
+        self.written.put(text)
+        return length
 
 
 def test_lines_that_find_no_room_are_dropped_and_counted(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -63,13 +67,14 @@ def test_lines_that_find_no_room_are_dropped_and_counted(monkeypatch: pytest.Mon
     monkeypatch.setattr(sys, "stdout", out)
     monkeypatch.setattr(sys, "stderr", err)
     monkeypatch.setattr(log, "CAPACITY", 3)
-    with LogWriter(level=logging.INFO) as writer:
+    with LogWriter(level=logging.INFO):
         LOGGER.info("being written")
         assert out.reached.wait(10)
         for number in range(10):
             LOGGER.info("line %d", number)
         out.go_on.set()
-        writer.drained()
+        while "line 2" not in out.written.get(timeout=10):
+            pass
         LOGGER.info("late")
     assert [line.split()[-1] for line in out.getvalue().splitlines()] == ["written", "0", "1", "2", "late"]
     assert "7 log lines were dropped" in err.getvalue()
@@ -88,11 +93,24 @@ class Broken:
         pass
 
 
+class Following(LogFile):
+    """Says when a line is written."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self.wrote = threading.Event()
+
+    def write(self, level: int, line: str) -> None:
+        super().write(level, line)
+        self.wrote.set()
+
+
 def test_one_destination_that_fails_takes_nothing_from_the_others(tmp_path: Path) -> None:
     path = tmp_path / "x.log"
-    with LogWriter(level=logging.INFO, form=LogFormat.JSON, destinations=[Broken(), LogFile(path)]) as writer:
+    file = Following(path)
+    with LogWriter(level=logging.INFO, form=LogFormat.JSON, destinations=[Broken(), file]) as writer:
         LOGGER.info("one")
-        writer.drained()
+        assert file.wrote.wait(10)
         path.rename(tmp_path / "x.log.1")
         writer.reopen()
         LOGGER.info("two")

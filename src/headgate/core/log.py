@@ -99,10 +99,6 @@ class LogWriter(logging.Handler):
         with contextlib.suppress(queue.Full):
             self._lines.put_nowait(Request.REOPEN)
 
-    def drained(self) -> None:
-        """Wait until every line so far is written."""
-        self._lines.join()
-
     def emit(self, record: logging.LogRecord) -> None:
         try:
             if self._dropped and not self._lines.full():
@@ -123,7 +119,6 @@ class LogWriter(logging.Handler):
                         destination.write(*entry)
                     else:
                         destination.reopen()
-            self._lines.task_done()
         for destination in self._destinations:
             with contextlib.suppress(OSError):
                 destination.close()
