@@ -20,7 +20,7 @@ INTERVAL = 0.01
 
 
 class Feed(threading.Thread):
-    """Publishes and reads on a thread of its own, while the server's loop, which is the test's, is blocked."""
+    """Publishes and reads on a thread of its own, while the loop of test and server is blocked."""
 
     def __init__(self, publisher: Client, reader: Client) -> None:
         super().__init__()

@@ -119,6 +119,7 @@ class Server:
         )
         self.view = View(
             access=self.access,
+            leases=self.leases,
             registry=self.registry,
             bus=self.bus,
             engine=self.loop.engine,
@@ -162,6 +163,7 @@ class Server:
             self.store.register(applier)
         self._stack = AsyncExitStack()
         self._tasks: asyncio.TaskGroup | None = None
+        self._rechecking: asyncio.Task[None] | None = None
 
     @property
     def configuration(self) -> Configuration:
@@ -206,18 +208,23 @@ class Server:
 
     def _recheck(self, _: Change) -> None:
         """Access has changed: whoever is here may have lost it."""
+        if self._rechecking is not None:
+            self._rechecking.cancel()
         if self._tasks is not None:
-            self._tasks.create_task(self.leases.recheck())
+            self._rechecking = self._tasks.create_task(self.leases.recheck())
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._tasks = None  # nothing is read or judged again
+        if self._rechecking is not None:
+            self._rechecking.cancel()
         await self.store.close()
         # Sessions first, while those who watch over SSE can still be told.
         self.registry.drain()
         await self.rtsp.close()
         self.sources.close()
+        self.paths.close()
         self.on_demand.stop()
         self.hooks.stop()
         self.bus.close()
@@ -257,13 +264,16 @@ class Server:
         """What to tell whoever started it: what listens where, and what to do with it."""
         yield f"headgate {self.view.version}"
         for service in self.registry.services:
+            if not service.listeners:
+                continue
             listeners = ", ".join(f"{one.endpoint} {one.transport}" for one in service.listeners)
             yield f"  {service.name + ':':<10}{listeners}"
         if self.operator is not None:
             yield f"  {'operator:':<10}http://{_reachable(self.operator)} (start at /docs)"
         if self.metrics is not None:
             yield f"  {'metrics:':<10}http://{_reachable(self.metrics)}/metrics"
-        path, media = self._example_path(), next(iter(self.registry.services), None)
+        listening = (service for service in self.registry.services if service.listeners)
+        path, media = self._example_path(), next(listening, None)
         if path is not None and media is not None:
             url = f"{media.protocol}://{_reachable(media.listeners[0].endpoint)}/{path}"
             yield f"publish:  {PUBLISH} {url}"

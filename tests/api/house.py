@@ -14,7 +14,7 @@ from fastapi import FastAPI
 
 from headgate.api.app import build
 from headgate.api.view import View
-from headgate.core.auth import Access
+from headgate.core.auth import Access, Leases
 from headgate.core.config import (
     Applications,
     Configuration,
@@ -101,6 +101,7 @@ class House:
         self.access = Access(lambda: self.configuration.global_)
         self.view = View(
             access=self.access,
+            leases=Leases(access=self.access, registry=self.registry),
             registry=self.registry,
             bus=self.bus,
             engine=engine,

@@ -4,7 +4,7 @@ import httpx
 
 from headgate.api.app import build
 from headgate.api.view import View
-from headgate.core.auth import Access
+from headgate.core.auth import Access, Leases
 from headgate.core.config import Configuration, ConfigurationStore, Startup
 from headgate.core.events import Bus
 from headgate.core.registry import Registry
@@ -41,9 +41,11 @@ async def test_not_ready_while_it_drains(house: House, operator: httpx.AsyncClie
 async def test_not_ready_before(engine: Engine) -> None:
     bus = Bus()
     configuration = Configuration.default()
+    access, registry = Access(lambda: configuration.global_), Registry(engine=engine, bus=bus)
     view = View(
-        access=Access(lambda: configuration.global_),
-        registry=Registry(engine=engine, bus=bus),
+        access=access,
+        leases=Leases(access=access, registry=registry),
+        registry=registry,
         bus=bus,
         engine=engine,
         paths=Paths(),

@@ -55,6 +55,8 @@ class Path:
     conf: PathConf
     publication: Publication | None = None
     _grace: asyncio.TimerHandle | None = None
+    _left: float = 0.0
+    """When the publisher that is waited for left, by the loop's clock."""
     _readers: dict[Session, None] = field(default_factory=dict)
 
     @property
@@ -191,9 +193,23 @@ class Paths:
         grace = path.conf.publisher_grace_period
         if grace > 0 and session.close_reason is not CloseReason.SHUTDOWN:
             path.publication = replace(publication, source=None)
-            path._grace = asyncio.get_running_loop().call_later(grace, self._give_up, path)
+            path._left = asyncio.get_running_loop().time()
+            self._wait(path)
         else:
             self._give_up(path)
+
+    def _wait(self, path: Path) -> None:
+        """As long as the path's configuration says, from when its publisher left."""
+        if path._grace is not None:
+            path._grace.cancel()
+        until = path._left + path.conf.publisher_grace_period
+        path._grace = asyncio.get_running_loop().call_at(until, self._give_up, path)
+
+    def close(self) -> None:
+        """The server stops: publishers that are waited for will not be let in any more."""
+        for path in list(self._paths.values()):
+            if path.publication is not None and path.source is None:
+                self._give_up(path)
 
     def _give_up(self, path: Path) -> None:
         """The path has no stream any more."""
@@ -271,6 +287,8 @@ class Paths:
             match = None
         if match is not None and not concerns_media(path.conf, match.conf):
             path.conf_name, path.conf = match.conf_name, match.conf
+            if path._grace is not None:
+                self._wait(path)
         else:
             for session in [*path.readers, *([path.source] if path.source else [])]:
                 self._registry.close(session, CloseReason.RECONFIGURED)
