@@ -15,7 +15,7 @@ from headgate.core.config.redaction import has_redacted, keep
 from headgate.core.config.section import Section
 from headgate.core.errors import ConfigurationError
 
-__all__ = ["Amendment"]
+__all__ = ["FROM_FILE_ONLY", "Amendment"]
 
 NOT_USED = "name"
 """A path's name is its key under `paths`."""

@@ -10,6 +10,7 @@ from typing import Any
 from headgate.core.config.change import Applier, Change, Prepared
 from headgate.core.config.changes import Changes
 from headgate.core.config.configuration import Configuration
+from headgate.core.config.file_only import dropped_hooks
 from headgate.core.config.layers import Layers
 from headgate.core.config.loader import Loaded, load
 from headgate.core.config.startup import Startup
@@ -90,11 +91,10 @@ class ConfigurationStore:
         they are logged. Whether it was taken.
         """
         async with self._lock:
+            before = self._layers.changes
             try:
                 loaded = await asyncio.to_thread(self._load)
-                layers = await asyncio.to_thread(
-                    Layers.compose, loaded.configuration, loaded.own, self._layers.changes
-                )
+                layers = await asyncio.to_thread(Layers.compose, loaded.configuration, loaded.own, before)
                 await self._apply(layers, paths=None, cause="file")
             except HeadgateError as error:
                 mistakes = error.mistakes if isinstance(error, ConfigurationError) else [str(error)]
@@ -103,7 +103,7 @@ class ConfigurationStore:
                 logger.warning("%s is not taken; the configuration stays as it is", self._name)
                 self._bus.publish(ConfigurationRefused(mistakes=tuple(mistakes[:MISTAKES_TOLD])))
                 return False
-            for warning in loaded.warnings:
+            for warning in (*loaded.warnings, *dropped_hooks(before, layers.changes)):
                 logger.warning("%s", warning)
             logger.info("%s was read again", self._name)
             return True
