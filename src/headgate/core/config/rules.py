@@ -17,6 +17,7 @@ from headgate.core.config.networks import ListenAddress
 from headgate.core.config.path_conf import PUBLISHER, REDIRECT, RPI_CAMERA, PathConf
 from headgate.core.config.path_names import PathPattern, path_name_mistake
 from headgate.core.config.play_range import play_range
+from headgate.core.config.secrets import redacted_query
 from headgate.core.config.section import Section
 from headgate.core.config.users import is_hashed
 from headgate.core.hooks import command
@@ -252,9 +253,12 @@ def _target_mistake(target: str) -> str | None:
 
 
 def _shown(url: str) -> str:
-    """Without a user name and password: mistakes end up in logs."""
+    """Without a user name and password, nor the secrets of its query: mistakes end up in logs."""
     scheme, separator, rest = url.rpartition("://")
-    return f"{scheme}{separator}…@{rest.rpartition('@')[2]}" if "@" in rest else url
+    if "@" in rest:
+        rest = f"…@{rest.rpartition('@')[2]}"
+    place, mark, query = rest.partition("?")
+    return f"{scheme}{separator}{place}{mark}{redacted_query(query)}"
 
 
 def _split(url: str) -> SplitResult | None:
