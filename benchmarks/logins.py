@@ -109,7 +109,8 @@ async def flood(bad: Callable[[int], Request], *, seconds: float, goods: list[st
         p99 = statistics.quantiles(waits, n=100)[-1]
         return (
             f"{sent} bad logins, {watched.total} hashed, {watched.most} at once,"
-            f" {access.throttled} throttled; memory +{(most_kb - before) / 1024:.0f} MB; good logins: {len(waits)}, {failed} refused,"
+            f" {access.throttled} throttled; memory +{(most_kb - before) / 1024:.0f} MB;"
+            f" good logins: {len(waits)}, {failed} refused,"
             f" p50 {statistics.median(waits) * 1e3:.0f} ms, p99 {p99 * 1e3:.0f} ms"
         )
 

@@ -155,9 +155,9 @@ class Server:
             Follower(_set_log_level, lambda change: change.concerns("logLevel")),
             Follower(_tell_to_start_anew, lambda change: change.concerns(*AT_START)),
             Follower(self.paths.follow, lambda change: bool(change.paths or change.global_keys)),
-            Follower(lambda change: self.sources.apply(change.new)),
+            Follower(lambda change: self.sources.apply(change.new, changed=change.paths)),
             Follower(lambda _: self.on_demand.apply()),
-            Follower(lambda _: self.hooks.apply()),
+            Follower(lambda change: self.hooks.apply(changed=change.paths)),
             Follower(self._recheck, lambda change: any(key.startswith("auth") for key in change.global_keys)),
         ):
             self.store.register(applier)

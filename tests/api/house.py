@@ -72,7 +72,7 @@ class Paths:
         self.by_name: dict[str, Path] = {}
 
     def __iter__(self) -> Iterator[Path]:
-        return iter(self.by_name.values())
+        return iter(sorted(self.by_name.values(), key=lambda path: path.name))
 
     def get(self, name: str) -> Path | None:
         return self.by_name.get(name)

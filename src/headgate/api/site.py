@@ -117,12 +117,19 @@ class Site:
         everywhere = where.host == "::" and socket.has_dualstack_ipv6()
         try:
             if where.host == "::" and not everywhere:
-                return socket.create_server(("0.0.0.0", where.port))  # noqa: S104 (as configured)
-            return socket.create_server((where.host, where.port), family=family, dualstack_ipv6=everywhere)
+                listening = socket.create_server(("0.0.0.0", where.port))  # noqa: S104 (as configured)
+            else:
+                listening = socket.create_server(
+                    (where.host, where.port), family=family, dualstack_ipv6=everywhere
+                )
+            # Connections inherit it. asyncio does not set it on what others opened (uvloop does), and then
+            # an answer's body waits 40 ms for its head to be acknowledged.
+            listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         except OSError as error:
             reason = os.strerror(error.errno).lower() if error.errno else str(error)
             key = self._keys.address
             raise ListenError(f"{self._name}: cannot listen on {address} ({key}): {reason}") from None
+        return listening
 
 
 def _endpoint(listening: socket.socket) -> Endpoint:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import operator
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -10,7 +11,7 @@ from datetime import UTC, datetime
 from headgate.core.config import Configuration, PathConf
 from headgate.core.config.change import Change
 from headgate.core.config.path_conf import PUBLISHER, REDIRECT
-from headgate.core.config.path_names import CATCH_ALL
+from headgate.core.config.path_names import is_plain
 from headgate.core.errors import NotFound, Refused
 from headgate.core.events import PathNotReady, PathReady
 from headgate.core.registry import Registry
@@ -96,12 +97,12 @@ class Paths:
         self.on_readers_changed: Callable[[Path], None] = lambda _: None
         """Told of every reader that comes and goes."""
         for conf_name in configuration.paths:
-            if _is_plain(conf_name):
+            if is_plain(conf_name):
                 self._enter(conf_name)
 
     def __iter__(self) -> Iterator[Path]:
         """By name."""
-        return iter(sorted(self._paths.values(), key=lambda path: path.name))
+        return iter(sorted(self._paths.values(), key=operator.attrgetter("name")))
 
     def __len__(self) -> int:
         return len(self._paths)
@@ -222,7 +223,7 @@ class Paths:
         for reader in list(path.readers):
             self._registry.close(reader, CloseReason.PUBLISHER_GONE)
         self._engine.close(publication.stream)
-        if not _is_plain(path.conf_name):
+        if not is_plain(path.conf_name):
             self._paths.pop(path.name, None)
         self._registry.bus.publish(PathNotReady(path=path.name))
 
@@ -272,11 +273,11 @@ class Paths:
         for path in self._concerned(change.paths):
             self._follow(path)
         for conf_name in change.paths:
-            if _is_plain(conf_name) and conf_name in change.new.paths and conf_name not in self._paths:
+            if is_plain(conf_name) and conf_name in change.new.paths and conf_name not in self._paths:
                 self._enter(conf_name)
 
     def _concerned(self, conf_names: Collection[str]) -> list[Path]:
-        if all(_is_plain(name) for name in conf_names):
+        if all(is_plain(name) for name in conf_names):
             return [self._paths[name] for name in conf_names if name in self._paths]
         return list(self._paths.values())
 
@@ -296,7 +297,7 @@ class Paths:
             self._give_up(path)
             if match is not None:
                 path.conf_name, path.conf = match.conf_name, match.conf
-        gone = match is None or not _is_plain(match.conf_name)
+        gone = match is None or not is_plain(match.conf_name)
         if gone and path.publication is None:
             self._paths.pop(path.name, None)
 
@@ -304,8 +305,3 @@ class Paths:
         match = self._configuration.path_for(name)
         path = self._paths[name] = Path(name=name, conf_name=match.conf_name, conf=match.conf)
         return path
-
-
-def _is_plain(conf_name: str) -> bool:
-    """Whether a configuration name is one path's, and no expression for many."""
-    return not conf_name.startswith("~") and conf_name not in CATCH_ALL

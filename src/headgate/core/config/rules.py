@@ -7,6 +7,7 @@ unusable RTP ports, a segment that is a dot.
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Iterator, Mapping
 from urllib.parse import SplitResult, urlsplit
@@ -67,12 +68,20 @@ def _general(conf: GlobalConf) -> Mistakes:
 
 def _commands(conf: Section) -> Mistakes:
     """Of hooks: they must be known to be command lines before the hour they are wanted."""
-    for key, name in conf.names().items():
-        if key.startswith("runOn") and isinstance(line := getattr(conf, name), str) and line:
+    for key, name in _hooks(type(conf)):
+        if line := getattr(conf, name):
             try:
                 command.words(line)
             except ValueError as error:
                 yield key, str(error)
+
+
+@functools.cache
+def _hooks(section: type[Section]) -> tuple[tuple[str, str], ...]:
+    """Key and attribute of those that are command lines. A change may look at thousands of paths."""
+    fields = section.model_fields
+    names = section.names().items()
+    return tuple((k, name) for k, name in names if k.startswith("runOn") and fields[name].annotation is str)
 
 
 def _access(conf: GlobalConf) -> Mistakes:

@@ -120,7 +120,9 @@ class ConfigurationStore:
 
     async def _change(self, make: Callable[[Layers], Layers], *, paths: Collection[str] | None) -> None:
         async with self._lock:
-            await self._apply(make(self._layers), paths=paths, cause="api")
+            # What may concern thousands of paths takes a while, in which the loop goes on.
+            layers = make(self._layers) if paths else await asyncio.to_thread(make, self._layers)
+            await self._apply(layers, paths=paths, cause="api")
 
     async def _apply(self, layers: Layers, *, paths: Collection[str] | None, cause: str) -> None:
         if self._closed:
