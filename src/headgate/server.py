@@ -42,6 +42,7 @@ from headgate.media.rtsp.pull import PullShared, pull_service
 from headgate.media.rtsp.puller import RtspPuller
 from headgate.media.rtsp.server import RtspServer
 from headgate.media.source import MakePuller
+from headgate.media.source_address import SourceAddresses
 from headgate.media.sources import Sources
 
 __all__ = ["Server", "run"]
@@ -239,6 +240,10 @@ class Server:
             paths=self.paths,
             settings=lambda: self.configuration.global_,
             service=functools.partial(pull_service, self.registry),
+            addresses=SourceAddresses(
+                allowed=lambda: self.configuration.own.source_networks,
+                operators=lambda: [one for one in (self.operator, self.metrics) if one is not None],
+            ),
         )
         return dict.fromkeys(("rtsp", "rtsps"), functools.partial(RtspPuller, shared=shared))
 
