@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Callable, Collection, Mapping
 from typing import Any
@@ -14,6 +15,7 @@ from headgate.core.config.file_only import dropped_hooks
 from headgate.core.config.layers import Layers
 from headgate.core.config.loader import Loaded, load
 from headgate.core.config.startup import Startup
+from headgate.core.config.state_file import StateFile
 from headgate.core.errors import ConfigurationError, HeadgateError, Refused
 from headgate.core.events import Bus, ConfigurationChanged, ConfigurationRefused
 
@@ -44,6 +46,8 @@ class ConfigurationStore:
         self._appliers: list[Applier] = []
         self._lock = asyncio.Lock()
         self._closed = False
+        self._given_up = False
+        """Whether a change was cancelled while it was being kept."""
 
     @property
     def configuration(self) -> Configuration:
@@ -133,7 +137,7 @@ class ConfigurationStore:
             if change:
                 await self._prepare(change, prepared)
             if layers.changes != self._layers.changes:
-                await self._keep(layers.changes)
+                await self._keep(layers.changes, paths=paths)
         except BaseException:
             for one in reversed(prepared):
                 await asyncio.shield(_rolled_back(one))
@@ -160,17 +164,33 @@ class ConfigurationStore:
             if one is not None:
                 prepared.append(one)
 
-    async def _keep(self, changes: Changes) -> None:
+    async def _keep(self, changes: Changes, *, paths: Collection[str] | None) -> None:
+        """`paths`: those alone that are changed."""
         if self._state is None:
             return
+        if self._given_up:
+            paths = None  # what stands there may be the change that nobody waited for
+        loop = asyncio.get_running_loop()
+        writing = loop.run_in_executor(None, _keep, self._state, changes, paths)
         try:
-            if changes:
-                await asyncio.to_thread(self._state.write, changes.text())
-            else:
-                await asyncio.to_thread(self._state.clear)
+            await asyncio.shield(writing)
+            self._given_up = False
+        except asyncio.CancelledError:
+            self._given_up = True
+            with contextlib.suppress(OSError, Refused):
+                await writing  # the next change must not meet it on the disk
+            raise
         except OSError as error:
             reason = (error.strerror or str(error)).lower()
             raise Refused(f"the change cannot be kept in {self._state.path}: {reason}") from error
+
+
+def _keep(state: StateFile, changes: Changes, paths: Collection[str] | None) -> None:
+    """Raises OSError, Refused."""
+    if not changes:
+        state.clear()
+    elif paths is None or not state.append("".join(map(changes.line, paths))):
+        state.write(changes.text())
 
 
 async def _rolled_back(one: Prepared) -> None:
