@@ -47,7 +47,7 @@ class StateFile:
         self.path = directory / f"changes-{hashlib.sha256(name.encode()).hexdigest()[:16]}.json"
         self._lock = -1
         self._whole = 0
-        """Bytes that this process has written as one, behind which it may append; 0: none, or not for sure."""
+        """Bytes that this process has written as one, behind which it may append; 0: none for sure."""
 
     def __enter__(self) -> Self:
         """Raises OSError; BlockingIOError where another server holds it."""
