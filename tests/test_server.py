@@ -37,6 +37,8 @@ async def until_refused(endpoint: Endpoint) -> None:
             _, writer = await asyncio.open_connection(endpoint.host, endpoint.port)
         except ConnectionRefusedError:
             return
+        except ConnectionResetError:
+            continue  # it was being closed just then
         writer.close()
 
 
