@@ -17,6 +17,7 @@ from headgate.media.source_address import SourceAddresses
 from headgate.server import Server
 from tests.media.conftest import Open, configuration
 from tests.media.conftest import open_server as open_server
+from tests.media.rtsp.dialogue import SDP
 from tests.media.rtsp.live import Client
 from tests.media.rtsp.test_pull_service import until_ready
 
@@ -212,3 +213,52 @@ async def test_the_operators_listener_of_this_very_server(caplog: pytest.LogCapt
         assert server.operator is not None
         await server.store.add_path("cam", {"source": f"rtsp://localhost:{server.operator.port}/x"})
         await complaint(caplog, "it is the operator's listener")
+
+
+class Camera:
+    """Grants UDP, and says that its packets come from elsewhere. Notes what it is asked for."""
+
+    def __init__(self, source: str) -> None:
+        self.source = source
+        self.methods: list[str] = []
+
+    @asynccontextmanager
+    async def listening(self) -> AsyncIterator[int]:
+        async with await asyncio.start_server(self._serve, "127.0.0.1", 0) as server:
+            yield server.sockets[0].getsockname()[1]
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            while True:
+                request = (await reader.readuntil(b"\r\n\r\n")).decode()
+                self.methods.append(request.partition(" ")[0])
+                headers = dict(line.split(": ", 1) for line in request.splitlines()[1:] if line)
+                body = SDP if self.methods[-1] == "DESCRIBE" else b""
+                lines = ["RTSP/1.0 200 OK", f"CSeq: {headers['CSeq']}", f"Content-Length: {len(body)}"]
+                if body:
+                    lines.append("Content-Type: application/sdp")
+                if "Transport" in headers:
+                    there = f"server_port=6970-6971;source={self.source}"
+                    lines += ["Session: 1", f"Transport: {headers['Transport']};{there}"]
+                writer.write("\r\n".join([*lines, "", ""]).encode() + body)
+        except (asyncio.IncompleteReadError, ConnectionResetError):
+            pass
+        finally:
+            writer.close()
+
+
+@pytest.mark.parametrize(("source", "plays"), [("169.254.169.254", False), ("10.0.0.9", True)])
+async def test_a_camera_does_not_have_our_reports_sent_to_where_none_is(
+    open_server: Open, caplog: pytest.LogCaptureFixture, source: str, *, plays: bool
+) -> None:
+    camera = Camera(source)
+    async with camera.listening() as port:
+        pull = {"source": f"rtsp://127.0.0.1:{port}/cam", "rtsp_transport": "udp"}
+        async with open_server(paths={"cam": pull}):
+            if plays:
+                async with asyncio.timeout(10):
+                    while "PLAY" not in camera.methods:  # noqa: ASYNC110
+                        await asyncio.sleep(0.01)
+            else:
+                await complaint(caplog, f"sources are not fetched from {source}: it is link-local")
+                assert "PLAY" not in camera.methods
