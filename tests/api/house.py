@@ -14,7 +14,7 @@ from fastapi import FastAPI
 
 from headgate.api.app import build
 from headgate.api.view import View
-from headgate.core.auth import Access
+from headgate.core.auth import Access, Leases
 from headgate.core.config import (
     Applications,
     Configuration,
@@ -75,7 +75,7 @@ class Paths:
         self.by_name: dict[str, Path] = {}
 
     def __iter__(self) -> Iterator[Path]:
-        return iter(self.by_name.values())
+        return iter(sorted(self.by_name.values(), key=lambda path: path.name))
 
     def get(self, name: str) -> Path | None:
         return self.by_name.get(name)
@@ -105,6 +105,7 @@ class House:
         self.access = Access(lambda: self.configuration.global_)
         self.view = View(
             access=self.access,
+            leases=Leases(access=self.access, registry=self.registry),
             registry=self.registry,
             bus=self.bus,
             engine=engine,

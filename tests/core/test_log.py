@@ -6,6 +6,7 @@ import dataclasses
 import io
 import json
 import logging
+import queue
 import sys
 import threading
 from collections.abc import Iterator
@@ -53,11 +54,14 @@ class Stuck(io.StringIO):
         super().__init__()
         self.reached = threading.Event()
         self.go_on = threading.Event()
+        self.written: queue.SimpleQueue[str] = queue.SimpleQueue()
 
     def write(self, text: str) -> int:
         self.reached.set()
         self.go_on.wait(10)
-        return super().write(text)
+        length = super().write(text)
+        self.written.put(text)
+        return length
 
 
 def test_lines_that_find_no_room_are_dropped_and_counted(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -65,13 +69,14 @@ def test_lines_that_find_no_room_are_dropped_and_counted(monkeypatch: pytest.Mon
     monkeypatch.setattr(sys, "stdout", out)
     monkeypatch.setattr(sys, "stderr", err)
     monkeypatch.setattr(log, "CAPACITY", 3)
-    with LogWriter(level=logging.INFO) as writer:
+    with LogWriter(level=logging.INFO):
         LOGGER.info("being written")
         assert out.reached.wait(10)
         for number in range(10):
             LOGGER.info("line %d", number)
         out.go_on.set()
-        writer.drained()
+        while "line 2" not in out.written.get(timeout=10):
+            pass
         LOGGER.info("late")
     assert [line.split()[-1] for line in out.getvalue().splitlines()] == ["written", "0", "1", "2", "late"]
     assert "7 log lines were dropped" in err.getvalue()
@@ -90,11 +95,24 @@ class Broken:
         pass
 
 
+class Following(LogFile):
+    """Says when a line is written."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self.wrote = threading.Event()
+
+    def write(self, level: int, line: str) -> None:
+        super().write(level, line)
+        self.wrote.set()
+
+
 def test_one_destination_that_fails_takes_nothing_from_the_others(tmp_path: Path) -> None:
     path = tmp_path / "x.log"
-    with LogWriter(level=logging.INFO, form=LogFormat.JSON, destinations=[Broken(), LogFile(path)]) as writer:
+    file = Following(path)
+    with LogWriter(level=logging.INFO, form=LogFormat.JSON, destinations=[Broken(), file]) as writer:
         LOGGER.info("one")
-        writer.drained()
+        assert file.wrote.wait(10)
         path.rename(tmp_path / "x.log.1")
         writer.reopen()
         LOGGER.info("two")
@@ -136,7 +154,6 @@ async def test_it_goes_over_to_other_destinations_and_another_form(tmp_path: Pat
         LOGGER.info("while it is prepared")
         prepared.commit()
         LOGGER.info("after")
-        writer.drained()
     assert [line.split()[-1] for line in old.read_text().splitlines()] == ["before", "prepared"]
     assert [json.loads(line)["message"] for line in new.read_text().splitlines()] == ["after"]
 
@@ -158,7 +175,8 @@ async def test_lines_that_wait_go_where_they_were_to_go(
         assert prepared is not None
         prepared.commit()  # though the queue is full
         out.go_on.set()
-        writer.drained()
+        while "line 2" not in out.written.get(timeout=10):
+            pass  # then there is room in the queue
         LOGGER.info("late")
     assert [line.split()[-1] for line in out.getvalue().splitlines()] == ["written", "0", "1", "2"]
     dropped, late = (tmp_path / "x").read_text().splitlines()

@@ -130,7 +130,7 @@ def test_the_file_is_read_again(tmp_path: Path, told: str) -> None:
 
 
 def test_its_log_goes_elsewhere(tmp_path: Path) -> None:
-    with Gate.open(tmp_path, settings()) as gate:
+    with Gate.open(tmp_path, settings(hooksFromAPI=True)) as gate:
         file = tmp_path / "elsewhere.log"
         change = {"logDestinations": ["file"], "logFile": str(file)}
         assert gate.http.patch("/v3/config/global/patch", json=change).is_success

@@ -196,6 +196,35 @@ async def test_nobody_is_waited_for_on_a_path_that_is_fed_otherwise_or_gone(
     assert house.told() == ["path.ready", "path.notReady"]
 
 
+async def test_the_wait_for_a_publisher_is_as_long_as_the_configuration_says_now(engine: Engine) -> None:
+    before = {"cam": {"publisher_grace_period": 3600}}
+    house = House(engine, before)
+    publisher, path = house.publish()
+    reader = house.read()
+    house.registry.close(publisher, CloseReason.PEER)
+    for seconds, over in ((1800, False), (7200, False), (0.01, True)):
+        after = {"cam": {"publisher_grace_period": seconds}}
+        house.paths.follow(Change.between(configuration(paths=before), configuration(paths=after)))
+        assert reader.close_reason is None, "a wait that is over ends with the loop's next turn"
+        if over:
+            async with asyncio.timeout(10):
+                await reader.ended.wait()
+        before = after
+    assert path.publication is None
+    assert house.told() == ["path.ready", "path.notReady"]
+
+
+async def test_a_server_that_stops_waits_for_no_publisher(engine: Engine) -> None:
+    house = House(engine, {"cam": {"publisher_grace_period": 3600}, "~^live": {"publisher_grace_period": 9}})
+    for name in ("cam", "live"):
+        publisher, path = house.publish(name)
+        house.registry.close(publisher, CloseReason.PEER)
+        assert path.publication is not None
+    house.paths.close()
+    assert house.told() == ["path.ready", "path.ready", "path.notReady", "path.notReady"]
+    assert [one.name for one in house.paths] == ["cam"]
+
+
 def test_where_readers_are_sent(engine: Engine) -> None:
     paths: dict[str, dict[str, object]] = {
         "moved": {"source": "redirect", "source_redirect": "rtsp://h/x"},

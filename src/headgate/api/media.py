@@ -64,8 +64,7 @@ def _answers(model: object, *, missing: str | None = None) -> dict[int | str, di
 @router.get("/paths/list", operation_id="pathsList", responses=_answers(document.PathList))
 async def list_paths(view: Viewed, page: PageNumber = None, items_per_page: ItemsPerPage = None) -> Response:
     """Every path that exists now, by name."""
-    everyone = sorted(view.paths, key=lambda path: path.name)
-    return _page(_paths, view, page_of(everyone, page=page, items_per_page=items_per_page))
+    return _page(_paths, view, page_of(list(view.paths), page=page, items_per_page=items_per_page))
 
 
 @router.get(
@@ -89,15 +88,16 @@ def _paths(view: shape.View, paths: Sequence[shape.Path]) -> list[document.Path]
     counters = dict(zip(streams, view.engine.counters(streams), strict=True))
     documents: list[document.Path] = []
     for path in paths:
-        totals = None if path.stream is None else counters[path.stream]
+        ready, stream = path.ready_time, path.stream
+        totals = None if stream is None else counters[stream]
         documents.append(
             {
                 "name": path.name,
                 "confName": path.conf_name,
                 "source": REDIRECTED if path.redirects else _party(path.source),
-                "ready": path.ready_time is not None,
-                "readyTime": path.ready_time,
-                "tracks": list(path.tracks),
+                "ready": ready is not None,
+                "readyTime": ready,
+                "tracks": [] if ready is None else list(path.tracks),
                 "bytesReceived": 0 if totals is None else totals.bytes_received,
                 "bytesSent": 0 if totals is None else totals.bytes_sent,
                 "readers": [

@@ -133,17 +133,22 @@ class Site:
         try:
             if where.host == "::" and not everywhere:
                 everyone = ("0.0.0.0", where.port)  # noqa: S104 (as configured)
-                return socket.create_server(everyone, reuse_port=shares_port)
-            return socket.create_server(
-                (where.host, where.port),
-                family=family,
-                dualstack_ipv6=everywhere,
-                reuse_port=shares_port,
-            )
+                listening = socket.create_server(everyone, reuse_port=shares_port)
+            else:
+                listening = socket.create_server(
+                    (where.host, where.port),
+                    family=family,
+                    dualstack_ipv6=everywhere,
+                    reuse_port=shares_port,
+                )
+            # Connections inherit it. asyncio does not set it on what others opened (uvloop does), and then
+            # an answer's body waits 40 ms for its head to be acknowledged.
+            listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         except OSError as error:
             reason = os.strerror(error.errno).lower() if error.errno else str(error)
             key = self._keys.address
             raise ListenError(f"{self._name}: cannot listen on {address} ({key}): {reason}") from None
+        return listening
 
 
 def _endpoint(listening: socket.socket) -> Endpoint:

@@ -12,7 +12,7 @@ from fastapi import Depends
 from starlette.requests import Request
 
 from headgate.api.path_documents import PathDocuments
-from headgate.core.auth import Access
+from headgate.core.auth import Access, Leases
 from headgate.core.config import Configuration, ConfigurationStore
 from headgate.core.events import Bus
 from headgate.core.histogram import Histogram
@@ -103,6 +103,8 @@ class View:
     """Everything a dialect may read. None of it is copied: a request sees the present state."""
 
     access: Access
+    leases: Leases
+    """Of answers that last."""
     registry: Registry
     bus: Bus
     engine: Engine

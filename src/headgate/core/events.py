@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from typing import Any, ClassVar
 
 from headgate.core.session import CloseReason, Role, SessionId, Totals
+from headgate.core.timestamp import rfc3339
 
 __all__ = [
     "Bus",
@@ -189,7 +190,7 @@ class Published:
 
     def document(self) -> dict[str, Any]:
         """The event's fields as JSON types, for those who send it out."""
-        return {"type": self.event.TYPE, "node": self.node, "at": self.at.isoformat(), **_plain(self.event)}
+        return {"type": self.event.TYPE, "node": self.node, "at": rfc3339(self.at), **_plain(self.event)}
 
 
 class Subscription:

@@ -122,10 +122,6 @@ class LogWriter(logging.Handler):
         finally:
             self.release()
 
-    def drained(self) -> None:
-        """Wait until every line so far is written."""
-        self._lines.join()
-
     def emit(self, record: logging.LogRecord) -> None:
         try:
             if self._lines.qsize() >= CAPACITY:
@@ -143,7 +139,6 @@ class LogWriter(logging.Handler):
             if isinstance(entry, GoOver):
                 before, self._destinations = self._destinations, entry.destinations
                 _close(before)
-                self._lines.task_done()
                 continue
             for destination in self._destinations:
                 # Closed, or full; there is nowhere left to say so.
@@ -152,7 +147,6 @@ class LogWriter(logging.Handler):
                         destination.write(*entry)
                     else:
                         destination.reopen()
-            self._lines.task_done()
         _close(self._destinations)
 
 

@@ -131,24 +131,35 @@ class Remark(NamedTuple):
 
 
 def unsafe(configuration: Configuration) -> list[Remark]:
-    """Keys whose user believes to be protected by them, and is not. The server must not run with one."""
-    return [
-        *(
-            Remark((key,), UNSAFE_GLOBAL[key])
-            for key in _changed(configuration.global_, GlobalConf())
-            if key in UNSAFE_GLOBAL
-        ),
-        *(
-            Remark(location, UNSAFE_PATH[key])
-            for _, location, key in _changed_paths(configuration)
-            if key in UNSAFE_PATH
-        ),
-    ]
+    """Keys whose user believes to be protected by them, and is not. The server must not run with one.
+
+    Looks at these keys only: there may be thousands of paths, and each change of the path defaults asks.
+    """
+    return [*_unsafe_global(configuration.global_), *_unsafe_paths(configuration)]
 
 
 def ineffective(configuration: Configuration) -> list[Remark]:
     """Keys that ask for something this version does not do."""
     return [*_global_remarks(configuration.global_), *_path_remarks(configuration)]
+
+
+def _unsafe_global(conf: GlobalConf) -> Iterator[Remark]:
+    default, names = GlobalConf(), GlobalConf.names()
+    for key, text in UNSAFE_GLOBAL.items():
+        if getattr(conf, names[key]) != getattr(default, names[key]):
+            yield Remark((key,), text)
+
+
+def _unsafe_paths(configuration: Configuration) -> Iterator[Remark]:
+    default, defaults, names = PathConf(), configuration.path_defaults, PathConf.names()
+    for key, text in UNSAFE_PATH.items():
+        name = names[key]
+        harmless = {getattr(default, name), getattr(defaults, name)}
+        if len(harmless) > 1:
+            yield Remark(("pathDefaults", key), text)
+        for path, conf in configuration.paths.items():
+            if getattr(conf, name) not in harmless:
+                yield Remark(("paths", path, key), text)
 
 
 def _global_remarks(conf: GlobalConf) -> Iterator[Remark]:

@@ -7,6 +7,7 @@ unusable RTP ports, a segment that is a dot.
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Iterator, Mapping
 from ipaddress import IPv4Network
@@ -18,6 +19,7 @@ from headgate.core.config.networks import ListenAddress, parse_network
 from headgate.core.config.path_conf import PUBLISHER, REDIRECT, RPI_CAMERA, PathConf
 from headgate.core.config.path_names import PathPattern, path_name_mistake
 from headgate.core.config.play_range import play_range
+from headgate.core.config.secrets import redacted_query
 from headgate.core.config.section import Section
 from headgate.core.config.users import is_hashed
 from headgate.core.hooks import command
@@ -67,12 +69,20 @@ def _general(conf: GlobalConf) -> Mistakes:
 
 def _commands(conf: Section) -> Mistakes:
     """Of hooks: they must be known to be command lines before the hour they are wanted."""
-    for key, name in conf.names().items():
-        if key.startswith("runOn") and isinstance(line := getattr(conf, name), str) and line:
+    for key, name in _hooks(type(conf)):
+        if line := getattr(conf, name):
             try:
                 command.words(line)
             except ValueError as error:
                 yield key, str(error)
+
+
+@functools.cache
+def _hooks(section: type[Section]) -> tuple[tuple[str, str], ...]:
+    """Key and attribute of those that are command lines. A change may look at thousands of paths."""
+    fields = section.model_fields
+    names = section.names().items()
+    return tuple((k, name) for k, name in names if k.startswith("runOn") and fields[name].annotation is str)
 
 
 def _access(conf: GlobalConf) -> Mistakes:
@@ -269,9 +279,12 @@ def _target_mistake(target: str) -> str | None:
 
 
 def _shown(url: str) -> str:
-    """Without a user name and password: mistakes end up in logs."""
+    """Without a user name and password, nor the secrets of its query: mistakes end up in logs."""
     scheme, separator, rest = url.rpartition("://")
-    return f"{scheme}{separator}…@{rest.rpartition('@')[2]}" if "@" in rest else url
+    if "@" in rest:
+        rest = f"…@{rest.rpartition('@')[2]}"
+    place, mark, query = rest.partition("?")
+    return f"{scheme}{separator}{place}{mark}{redacted_query(query)}"
 
 
 def _split(url: str) -> SplitResult | None:

@@ -37,8 +37,9 @@ from headgate.media.rtsp.client import ClientProtocol
 from headgate.media.rtsp.fallbacks import Fallbacks
 from headgate.media.rtsp.location import Location
 from headgate.media.rtsp.source_session import SourceSession
-from headgate.media.rtsp.transport import Group, Lower, Pair
+from headgate.media.rtsp.transport import Granted, Group, Lower, Pair
 from headgate.media.source import SourceFailed
+from headgate.media.source_address import SourceAddresses
 
 __all__ = ["Pull", "PullShared", "pull_service"]
 
@@ -69,6 +70,7 @@ class PullShared:
     paths: Paths
     settings: Callable[[], GlobalConf]
     service: Callable[[], Service]
+    addresses: SourceAddresses
     fallbacks: Fallbacks = field(default_factory=Fallbacks)
 
 
@@ -92,13 +94,16 @@ class Pull:
         name: str,
         conf: PathConf,
         lowers: Sequence[Lower],
+        written: bool,
         on_ready: Callable[[], None],
         shared: PullShared,
     ) -> None:
+        """`written`: whether an operator wrote the location's host, and not a client or another server."""
         self._location = location
         self._name = name
         self._conf = conf
         self._lowers = lowers
+        self._written = written
         self._on_ready = on_ready
         """Told when the path has its stream."""
         self._shared = shared
@@ -142,7 +147,9 @@ class Pull:
             raise SourceFailed(f"no address for {host}: {error.strerror or error}") from None
         # IPv4 first: cameras that have both answer there at least.
         found.sort(key=lambda info: info[0] != socket.AF_INET)
-        return str(found[0][4][0])
+        ip = str(found[0][4][0])
+        self._shared.addresses.check(ip, port=port, host=host, written=self._written)
+        return ip
 
     def _connect(self, host: str) -> None:
         pinned = self._conf.source_fingerprint.replace(":", "")  # as OpenSSL prints it, or without
@@ -290,6 +297,8 @@ class Pull:
             text = "the server does not say its UDP ports (rtspAnyPort takes packets from any)"
             self._fail(text, transport=True)
             return
+        for track in ready.tracks.values():
+            self._check_datagrams(track.granted, session.remote.host, over_udp=over_udp)
         # Before PLAY: the server may send the moment it has it.
         session.publish(
             self._name,
@@ -301,6 +310,12 @@ class Pull:
         machine.play()
         self._shared.registry.changed(session)
         self._on_ready()
+
+    def _check_datagrams(self, granted: Granted, remote: str, *, over_udp: bool) -> None:
+        """A server may have its packets, and our reports, go by another host. Raises SourceFailed."""
+        ports = granted.server_ports
+        if over_udp and granted.source and granted.source != remote:
+            self._shared.addresses.check(granted.source, port=ports.rtcp if ports else 0, written=False)
 
     def _bind(self, track: int) -> Pair:
         """Two neighbouring ports of our own for one track. Raises OSError."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from urllib.parse import urlsplit
 
 from headgate.core.config import PathConf
 from headgate.core.config.choices import PullTransport
@@ -45,9 +46,11 @@ class RtspPuller:
         except ValueError as error:
             raise SourceFailed(str(error)) from None
         lowers = self._lowers(location)
+        # A host with a client's words in it is the client's choice.
+        written = "$" not in urlsplit(self._conf.source).netloc
         for _ in range(REDIRECT_LIMIT + 1):
             try:
-                there = await self._run_once(location, lowers)
+                there = await self._run_once(location, lowers, written=written)
             except SourceFailed as error:
                 if not error.transport or len(lowers) == 1:
                     raise
@@ -55,7 +58,8 @@ class RtspPuller:
                 self._fallback = lowers[0]
                 continue
             try:
-                location = location.redirected(there)
+                before, location = location, location.redirected(there)
+                written = written and location.host == before.host
             except ValueError as error:
                 raise SourceFailed(f"it sends us to where we do not go: {error}") from None
         raise SourceFailed("it sends us on and on")
@@ -64,12 +68,13 @@ class RtspPuller:
         if self._pull is not None:
             self._pull.stop(reason)
 
-    async def _run_once(self, location: Location, lowers: Sequence[Lower]) -> str:
+    async def _run_once(self, location: Location, lowers: Sequence[Lower], *, written: bool) -> str:
         self._pull = Pull(
             location,
             name=self._name,
             conf=self._conf,
             lowers=lowers,
+            written=written,
             on_ready=self._ready,
             shared=self._shared,
         )

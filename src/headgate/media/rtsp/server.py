@@ -21,7 +21,7 @@ from headgate.core.certificate import Certificate
 from headgate.core.config import GlobalConf, ListenAddress
 from headgate.core.config.change import Change, Prepared
 from headgate.core.config.choices import Encryption
-from headgate.core.errors import ListenError
+from headgate.core.errors import ListenError, NotFound
 from headgate.core.events import ConnectionClosed, ConnectionOpened
 from headgate.core.histogram import Histogram
 from headgate.core.hooks.on_demand import OnDemandHooks
@@ -225,7 +225,7 @@ class RtspServer:
     def _start(self, protocol: Protocol, opened: Opened) -> None:
         """Enter a service, and take its clients from now on."""
         name = opened.wanted.service
-        service = Service(name=name, protocol=protocol, router=ROUTER, started=datetime.now(UTC))
+        service = self._service(name, protocol)
         table: dict[uuid.UUID, RtspConnection] = {}
 
         def accept(event: Event) -> None:
@@ -258,6 +258,13 @@ class RtspServer:
         self._loop.attach(opened.handle, accept)
         self._registry.add_service(service, self._endpoints(protocol))
 
+    def _service(self, name: str, protocol: Protocol) -> Service:
+        """The one that sources which are fetched belong to, where there are some already."""
+        try:
+            return self._registry.service(name)
+        except NotFound:
+            return Service(name=name, protocol=protocol, router=ROUTER, started=datetime.now(UTC))
+
     def _in_service(self) -> Shared:
         if self._shared is None:
             raise RuntimeError("a client came before the server was open")
@@ -285,7 +292,7 @@ class RtspServer:
         return prepared
 
     def _stop(self, protocol: Protocol) -> None:
-        """The service is not configured any more: neither are its sessions."""
+        """The service is not configured any more: neither are its clients."""
         running = self._running.pop(protocol)
         self._close_listener(running.opened.handle)
         for connection in sorted(self._connections.pop(protocol).values(), key=_publishes):
