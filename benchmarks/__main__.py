@@ -7,6 +7,8 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from benchmarks.control import NAME as CONTROL
+from benchmarks.control import ControlRow, control_table, put_control_on
 from benchmarks.journey import Journey
 from benchmarks.journeys import JOURNEYS, RELAY_JOURNEYS
 from benchmarks.load import Load, LoadError, Run
@@ -26,11 +28,12 @@ def main() -> int:
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     broadcasts = [journey for journey in JOURNEYS if _chosen(journey, arguments)]
     relays = [journey for journey in RELAY_JOURNEYS if _chosen(journey, arguments)]
-    if not broadcasts and not relays:
+    control = not arguments.only or arguments.only in CONTROL
+    if not broadcasts and not relays and not control:
         print(f"no journey is named {arguments.only!r}", file=sys.stderr)
         return 2
     try:
-        media = _servers(find_headgate, find_mediamtx, arguments.server) if broadcasts else []
+        media = _servers(find_headgate, find_mediamtx, arguments.server) if broadcasts or control else []
         relaying = _servers(find_headgate_relay, find_coturn, arguments.server) if relays else []
         load = Load.find(ROOT)
         machine = Machine.here()
@@ -45,19 +48,37 @@ def main() -> int:
         *((journey, [*relaying, *(below if journey.floor else [])]) for journey in relays),
     ]
     rows = [row for journey, servers in pairs for row in _measure(load, journey, servers, arguments)]
-    if not rows:
+    control_rows = _measure_control(load, media, arguments) if control else []
+    if not rows and not control_rows:
         print(f"none of {arguments.server} has such a journey", file=sys.stderr)
         return 2
-    servers = list({server.name: server for _, several in pairs for server in several}.values())
+    every = [*media, *(server for _, servers in pairs for server in servers)]
+    servers = list({server.name: server for server in every}.values())
     table = Table(machine=machine, servers=servers, rows=rows, floors=floors, runs=arguments.runs)
-    text = table.markdown()
+    text = table.markdown() + control_table(control_rows)
     print(text)
     results = Path(__file__).parent / "results"
     results.mkdir(exist_ok=True)
     stem = results / machine.when.replace(":", "").replace("+0000", "Z")
     stem.with_suffix(".md").write_text(text)
-    stem.with_suffix(".json").write_text(json.dumps(table.document(), indent=1))
-    return 1 if any(row.void for row in rows) else 0
+    stem.with_suffix(".json").write_text(
+        json.dumps(table.document() | {"control": [row.document() for row in control_rows]}, indent=1)
+    )
+    return 1 if any(row.void for row in rows) or any(row.void for row in control_rows) else 0
+
+
+def _measure_control(load: Load, servers: list[Server], arguments: argparse.Namespace) -> list[ControlRow]:
+    rows = [ControlRow(server) for server in servers]
+    for turn in range(arguments.runs):
+        for row in rows:
+            print(f"{CONTROL}: {row.server.name}, run {turn + 1} of {arguments.runs}", file=sys.stderr)
+            try:
+                with row.server.running(cpus=load.server_cpu, api=True) as running:
+                    row.runs.append(put_control_on(running))
+            except ServerError as error:
+                print(f"  void: {error}", file=sys.stderr)
+                row.void.append(str(error).replace("\n", " ")[-300:])
+    return rows
 
 
 def _measure(

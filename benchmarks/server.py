@@ -53,6 +53,8 @@ class Place:
     folder: Path
     """Its own, and gone afterwards."""
     port: int
+    api_port: int | None
+    """Where its control API is wanted; None: nowhere."""
     cpus: Sequence[int]
     """Empty: wherever the scheduler puts it."""
 
@@ -77,13 +79,15 @@ class Server:
     role: Role = Role.PEER
 
     @contextlib.contextmanager
-    def running(self, *, cpus: Sequence[int]) -> Iterator["Running"]:
+    def running(self, *, cpus: Sequence[int], api: bool = False) -> Iterator["Running"]:
         """Start on free ports of loopback, wait until it listens, stop on leaving.
 
-        Raises ServerError when it ends or does not listen in time.
+        `api`: with its control API. Raises ServerError when it ends or does not listen in time.
         """
         with tempfile.TemporaryDirectory(prefix="headgate-bench-") as name:
-            place = Place(folder=Path(name), port=_free_port(), cpus=cpus)
+            place = Place(
+                folder=Path(name), port=_free_port(), api_port=_free_port() if api else None, cpus=cpus
+            )
             command = self.prepare(place)
             log = place.folder / "log"
             with log.open("wb") as out, on_cpus(cpus):
@@ -95,7 +99,9 @@ class Server:
                     cwd=place.folder,
                     env=os.environ | {"HEADGATE_STATE_DIR": name},
                 )
-            running = Running(server=self, process=process, port=place.port, log=log)
+            running = Running(
+                server=self, process=process, port=place.port, api_port=place.api_port or 0, log=log
+            )
             try:
                 running.wait_until_listening()
                 yield running
@@ -110,6 +116,8 @@ class Running:
     server: Server
     process: subprocess.Popen[bytes]
     port: int
+    api_port: int
+    """0 while it is off."""
     log: Path
 
     @property
@@ -127,7 +135,7 @@ class Running:
                 raise ServerError(
                     f"{self.server.name} ended with {self.process.returncode}: {self.last_words()}"
                 )
-            if self.server.listens(self.port):
+            if self.server.listens(self.port) and (not self.api_port or _accepts(self.api_port)):
                 return
             time.sleep(0.05)
         raise ServerError(f"{self.server.name} does not listen: {self.last_words()}")
@@ -196,19 +204,21 @@ def _prepare(
 ) -> Sequence[str]:
     """Everything but RTSP is switched off by the keys `off` and the lines `own`."""
     file = place.folder / "server.yml"
-    file.write_text(_configuration(port=place.port, media_port=_free_even_pair(), off=off, own=own))
+    file.write_text(_configuration(place, media_port=_free_even_pair(), off=off, own=own))
     return [*command, str(file)]
 
 
-def _configuration(*, port: int, media_port: int, off: Sequence[str], own: Sequence[str]) -> str:
+def _configuration(place: Place, *, media_port: int, off: Sequence[str], own: Sequence[str]) -> str:
+    api = [] if place.api_port is None else ["api: true", f"apiAddress: 127.0.0.1:{place.api_port}"]
     lines = [
         "logLevel: error",
         "rtsp: true",
         "rtspTransports: [udp, tcp]",
-        f"rtspAddress: 127.0.0.1:{port}",
+        f"rtspAddress: 127.0.0.1:{place.port}",
         f"rtpAddress: 127.0.0.1:{media_port}",
         f"rtcpAddress: 127.0.0.1:{media_port + 1}",
-        *(f"{key}: false" for key in off),
+        *(f"{key}: false" for key in off if key != "api" or not api),
+        *api,
         *own,
         "paths:",
         "  all_others: {}",

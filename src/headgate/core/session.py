@@ -54,6 +54,7 @@ class CloseReason(enum.StrEnum):
     RECONFIGURED = "its path is not configured any more"
     EXPIRED = "its access has run out"
     REVOKED = "its access was taken away"
+    UNCONFIRMED = "its access could not be confirmed"
     SHUTDOWN = "the server is stopping"
     FAULT = "a bug in the server"
 
@@ -73,15 +74,8 @@ class SessionId:
 
     @classmethod
     def make(cls, number: int, node: str) -> SessionId:
-        # One draw for both: each is a system call, and a relay makes thousands of ids a second.
-        random = secrets.token_bytes(32)
-        # 128 bits for 67: no code is likelier than another by more than one part in 2^60.
-        rest = int.from_bytes(random[16:])
-        code = ""
-        for _ in range(CODE_LENGTH):
-            rest, digit = divmod(rest, len(CODE_ALPHABET))
-            code += CODE_ALPHABET[digit]
-        return cls(uuid.UUID(bytes=random[:16], version=4), number, code, node)
+        code = "".join(secrets.choice(CODE_ALPHABET) for _ in range(CODE_LENGTH))
+        return cls(uuid.uuid4(), number, code, node)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
