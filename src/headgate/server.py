@@ -27,6 +27,7 @@ from headgate.core.config.file_watch import watch_file
 from headgate.core.config.follower import Follower
 from headgate.core.errors import HeadgateError
 from headgate.core.events import Bus
+from headgate.core.garbage import collect_seldom
 from headgate.core.hooks.hooks import Hooks
 from headgate.core.hooks.on_demand import OnDemandHooks
 from headgate.core.hooks.runner import HookRunner
@@ -61,6 +62,7 @@ logger = logging.getLogger(__name__)
 def run(startup: Startup) -> int:
     """Serve until SIGINT or SIGTERM; returns the exit status. Raises ListenError, LogError."""
     _raise_file_limit()
+    collect_seldom()
     with (
         LogWriter.of(startup.layers.configuration) as log,
         asyncio.Runner(loop_factory=_loop_factory()) as runner,

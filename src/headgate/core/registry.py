@@ -153,6 +153,7 @@ class Registry:
         session.service.sessions -= 1
         if session.lease is not None:
             session.lease.release()
+            session.lease = None  # it knows the session: the two would wait for the collector
         try:
             session.end(reason)
         except Exception:
