@@ -10,8 +10,9 @@ THRESHOLDS = (5_000, 20, 50)
 """Objects more than before, youngest collections, middle ones.
 
 Python's own (700, 10, 10) are for programs that end soon. A server that opens sessions by the thousand makes
-objects that live, and each look through all of them stops the loop, for tens of milliseconds at 10,000 sessions. Cycles that
-die young are still found.
+objects that live, and each look through all of them stops the loop, for tens of milliseconds at 10,000
+sessions.
+Cycles that die young are still found.
 """
 
 
