@@ -45,6 +45,8 @@ class Figure(StrEnum):
     P50_US = "p50 µs"
     """One way: from when a parcel was due at its sender until it arrived. Allocations: until it stands."""
     P99_US = "p99 µs"
+    LATE_US = "load late µs"
+    """Median of how late the load itself sent, which the latencies include."""
     FAILED = "failed"
     """Allocations refused or not answered."""
     KIB_PER_ALLOCATION = "KiB/allocation"

@@ -112,6 +112,7 @@ def _relayed(result: Mapping[str, Any], *, used: float) -> dict[Figure, float]:
         Figure.CORE_PERCENT: used / result["seconds"] * 100,
         Figure.P50_US: latency["p50"],
         Figure.P99_US: latency["p99"],
+        Figure.LATE_US: result["sent"]["late_us"]["p50"],
         Figure.DELIVERED_PERCENT: received["packets"] / result["sent"]["packets"] * 100,
     }
 

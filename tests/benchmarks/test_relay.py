@@ -26,7 +26,7 @@ def figures(load: RelayLoad, seen: list[Watched], result: dict[str, Any]) -> dic
 def relayed(*, echoed: int, received: int) -> dict[str, Any]:
     return {
         "seconds": 4.0,
-        "sent": {"packets": 1000},
+        "sent": {"packets": 1000, "late_us": {"p50": 30}},
         "echoed": {"packets": echoed, "latency_us": {"p50": 40, "p99": 90}},
         "received": {"packets": received, "latency_us": {"p50": 80, "p99": 99}},
     }
@@ -37,6 +37,7 @@ def test_a_packet_to_the_peer_and_one_back_are_two() -> None:
     assert found[Figure.US_PER_PACKET] == pytest.approx(1000)
     assert found[Figure.PACKETS_PER_CPU_MS] == pytest.approx(1)
     assert found[Figure.CORE_PERCENT] == pytest.approx(50)
+    assert found[Figure.LATE_US] == 30
     # One way is the way to the peer.
     assert (found[Figure.P50_US], found[Figure.DELIVERED_PERCENT]) == (40, 100)
 
