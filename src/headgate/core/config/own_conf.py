@@ -11,6 +11,7 @@ from headgate.core.config.choices import EventType, LogFormat
 from headgate.core.config.durations import Duration
 from headgate.core.config.scalars import Switch
 from headgate.core.config.section import Section, key
+from headgate.core.config.turn_conf import TurnConf
 
 __all__ = ["OwnConf", "Webhook"]
 
@@ -60,3 +61,4 @@ class OwnConf(Section):
         default=False,
     )
     webhooks: tuple[Webhook, ...] = key("webhooks", "who is told of events by HTTP", default=())
+    turn: TurnConf = key("turn", "the STUN and TURN server; see below", default=TurnConf())
