@@ -113,6 +113,8 @@ class Client:
         for attribute, value in attributes:
             request.add(attribute, value)
         if not self.nonce:
+            if not attributes:
+                request.add(Attribute.SOFTWARE, b"test")  # bare headers are not answered
             return request.finish(fingerprint=fingerprint)
         if self.by_hash:
             request.add(Attribute.USERHASH, userhash(user=self.name, realm=REALM))

@@ -33,12 +33,12 @@ def test_method_and_class_are_read_as_they_were_written(method: int, message_cla
 
 
 @given(
-    st.lists(st.tuples(st.integers(0x8030, 0xFFFF), st.binary(max_size=40)), max_size=20),
-    st.sampled_from([None, *Integrity]),
-    st.booleans(),
+    values=st.lists(st.tuples(st.integers(0x8030, 0xFFFF), st.binary(max_size=40)), max_size=20),
+    integrity=st.sampled_from([None, *Integrity]),
+    fingerprint=st.booleans(),
 )
 def test_what_is_built_is_read(
-    values: list[tuple[int, bytes]], integrity: Integrity | None, fingerprint: bool
+    values: list[tuple[int, bytes]], integrity: Integrity | None, *, fingerprint: bool
 ) -> None:
     built = request()
     for kind, value in values:
