@@ -15,6 +15,7 @@ use crate::counters::{Counters, Table};
 use crate::datagram::{Path, ReaderReports};
 use crate::event::{CloseReason, EventQueue};
 use crate::stream::{Delivery, Stream};
+use crate::turn;
 use crate::udp::Port;
 
 #[derive(Debug)]
@@ -75,6 +76,7 @@ pub enum Command {
     /// Python took messages of a connection that was not read because of them.
     Resume(Handle),
     Deliver(Delivery),
+    Turn(turn::Command),
     Stop,
 }
 
@@ -132,6 +134,7 @@ pub struct Shared {
     pub inboxes: Vec<Inbox>,
     pub events: EventQueue,
     pub table: Table,
+    pub turn: turn::directory::Directory,
     next: AtomicU64,
 }
 
@@ -143,7 +146,8 @@ pub const FIRST: usize = 0;
 
 impl Shared {
     pub fn new(inboxes: Vec<Inbox>, events: EventQueue, now: Instant) -> Self {
-        Self { inboxes, events, table: Table::new(now), next: AtomicU64::new(1) }
+        let turn = turn::directory::Directory::new(inboxes.len());
+        Self { inboxes, events, table: Table::new(now), turn, next: AtomicU64::new(1) }
     }
 
     pub fn handle(&self, worker: usize) -> Handle {

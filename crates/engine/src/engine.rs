@@ -46,7 +46,7 @@ impl From<io::Error> for VerbError {
     }
 }
 
-fn value<T>(text: impl Into<String>) -> Result<T, VerbError> {
+pub(crate) fn value<T>(text: impl Into<String>) -> Result<T, VerbError> {
     Err(VerbError::Value(text.into()))
 }
 
@@ -89,7 +89,7 @@ pub struct Ports {
 }
 
 pub struct Engine {
-    shared: Arc<Shared>,
+    pub(crate) shared: Arc<Shared>,
     threads: Mutex<Vec<JoinHandle<()>>>,
     streams: Mutex<HashMap<Handle, Arc<Stream>>>,
     ports: Mutex<HashMap<Handle, Arc<Port>>>,
@@ -136,7 +136,7 @@ impl Engine {
         events
     }
 
-    fn running(&self) -> Result<(), VerbError> {
+    pub(crate) fn running(&self) -> Result<(), VerbError> {
         if self.threads.lock().expect("no holder panics").is_empty() {
             Err(VerbError::Stopped)
         } else {
@@ -204,6 +204,7 @@ impl Engine {
         let port = Arc::new(Port::bind(self.shared.handle(FIRST), address)?);
         let (handle, bound) = (port.handle, port.socket.local_addr()?);
         self.ports.lock().expect("no holder panics").insert(handle, Arc::clone(&port));
+        self.shared.turn.addresses.listen(handle, bound);
         self.shared.tell(handle, Command::Receive(port));
         Ok((handle, bound))
     }
@@ -221,6 +222,7 @@ impl Engine {
             return;
         }
         self.ports.lock().expect("no holder panics").remove(&handle);
+        self.close_turn(handle);
         self.shared.tell(handle, Command::Close(handle, CloseReason::Requested));
     }
 
@@ -387,7 +389,7 @@ impl Drop for Engine {
 
 /// An address the kernel refuses as an argument costs every reader of the port its segmentation
 /// (quinn-udp takes that for a kernel without). A link-local one is nothing without its interface.
-fn is_sendable(host: IpAddr) -> bool {
+pub(crate) fn is_sendable(host: IpAddr) -> bool {
     match host {
         IpAddr::V4(host) => !host.is_unspecified() && !host.is_broadcast() && !host.is_multicast(),
         IpAddr::V6(host) => !host.is_unspecified() && !host.is_multicast() && !host.is_unicast_link_local(),
@@ -411,7 +413,7 @@ fn by_track(stream: &Stream, channels: &[Channel]) -> Result<Channels, VerbError
     Ok(by_track)
 }
 
-fn tls_config(certificate: &[u8], key: &[u8]) -> Result<Arc<ServerConfig>, VerbError> {
+pub(crate) fn tls_config(certificate: &[u8], key: &[u8]) -> Result<Arc<ServerConfig>, VerbError> {
     let chain = CertificateDer::pem_slice_iter(certificate).collect::<Result<Vec<_>, _>>();
     let chain = match chain {
         Ok(chain) if !chain.is_empty() => chain,

@@ -12,6 +12,7 @@ use rustix::event::{EventfdFlags, eventfd};
 use crate::Handle;
 use crate::counters::Snapshot;
 use crate::rtsp::Refusal;
+use crate::turn::five_tuple::FiveTuple;
 
 /// Why a connection or flow ended. The twin is `CloseReason` in `engine.py`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,6 +29,8 @@ pub enum CloseReason {
     Fault = 10,
     /// The connection that was asked for never stood.
     Connect = 11,
+    /// An allocation's lifetime was over.
+    Expired = 12,
 }
 
 #[derive(Debug)]
@@ -52,6 +55,14 @@ pub enum Event {
     Malformed {
         connection: Handle,
         refusal: Refusal,
+    },
+    /// A request of a TURN client.
+    StunReceived {
+        five_tuple: FiveTuple,
+        /// 0: none.
+        allocation: Handle,
+        message: Vec<u8>,
+        unanswered: Option<Arc<Unanswered>>,
     },
     Closed {
         handle: Handle,
@@ -134,6 +145,9 @@ impl EventQueue {
             .iter()
             .filter_map(|event| match event {
                 Event::Received { connection, unanswered, .. } if unanswered.pop() => Some(*connection),
+                Event::StunReceived { five_tuple, unanswered: Some(unanswered), .. } if unanswered.pop() => {
+                    Some(five_tuple.connection)
+                }
                 _ => None,
             })
             .collect();

@@ -25,6 +25,7 @@ pub mod rtsp;
 pub mod splice;
 pub mod stream;
 mod sys;
+pub mod turn;
 mod udp;
 pub mod unit;
 mod worker;

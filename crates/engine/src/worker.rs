@@ -30,6 +30,7 @@ use crate::datagram::{DatagramPublisher, DatagramReader, ReaderReports};
 use crate::event::{CloseReason, Event};
 use crate::publisher::Publisher;
 use crate::stream::{Delivery, Missed, Stream};
+use crate::turn::Wing;
 use crate::udp::{Port, Receiver};
 use crate::unit::Unit;
 
@@ -54,6 +55,8 @@ enum Ready {
     Listener(usize),
     Port(usize),
     Connection(usize),
+    /// One of the TURN wing's.
+    Turn(usize),
 }
 
 impl Ready {
@@ -63,6 +66,7 @@ impl Ready {
             Self::Listener(i) => i << 2 | 1,
             Self::Port(i) => i << 2 | 2,
             Self::Connection(i) => i << 2 | 3,
+            Self::Turn(i) => (i + 1) << 2,
         })
     }
 
@@ -71,7 +75,8 @@ impl Ready {
             (1, i) => Self::Listener(i),
             (2, i) => Self::Port(i),
             (3, i) => Self::Connection(i),
-            _ => Self::Waker,
+            (_, 0) => Self::Waker,
+            (_, i) => Self::Turn(i - 1),
         }
     }
 }
@@ -151,11 +156,14 @@ pub struct Worker {
     scratch: Box<[u8]>,
     /// Made with the first UDP port: its buffers are 2 MiB.
     receiver: Option<Receiver>,
+    turn: Wing,
     stopping: bool,
 }
 
 impl Worker {
     pub fn new(index: usize, poll: Poll, shared: Arc<Shared>, now: Instant) -> Self {
+        let registry = poll.registry().try_clone().expect("a descriptor is left for each worker");
+        let turn = Wing::new(index, Arc::clone(&shared), registry, |i| Ready::Turn(i).token());
         Self {
             index,
             poll,
@@ -176,6 +184,7 @@ impl Worker {
             next_report: now + REPORT_INTERVAL,
             scratch: vec![0; SCRATCH].into(),
             receiver: None,
+            turn,
             stopping: false,
         }
     }
@@ -235,10 +244,10 @@ impl Worker {
     /// A bug in one session ends that session, not the worker.
     fn guarded(&mut self, ready: Ready, work: impl FnOnce(&mut Self)) {
         let result = catch_unwind(AssertUnwindSafe(|| work(self)));
-        if result.is_err()
-            && let Ready::Connection(i) = ready
-        {
-            self.doomed.push((i, CloseReason::Fault));
+        match ready {
+            Ready::Connection(i) if result.is_err() => self.doomed.push((i, CloseReason::Fault)),
+            Ready::Turn(i) if result.is_err() => self.turn.fault(i, Instant::now()),
+            _ => {}
         }
     }
 
@@ -250,6 +259,11 @@ impl Worker {
             Ready::Connection(i) => {
                 self.read(i, now);
                 self.establish(i, now);
+            }
+            Ready::Turn(i) => {
+                if self.turn.input(i, now) {
+                    self.again(ready);
+                }
             }
         }
     }
@@ -540,6 +554,7 @@ impl Worker {
         for i in paused {
             self.accept(i, now);
         }
+        self.turn.tick(now);
         self.report(now);
     }
 

@@ -6,6 +6,7 @@
 mod arguments;
 mod engine;
 mod events;
+mod turn;
 
 use pyo3::prelude::*;
 
@@ -15,4 +16,6 @@ mod _engine {
     use crate::engine::{Engine, StreamTrack, UdpPort};
     #[pymodule_export]
     use crate::events::{Accepted, Closed, Connected, Counters, Malformed, Received};
+    #[pymodule_export]
+    use crate::turn::{FiveTuple, StunReceived, TurnCounters};
 }

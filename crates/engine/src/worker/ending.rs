@@ -64,7 +64,7 @@ impl Worker {
                 drop(reader);
                 self.closed(handle, reason, now);
             }
-            None => {}
+            None => self.turn.close(handle, reason, now),
         }
     }
 
@@ -147,5 +147,6 @@ impl Worker {
         }
         self.doomed.extend(self.connections.iter().map(|(i, _)| (i, CloseReason::Shutdown)));
         self.reap(now);
+        self.turn.stop(now);
     }
 }

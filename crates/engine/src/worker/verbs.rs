@@ -128,6 +128,7 @@ impl Worker {
             Command::Pause(flow) => self.pause(flow),
             Command::EndStream(stream) => self.end_stream(stream, now),
             Command::Close(handle, reason) => self.close(handle, reason, now),
+            Command::Turn(command) => self.turn.obey(command, now),
             Command::Stop => self.stopping = true,
         }
     }
