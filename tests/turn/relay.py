@@ -23,6 +23,7 @@ class Link:
     server_port: int = 3478
     transport: int = 1
     connection: int = 0
+    listener: int = 1
 
 
 @dataclass

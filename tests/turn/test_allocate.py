@@ -49,7 +49,7 @@ def test_without_relay_addresses_it_is_the_one_we_were_reached_at() -> None:
     assert house.client(server_host="192.0.2.77").allocate().host == "192.0.2.77"
     six = house.client(server_host="2001:db8::9", client_host="2001:db8::8")
     assert six.allocate().host == "2001:db8::9"
-    house.machine.listening([], {"10.0.0.1": "203.0.113.9"})
+    house.machine.listening({"10.0.0.1": "203.0.113.9"})
     assert house.client(server_host="10.0.0.1").allocate().host == "203.0.113.9"
 
 

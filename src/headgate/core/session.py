@@ -35,6 +35,7 @@ class Role(enum.StrEnum):
     IDLE = "idle"
     READ = "read"
     PUBLISH = "publish"
+    RELAY = "relay"
 
 
 class CloseReason(enum.StrEnum):
@@ -54,6 +55,7 @@ class CloseReason(enum.StrEnum):
     RECONFIGURED = "its path is not configured any more"
     EXPIRED = "its access has run out"
     REVOKED = "its access was taken away"
+    LAPSED = "it was not refreshed in time"
     SHUTDOWN = "the server is stopping"
     FAULT = "a bug in the server"
 

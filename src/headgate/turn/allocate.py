@@ -112,6 +112,7 @@ def allocate(wing: Wing, request: Request) -> Answer:
         token=relayed.token,
         ticket=secrets.token_bytes(TICKET_SIZE) if wants_mobility else b"",
         address_error=relayed.address_error,
+        credential_expires=identity.expires,
     )
     wing.add(allocation)
     wing.events.append(Allocated(allocation))

@@ -52,6 +52,8 @@ class Allocation:
     """MOBILITY-TICKET that it can be moved with; empty: not at all."""
     address_error: bytes = b""
     """ADDRESS-ERROR-CODE that it was answered with."""
+    credential_expires: float | None = None
+    """Unix time."""
     permissions: dict[str, Permission] = field(default_factory=dict)
     channels: dict[int, Channel] = field(default_factory=dict)
     connections: dict[int, TransportAddress] = field(default_factory=dict)

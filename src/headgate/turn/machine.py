@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import struct
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from headgate.core.config.turn_conf import TurnConf
 from headgate.turn.allocate import allocate
@@ -62,7 +62,10 @@ class TurnMachine:
         wall: Callable[[], float],
         listeners: Sequence[TransportAddress] = (),
     ) -> None:
-        """`now` is monotonic, `wall` tells Unix time. `listeners`: where UDP clients reach us."""
+        """`now` is monotonic, `wall` tells Unix time.
+
+        `listeners`: where UDP clients reach us, if answers can be sent from any of them (RFC 5780).
+        """
         self._wing = Wing(
             settings=settings,
             credentials=credentials,
@@ -267,9 +270,8 @@ class TurnMachine:
         wing.quotas.follow(settings.quotas)
         self._budget.per_second = settings.quotas.answers_per_second
 
-    def listening(self, listeners: Sequence[TransportAddress], externals: dict[str, str]) -> None:
-        """Where clients reach us: over UDP, and what our addresses are called outside."""
-        self._wing.listeners = tuple(listeners)
+    def listening(self, externals: Mapping[str, str]) -> None:
+        """What our addresses are called outside, by the address; "" stands for all the others."""
         self._wing.externals = externals
 
     # Out

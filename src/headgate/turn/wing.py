@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from headgate.core.config.turn_conf import TurnConf
@@ -36,7 +36,7 @@ class Wing:
     """Unix time."""
     listeners: tuple[TransportAddress, ...] = ()
     """Where UDP clients reach us, for RFC 5780."""
-    externals: dict[str, str] = field(default_factory=dict)
+    externals: Mapping[str, str] = field(default_factory=dict)
     """By an address of ours: what it is called outside, where relay addresses are not configured."""
     draining: bool = False
     events: list[TurnEvent] = field(default_factory=list)
@@ -53,7 +53,8 @@ class Wing:
         host = five_tuple.server_host
         if self.settings.relay_addresses or family_of(host) is not family:
             raise Refusal(ErrorCode.ADDRESS_FAMILY_NOT_SUPPORTED)
-        address = RelayAddress(host, self.externals.get(host, host))
+        external = self.externals.get(host) or self.externals.get("") or host
+        address = RelayAddress(host, external if family_of(external) is family else host)
         self.policy.add_relay(address.host)
         self.policy.add_relay(address.external)
         return address
