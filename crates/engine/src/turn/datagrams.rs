@@ -46,7 +46,7 @@ impl Wing {
                 }
                 let rate = listener.requests_per_second_per_address();
                 for datagram in arrived.datagrams() {
-                    if let Err(dropped) = self.from_client(&five_tuple, allocation, datagram, rate, now) {
+                    if let Err(dropped) = self.client_message(&five_tuple, allocation, datagram, rate, now) {
                         self.dropped(dropped, allocation, 1);
                     }
                 }
@@ -61,7 +61,7 @@ impl Wing {
     }
 
     /// One whole message of a client.
-    pub(super) fn from_client(
+    pub(super) fn client_message(
         &mut self,
         five_tuple: &FiveTuple,
         allocation: Option<usize>,
@@ -77,7 +77,7 @@ impl Wing {
             let (number, data) = channel_data::parse(message).ok_or(Dropped::Malformed)?;
             let i = allocation.ok_or(Dropped::NoAllocation)?;
             let peer = self.allocations[i].by_channel(number, data.len(), now)?;
-            return self.to_peer(i, peer, data, now);
+            return self.send_to_peer(i, peer, data, now);
         }
         match stun::kind(message).ok_or(Dropped::Malformed)? {
             stun::Kind::Request => {
@@ -89,9 +89,9 @@ impl Wing {
                 let send = stun::send(message).ok_or(Dropped::Malformed)?;
                 let peer = self.allocations[i].by_send(send.peer, send.data.len(), now)?;
                 if send.dont_fragment {
-                    return self.to_peer_whole(i, peer, send.data, now);
+                    return self.send_whole(i, peer, send.data, now);
                 }
-                self.to_peer(i, peer, send.data, now)
+                self.send_to_peer(i, peer, send.data, now)
             }
             stun::Kind::OtherIndication => Ok(()),
             stun::Kind::Response => Err(Dropped::Malformed),
@@ -110,7 +110,6 @@ impl Wing {
         let totals = self.totals();
         match allocation {
             Some(allocation) if allocation.unanswered.is_full() => return totals.queue_full.add(1),
-            Some(_) => {}
             // Answered, they would answer.
             None if five_tuple.transport == Transport::Udp && self.is_ours(five_tuple.client) => {
                 return totals.requests_looped.add(1);
@@ -118,7 +117,7 @@ impl Wing {
             None if !self.shared.turn.admits(five_tuple.client.ip(), rate, now) => {
                 return totals.requests_over_budget.add(1);
             }
-            None => {}
+            _ => {}
         }
         if five_tuple.transport == Transport::Udp && self.shared.events.is_full() {
             return totals.queue_full.add(1);
@@ -143,7 +142,7 @@ impl Wing {
 
     // To peers
 
-    fn to_peer(&mut self, i: usize, peer: Peer, data: &[u8], now: Instant) -> Result<(), Dropped> {
+    fn send_to_peer(&mut self, i: usize, peer: Peer, data: &[u8], now: Instant) -> Result<(), Dropped> {
         let Some(relay) = self.allocations[i].relay(peer.address.ip()) else { return Err(Dropped::Denied) };
         let ours = &self.known.ours;
         if let Some(target) = ours.relayed(peer.address) {
@@ -159,14 +158,14 @@ impl Wing {
         Ok(())
     }
 
-    /// As `to_peer`, in a datagram that must not be cut (RFC 8656 11.3).
-    fn to_peer_whole(&mut self, i: usize, peer: Peer, data: &[u8], now: Instant) -> Result<(), Dropped> {
+    /// As `send_to_peer`, in a datagram that must not be cut (RFC 8656 11.3).
+    fn send_whole(&mut self, i: usize, peer: Peer, data: &[u8], now: Instant) -> Result<(), Dropped> {
         let Some(relay) = self.allocations[i].relay(peer.address.ip()) else { return Err(Dropped::Denied) };
         self.flush(); // what is before it may be cut
         if let Some(socket) = self.sources.get(relay.source).and_then(Source::udp) {
             let _ = may_fragment(socket, relay.local, false);
         }
-        let result = self.to_peer(i, peer, data, now);
+        let result = self.send_to_peer(i, peer, data, now);
         self.flush();
         if let Some(socket) = self.sources.get(relay.source).and_then(Source::udp) {
             let _ = may_fragment(socket, relay.local, true);
@@ -213,9 +212,9 @@ impl Wing {
     ) -> Result<(), Dropped> {
         // An allocation that has just ended is a peer that has gone.
         let Some(Place::Allocation(i)) = self.by_handle.get(&target).copied() else { return Ok(()) };
-        let channel = self.allocations[i].from_peer(from, now)?;
+        let channel = self.allocations[i].inward(from, now)?;
         self.totals().packets_short_cut.add(1);
-        self.to_client(i, from, channel, data, now)
+        self.pass_on(i, from, channel, data, now)
     }
 
     // From peers
@@ -230,11 +229,10 @@ impl Wing {
             let count = receiver.receive(socket, asked).unwrap_or(asked);
             for arrived in receiver.arrived(count) {
                 let Some(its) = self.allocations.get(allocation) else { break };
-                match its.from_peer(arrived.from, now) {
+                match its.inward(arrived.from, now) {
                     Ok(channel) => {
                         for data in arrived.datagrams() {
-                            if let Err(dropped) = self.to_client(allocation, arrived.from, channel, data, now)
-                            {
+                            if let Err(dropped) = self.pass_on(allocation, arrived.from, channel, data, now) {
                                 self.dropped(dropped, Some(allocation), 1);
                             }
                         }
@@ -255,7 +253,7 @@ impl Wing {
     // To clients
 
     /// Pass on a peer's data, in its channel or in a Data indication (RFC 8656 11.4, 12.7).
-    fn to_client(
+    fn pass_on(
         &mut self,
         i: usize,
         from: SocketAddr,
