@@ -332,7 +332,7 @@ class Allocate:
     """One or two handles of `bind_relay`, of different families."""
     lifetime_s: float
     bytes_per_second: int = 0
-    """Application data, both directions together; one second's worth (at least 64 KiB) at once. 0: no limit."""
+    """Application data, both directions together; a second's worth (at least 64 KiB) at once. 0: no limit."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -216,7 +216,8 @@ impl Worker {
                             worker.write(i, now);
                         }
                     }
-                    if event.is_readable() || event.is_read_closed() || event.is_error() {
+                    let of_turn = matches!(ready, Ready::Turn(_));
+                    if of_turn || event.is_readable() || event.is_read_closed() || event.is_error() {
                         worker.input(ready, now);
                     }
                 });

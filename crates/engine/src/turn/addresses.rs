@@ -76,9 +76,8 @@ impl Addresses {
     }
 
     pub fn close(&self, handle: Handle) {
-        let known = self.current.read().expect("no holder panics");
-        let known = known.listeners.iter().any(|(listener, _)| *listener == handle);
-        if known {
+        let current = Arc::clone(&self.current.read().expect("no holder panics"));
+        if current.listeners.iter().any(|(listener, _)| *listener == handle) {
             self.change(|ours| ours.listeners.retain(|(listener, _)| *listener != handle));
         }
     }

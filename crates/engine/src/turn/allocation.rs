@@ -124,7 +124,7 @@ impl Allocation {
     }
 
     /// Data of a peer: the channel to pass it on in; `None`: in a Data indication (RFC 8656 11.4, 12.7).
-    pub fn from_peer(&self, peer: SocketAddr, now: Instant) -> Result<Option<u16>, Dropped> {
+    pub fn inward(&self, peer: SocketAddr, now: Instant) -> Result<Option<u16>, Dropped> {
         self.permissions.get(peer.ip(), now).ok_or(Dropped::NoPermission)?;
         Ok(self.channels.number(peer, now))
     }
@@ -165,13 +165,13 @@ mod tests {
         let mut allocation = allocation(0, now);
         let peer = SocketAddr::from(([192, 0, 2, 1], 5000));
         assert_eq!(allocation.by_send(peer, 1, now), Err(Dropped::NoPermission));
-        assert_eq!(allocation.from_peer(peer, now), Err(Dropped::NoPermission));
+        assert_eq!(allocation.inward(peer, now), Err(Dropped::NoPermission));
         allocation.permit(peer.ip(), false, now + 300 * SECOND, now);
         assert_eq!(allocation.by_send(peer, 1, now), Ok(Peer { address: peer, here: false }));
-        assert_eq!(allocation.from_peer(peer, now), Ok(None));
+        assert_eq!(allocation.inward(peer, now), Ok(None));
         let later = now + 300 * SECOND;
         assert_eq!(allocation.by_send(peer, 1, later), Err(Dropped::NoPermission));
-        assert_eq!(allocation.from_peer(peer, later), Err(Dropped::NoPermission));
+        assert_eq!(allocation.inward(peer, later), Err(Dropped::NoPermission));
     }
 
     #[test]
@@ -182,12 +182,12 @@ mod tests {
         let peer = Peer { address, here: false };
         allocation.permit(address.ip(), false, now + 300 * SECOND, now);
         allocation.bind_channel(0x4000, peer, now + 600 * SECOND, now);
-        assert_eq!(allocation.from_peer(address, now), Ok(Some(0x4000)));
+        assert_eq!(allocation.inward(address, now), Ok(Some(0x4000)));
         let other = SocketAddr::from(([192, 0, 2, 1], 5001));
-        assert_eq!(allocation.from_peer(other, now), Ok(None));
+        assert_eq!(allocation.inward(other, now), Ok(None));
         let later = now + 400 * SECOND;
         assert_eq!(allocation.by_channel(0x4000, 1, later), Ok(peer));
-        assert_eq!(allocation.from_peer(address, later), Err(Dropped::NoPermission));
+        assert_eq!(allocation.inward(address, later), Err(Dropped::NoPermission));
         assert_eq!(allocation.by_channel(0x4000, 1, now + 600 * SECOND), Err(Dropped::NoChannel));
         assert_eq!(allocation.by_channel(0x4001, 1, now), Err(Dropped::NoChannel));
     }

@@ -162,7 +162,7 @@ mod tests {
     #[test]
     fn more_addresses_than_slots() {
         let sender = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
-        let receivers: Vec<_> = (0..SLOTS * 2 + 1)
+        let receivers: Vec<_> = (0..=SLOTS * 2)
             .map(|_| UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port"))
             .collect();
         let mut bursts = Bursts::default();

@@ -4,12 +4,13 @@ use std::net::{IpAddr, UdpSocket};
 use std::sync::Arc;
 use std::time::Instant;
 
+use mio::net::{TcpListener, TcpStream};
 use quinn_udp::UdpSocketState;
 
 use super::allocation::Peer;
 use super::directory::Bound;
 use super::five_tuple::FiveTuple;
-use super::listener::Listener;
+use super::listener::{Admission, Listener};
 use super::short_cut::Deliveries;
 use crate::Handle;
 use crate::counters::Counters;
@@ -17,6 +18,9 @@ use crate::counters::Counters;
 #[derive(Debug)]
 pub enum Command {
     Hear(Arc<Listener>, UdpSocket, Arc<UdpSocketState>),
+    Accept(Arc<Listener>, TcpListener),
+    /// A connection that the first worker accepted.
+    Adopt(FiveTuple, TcpStream, Admission),
     /// The listener is closed.
     Unhear(Handle),
     Answer(FiveTuple, Vec<u8>),

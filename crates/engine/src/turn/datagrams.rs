@@ -6,18 +6,36 @@ use std::time::Instant;
 
 use super::allocation::{Dropped, Peer};
 use super::bursts::To;
+use super::client::Client;
 use super::command::Command;
 use super::five_tuple::{FiveTuple, Transport};
 use super::short_cut::{Deliveries, MOST_IN_TRANSIT, PACKET};
 use super::socket::{Receiver, Via, mapped, may_fragment};
 use super::{Place, Source, Wing, channel_data, stun};
 use crate::Handle;
-use crate::event::Event;
+use crate::event::{Event, Unanswered};
 
 /// Batches received from one socket before others have their turn.
 const RECEIVE_SHARE: usize = 4;
 /// Datagrams asked for first: a relayed address has few at a time, and asking for more costs.
 const FEW: usize = 4;
+
+/// Whom a message is of.
+#[derive(Debug)]
+pub(super) struct Sender {
+    pub five_tuple: FiveTuple,
+    pub allocation: Option<usize>,
+    pub rate: u32,
+    /// Of a connection.
+    pub unanswered: Option<Arc<Unanswered>>,
+}
+
+impl Sender {
+    /// Whether Python is behind with its requests.
+    pub fn is_full(&self) -> bool {
+        self.unanswered.as_ref().is_some_and(|unanswered| unanswered.is_full())
+    }
+}
 
 impl Wing {
     // From clients
@@ -45,8 +63,9 @@ impl Wing {
                     self.shared.table.heard(&allocation.counters, now);
                 }
                 let rate = listener.requests_per_second_per_address();
+                let sender = Sender { five_tuple, allocation, rate, unanswered: None };
                 for datagram in arrived.datagrams() {
-                    if let Err(dropped) = self.from_client(&five_tuple, allocation, datagram, rate, now) {
+                    if let Err(dropped) = self.client_message(&sender, datagram, now) {
                         self.dropped(dropped, allocation, 1);
                     }
                 }
@@ -61,14 +80,13 @@ impl Wing {
     }
 
     /// One whole message of a client.
-    pub(super) fn from_client(
+    pub(super) fn client_message(
         &mut self,
-        five_tuple: &FiveTuple,
-        allocation: Option<usize>,
+        sender: &Sender,
         message: &[u8],
-        rate: u32,
         now: Instant,
     ) -> Result<(), Dropped> {
+        let allocation = sender.allocation;
         if let Some(allocation) = allocation.and_then(|i| self.allocations.get(i)) {
             allocation.counters.bytes_received.add(message.len());
             allocation.counters.packets_received.add(1);
@@ -77,11 +95,11 @@ impl Wing {
             let (number, data) = channel_data::parse(message).ok_or(Dropped::Malformed)?;
             let i = allocation.ok_or(Dropped::NoAllocation)?;
             let peer = self.allocations[i].by_channel(number, data.len(), now)?;
-            return self.to_peer(i, peer, data, now);
+            return self.send_to_peer(i, peer, data, now);
         }
         match stun::kind(message).ok_or(Dropped::Malformed)? {
             stun::Kind::Request => {
-                self.hand_up(five_tuple, allocation, message, rate, now);
+                self.hand_up(sender, message, now);
                 Ok(())
             }
             stun::Kind::SendIndication => {
@@ -89,42 +107,38 @@ impl Wing {
                 let send = stun::send(message).ok_or(Dropped::Malformed)?;
                 let peer = self.allocations[i].by_send(send.peer, send.data.len(), now)?;
                 if send.dont_fragment {
-                    return self.to_peer_whole(i, peer, send.data, now);
+                    return self.send_whole(i, peer, send.data, now);
                 }
-                self.to_peer(i, peer, send.data, now)
+                self.send_to_peer(i, peer, send.data, now)
             }
             stun::Kind::OtherIndication => Ok(()),
             stun::Kind::Response => Err(Dropped::Malformed),
         }
     }
 
-    fn hand_up(
-        &mut self,
-        five_tuple: &FiveTuple,
-        allocation: Option<usize>,
-        message: &[u8],
-        rate: u32,
-        now: Instant,
-    ) {
-        let allocation = allocation.and_then(|i| self.allocations.get(i));
+    fn hand_up(&mut self, sender: &Sender, message: &[u8], now: Instant) {
+        let Sender { five_tuple, rate, .. } = sender;
+        let allocation = sender.allocation.and_then(|i| self.allocations.get(i));
         let totals = self.totals();
         match allocation {
-            Some(allocation) if allocation.unanswered.is_full() => return totals.queue_full.add(1),
-            Some(_) => {}
+            Some(its) if sender.unanswered.is_none() && its.unanswered.is_full() => {
+                return totals.queue_full.add(1);
+            }
             // Answered, they would answer.
             None if five_tuple.transport == Transport::Udp && self.is_ours(five_tuple.client) => {
                 return totals.requests_looped.add(1);
             }
-            None if !self.shared.turn.admits(five_tuple.client.ip(), rate, now) => {
+            None if !self.shared.turn.admits(five_tuple.client.ip(), *rate, now) => {
                 return totals.requests_over_budget.add(1);
             }
-            None => {}
+            _ => {}
         }
         if five_tuple.transport == Transport::Udp && self.shared.events.is_full() {
             return totals.queue_full.add(1);
         }
         totals.requests.add(1);
-        let unanswered = allocation.map(|allocation| Arc::clone(&allocation.unanswered));
+        let of_allocation = || allocation.map(|allocation| Arc::clone(&allocation.unanswered));
+        let unanswered = sender.unanswered.clone().or_else(of_allocation);
         if let Some(unanswered) = &unanswered {
             unanswered.push();
         }
@@ -143,7 +157,7 @@ impl Wing {
 
     // To peers
 
-    fn to_peer(&mut self, i: usize, peer: Peer, data: &[u8], now: Instant) -> Result<(), Dropped> {
+    fn send_to_peer(&mut self, i: usize, peer: Peer, data: &[u8], now: Instant) -> Result<(), Dropped> {
         let Some(relay) = self.allocations[i].relay(peer.address.ip()) else { return Err(Dropped::Denied) };
         let ours = &self.known.ours;
         if let Some(target) = ours.relayed(peer.address) {
@@ -159,15 +173,15 @@ impl Wing {
         Ok(())
     }
 
-    /// As `to_peer`, in a datagram that must not be cut (RFC 8656 11.3).
-    fn to_peer_whole(&mut self, i: usize, peer: Peer, data: &[u8], now: Instant) -> Result<(), Dropped> {
+    /// As `send_to_peer`, in a datagram that must not be cut (RFC 8656 11.3).
+    fn send_whole(&mut self, i: usize, peer: Peer, data: &[u8], now: Instant) -> Result<(), Dropped> {
         let Some(relay) = self.allocations[i].relay(peer.address.ip()) else { return Err(Dropped::Denied) };
-        self.flush(); // what is before it may be cut
+        self.flush(now); // what is before it may be cut
         if let Some(socket) = self.sources.get(relay.source).and_then(Source::udp) {
             let _ = may_fragment(socket, relay.local, false);
         }
-        let result = self.to_peer(i, peer, data, now);
-        self.flush();
+        let result = self.send_to_peer(i, peer, data, now);
+        self.flush(now);
         if let Some(socket) = self.sources.get(relay.source).and_then(Source::udp) {
             let _ = may_fragment(socket, relay.local, true);
         }
@@ -213,9 +227,9 @@ impl Wing {
     ) -> Result<(), Dropped> {
         // An allocation that has just ended is a peer that has gone.
         let Some(Place::Allocation(i)) = self.by_handle.get(&target).copied() else { return Ok(()) };
-        let channel = self.allocations[i].from_peer(from, now)?;
+        let channel = self.allocations[i].inward(from, now)?;
         self.totals().packets_short_cut.add(1);
-        self.to_client(i, from, channel, data, now)
+        self.pass_on(i, from, channel, data, now)
     }
 
     // From peers
@@ -230,11 +244,10 @@ impl Wing {
             let count = receiver.receive(socket, asked).unwrap_or(asked);
             for arrived in receiver.arrived(count) {
                 let Some(its) = self.allocations.get(allocation) else { break };
-                match its.from_peer(arrived.from, now) {
+                match its.inward(arrived.from, now) {
                     Ok(channel) => {
                         for data in arrived.datagrams() {
-                            if let Err(dropped) = self.to_client(allocation, arrived.from, channel, data, now)
-                            {
+                            if let Err(dropped) = self.pass_on(allocation, arrived.from, channel, data, now) {
                                 self.dropped(dropped, Some(allocation), 1);
                             }
                         }
@@ -255,7 +268,7 @@ impl Wing {
     // To clients
 
     /// Pass on a peer's data, in its channel or in a Data indication (RFC 8656 11.4, 12.7).
-    fn to_client(
+    fn pass_on(
         &mut self,
         i: usize,
         from: SocketAddr,
@@ -286,12 +299,31 @@ impl Wing {
     fn frame(&mut self, i: usize, parts: [&[u8]; 3]) -> Result<(), Dropped> {
         let allocation = &self.allocations[i];
         let size: usize = parts.iter().map(|part| part.len()).sum();
+        if allocation.five_tuple.connection != 0 {
+            let (connection, counters) = (allocation.five_tuple.connection, Arc::clone(&allocation.counters));
+            if !self.queue(connection, |client| client.data(parts)) {
+                return Err(Dropped::QueueFull);
+            }
+            counters.bytes_sent.add(size);
+            counters.packets_sent.add(1);
+            return Ok(());
+        }
         let Some(to) = self.way_to(&allocation.five_tuple, i) else { return Err(Dropped::QueueFull) };
         allocation.counters.bytes_sent.add(size);
         allocation.counters.packets_sent.add(1);
         let Self { bursts, sources, .. } = self;
         bursts.push(to, parts, |i| sources.get(i)?.udp());
         Ok(())
+    }
+
+    /// Have something queued for a connection, and written before the turn ends.
+    fn queue(&mut self, connection: Handle, queue: impl FnOnce(&mut Client) -> bool) -> bool {
+        let Some(Place::Source(i)) = self.by_handle.get(&connection).copied() else { return false };
+        let Some(Source::Client(client)) = self.sources.get_mut(i) else { return false };
+        if !std::mem::replace(&mut client.queued, true) {
+            self.queued.push(i);
+        }
+        queue(client)
     }
 
     /// How a client hears from us over UDP: from the address that it asked.
@@ -311,8 +343,11 @@ impl Wing {
         Some(To { source, address, via: bound.ip().is_unspecified().then_some(via), allocation })
     }
 
-    pub(super) fn answer(&mut self, five_tuple: FiveTuple, message: &[u8], _now: Instant) {
+    pub(super) fn answer(&mut self, five_tuple: FiveTuple, message: &[u8], now: Instant) {
         let allocation = self.by_five_tuple.get(&five_tuple).copied();
+        if five_tuple.connection != 0 {
+            return self.answer_stream(&five_tuple, allocation, message, now);
+        }
         if let Some(i) = allocation {
             let _ = self.frame(i, [message, &[], &[]]);
         } else if let Some(to) = self.way_to(&five_tuple, usize::MAX) {
@@ -321,10 +356,37 @@ impl Wing {
         }
     }
 
+    fn answer_stream(
+        &mut self,
+        five_tuple: &FiveTuple,
+        allocation: Option<usize>,
+        message: &[u8],
+        now: Instant,
+    ) {
+        let mut result = Ok(());
+        self.queue(five_tuple.connection, |client| {
+            result = client.answer(message);
+            result.is_ok()
+        });
+        match (result, self.by_handle.get(&five_tuple.connection).copied()) {
+            (Err(reason), Some(Place::Source(i))) => self.end_client(i, reason, now),
+            (Ok(()), Some(_)) => {
+                if let Some(allocation) = allocation.and_then(|i| self.allocations.get(i)) {
+                    allocation.counters.bytes_sent.add(message.len());
+                    allocation.counters.packets_sent.add(1);
+                }
+            }
+            _ => {}
+        }
+    }
+
     // The end of a turn
 
     /// Send what was collected.
-    pub(super) fn flush(&mut self) {
+    pub(super) fn flush(&mut self, now: Instant) {
+        while let Some(i) = self.queued.pop() {
+            self.write_client(i, now);
+        }
         if !self.bursts.is_empty() {
             let Self { bursts, sources, .. } = self;
             bursts.flush(|i| sources.get(i)?.udp());

@@ -14,7 +14,11 @@ impl Wing {
         match self.by_handle.get(&handle).copied() {
             Some(Place::Allocation(i)) => self.end(i, reason, now),
             Some(Place::Source(i)) => {
+                if let Some(Source::Client(_)) = self.sources.get(i) {
+                    return self.end_client(i, reason, now);
+                }
                 self.by_handle.remove(&handle);
+                // A connection stays without its listener.
                 if let Some(source) = self.sources.try_remove(i)
                     && let Some(socket) = source.udp()
                 {
@@ -36,7 +40,7 @@ impl Wing {
 
     /// End an allocation: nothing of it is left when Python hears of it.
     pub(super) fn end(&mut self, i: usize, reason: CloseReason, now: Instant) {
-        self.flush();
+        self.flush(now);
         let Some(allocation) = self.allocations.try_remove(i) else { return };
         let handle = allocation.handle;
         self.by_handle.remove(&handle);
@@ -58,15 +62,23 @@ impl Wing {
         for i in allocations {
             self.end(i, CloseReason::Shutdown, now);
         }
+        let clients: Vec<usize> = self.sources.iter().map(|(i, _)| i).collect();
+        for i in clients {
+            self.end_client(i, CloseReason::Shutdown, now);
+        }
         self.sources.clear();
         self.by_handle.clear();
     }
 
     /// A bug while a source was served: it ends what the source is of, and nothing else.
     pub fn fault(&mut self, i: usize, now: Instant) {
-        if let Some(Source::Relaying { allocation, .. }) = self.sources.get(i) {
-            let allocation = *allocation;
-            self.end(allocation, CloseReason::Fault, now);
+        match self.sources.get(i) {
+            Some(Source::Relaying { allocation, .. }) => {
+                let allocation = *allocation;
+                self.end(allocation, CloseReason::Fault, now);
+            }
+            Some(Source::Client(_)) => self.end_client(i, CloseReason::Fault, now),
+            _ => {}
         }
     }
 }

@@ -11,15 +11,18 @@ mod budget;
 mod bursts;
 pub mod channel_data;
 mod channels;
+mod client;
 mod command;
 mod datagrams;
 pub mod directory;
 mod ending;
 pub mod five_tuple;
+pub mod framing;
 pub mod listener;
 mod permissions;
 mod short_cut;
 mod socket;
+mod streams;
 pub mod stun;
 pub mod totals;
 pub mod verbs;
@@ -39,15 +42,20 @@ use slab::Slab;
 use self::addresses::Known;
 use self::allocation::{Allocation, Relay};
 use self::bursts::Bursts;
+use self::client::Client;
 pub use self::command::Command;
 use self::five_tuple::FiveTuple;
 use self::listener::Listener;
 use self::short_cut::Deliveries;
 use self::socket::Receiver;
+use self::streams::Accepting;
 use self::totals::Totals;
 use crate::Handle;
 use crate::command::Shared;
 use crate::event::CloseReason;
+
+/// Bytes read of a connection at a time.
+const SCRATCH: usize = 64 * 1024;
 
 /// A UDP listener's socket of this worker.
 #[derive(Debug)]
@@ -69,6 +77,8 @@ impl Hearing {
 enum Source {
     Hearing(Box<Hearing>),
     Relaying { socket: UdpSocket, allocation: usize },
+    Accepting(Box<Accepting>),
+    Client(Box<Client>),
 }
 
 impl Source {
@@ -76,6 +86,7 @@ impl Source {
         match self {
             Self::Hearing(hearing) => Some(&hearing.socket),
             Self::Relaying { socket, .. } => Some(socket),
+            Self::Accepting(_) | Self::Client(_) => None,
         }
     }
 }
@@ -100,7 +111,11 @@ pub struct Wing {
     deadlines: BinaryHeap<Reverse<(Instant, Handle)>>,
     /// Made with the first listener: its buffers are 2 MiB.
     receiver: Option<Box<Receiver>>,
+    /// What one read of a connection fits in.
+    scratch: Vec<u8>,
     bursts: Bursts,
+    /// Connections with something queued in this turn.
+    queued: Vec<usize>,
     /// For each worker.
     deliveries: Vec<Deliveries>,
     known: Known,
@@ -122,7 +137,9 @@ impl Wing {
             by_five_tuple: HashMap::new(),
             deadlines: BinaryHeap::new(),
             receiver: None,
+            scratch: Vec::new(),
             bursts: Bursts::default(),
+            queued: Vec::new(),
             deliveries,
             known: Known::default(),
             transaction: 0,
@@ -137,6 +154,8 @@ impl Wing {
         self.known.refresh(&self.shared.turn.addresses);
         match command {
             Command::Hear(listener, socket, state) => self.hear(listener, socket, &state),
+            Command::Accept(listener, socket) => self.begin_accepting(listener, socket),
+            Command::Adopt(five_tuple, socket, admission) => self.adopt(five_tuple, socket, admission, now),
             Command::Unhear(listener) => self.close(listener, CloseReason::Requested, now),
             Command::Answer(five_tuple, message) => self.answer(five_tuple, &message, now),
             Command::Allocate(allocate) => self.allocate(*allocate, now),
@@ -156,7 +175,7 @@ impl Wing {
             }
             Command::Deliver(deliveries) => self.deliver_all(&deliveries, now),
         }
-        self.flush();
+        self.flush(now);
     }
 
     fn allocation(&mut self, handle: Handle) -> Option<&mut Allocation> {
@@ -220,13 +239,16 @@ impl Wing {
         let more = match self.sources.get(i) {
             Some(Source::Hearing(_)) => self.hear_clients(i, now),
             Some(Source::Relaying { .. }) => self.hear_peers(i, now),
+            Some(Source::Accepting(_)) => self.accept(i),
+            Some(Source::Client(_)) => self.serve(i, now),
             None => false,
         };
-        self.flush();
+        self.flush(now);
         more
     }
 
     pub fn tick(&mut self, now: Instant) {
+        self.tick_streams(now);
         while let Some(Reverse((deadline, handle))) = self.deadlines.peek().copied()
             && deadline <= now
         {

@@ -19,14 +19,13 @@ impl Permissions {
     /// Forgets what is over, so that nothing grows but by what Python allows at a time.
     pub fn install(&mut self, host: IpAddr, here: bool, expires: Instant, now: Instant) {
         let new = Permission { host, expires, here };
-        match self.0.binary_search_by_key(&host, |permission| permission.host) {
-            Ok(i) => self.0[i] = new,
-            Err(_) => {
-                self.0.retain(|permission| permission.expires > now);
-                let i = self.0.partition_point(|permission| permission.host < host);
-                self.0.insert(i, new);
-            }
+        if let Ok(i) = self.0.binary_search_by_key(&host, |permission| permission.host) {
+            self.0[i] = new;
+            return;
         }
+        self.0.retain(|permission| permission.expires > now);
+        let i = self.0.partition_point(|permission| permission.host < host);
+        self.0.insert(i, new);
     }
 
     pub fn get(&self, host: IpAddr, now: Instant) -> Option<Permission> {

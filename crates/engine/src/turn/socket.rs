@@ -4,6 +4,7 @@ use std::io::{self, IoSlice, IoSliceMut};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
 use std::sync::Arc;
 
+use mio::net::TcpListener;
 use quinn_udp::{BATCH_SIZE, RecvMeta, UdpSockRef, UdpSocketState};
 use rustix::net::sockopt::{
     Ipv4PathMtuDiscovery, Ipv6PathMtuDiscovery, set_ip_mtu_discover, set_ipv6_mtu_discover,
@@ -51,6 +52,23 @@ pub fn listening(address: SocketAddr, workers: usize) -> io::Result<(Vec<UdpSock
         sockets.push(socket);
     }
     Ok((sockets, address))
+}
+
+/// Connections that nobody has accepted yet.
+const BACKLOG: i32 = 1024;
+
+pub fn accepting(address: SocketAddr) -> io::Result<(TcpListener, SocketAddr)> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    if address.is_ipv6() {
+        socket.set_only_v6(false)?;
+    }
+    socket.set_reuse_address(true)?; // connections in TIME_WAIT do not keep the port
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    let socket = TcpListener::from_std(socket.into());
+    let bound = socket.local_addr()?;
+    Ok((socket, bound))
 }
 
 /// A relayed address. Its datagrams may be cut on their way (RFC 8656 15: nobody asked otherwise).

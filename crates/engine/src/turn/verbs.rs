@@ -90,7 +90,12 @@ impl Engine {
                 }
                 (listener, bound)
             }
-            Transport::Tcp | Transport::Tls => return value("not yet"),
+            Transport::Tcp | Transport::Tls => {
+                let (socket, bound) = socket::accepting(listen.address)?;
+                let listener = listener(bound);
+                self.tell_turn(handle, Command::Accept(Arc::clone(&listener), socket));
+                (listener, bound)
+            }
         };
         self.turn().listeners.lock().expect("no holder panics").insert(handle, listener);
         Ok((handle, bound))

@@ -45,6 +45,8 @@ impl Worker {
             Command::Resume(handle) => {
                 if let Some(Place::Connection(i)) = self.places.get(&handle) {
                     self.again(Ready::Connection(*i));
+                } else if let Some(i) = self.turn.resume(handle) {
+                    self.again(Ready::Turn(i));
                 }
             }
             Command::Listen(mut socket, listener) => {
