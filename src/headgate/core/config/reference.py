@@ -16,7 +16,13 @@ from pydantic.fields import FieldInfo
 
 from headgate.core.config.configuration import Applications
 from headgate.core.config.durations import Duration
-from headgate.core.config.effect import EFFECTIVE_GLOBAL, EFFECTIVE_PATH, UNSAFE_GLOBAL, UNSAFE_PATH
+from headgate.core.config.effect import (
+    EFFECTIVE_GLOBAL,
+    EFFECTIVE_PATH,
+    EFFECTIVE_TURN,
+    UNSAFE_GLOBAL,
+    UNSAFE_PATH,
+)
 from headgate.core.config.former_keys import FORMER_GLOBAL, FORMER_PATH, Former
 from headgate.core.config.global_conf import Address, GlobalConf, IceServer
 from headgate.core.config.networks import Networks
@@ -142,7 +148,7 @@ def reference() -> str:
         "### An item of `webhooks`\n",
         _table(Webhook, Webhook.names(), ()),
         "### `turn`\n",
-        _table(TurnConf, TurnConf.names(), ()),
+        _table(TurnConf, EFFECTIVE_TURN, ()),
         "### An item of `turn.interfaces`\n",
         _table(TurnInterface, TurnInterface.names(), ()),
         "### An item of `turn.relayAddresses`\n",
