@@ -55,7 +55,7 @@ class LiveClient:
     ) -> AsyncIterator[LiveClient]:
         endpoint = server.registry.service(SERVICE).listeners[0].endpoint
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
-            sock.setblocking(False)
+            sock.settimeout(0)
             sock.connect((endpoint.host, endpoint.port))
             yield cls(sock, name, password)
 
