@@ -117,11 +117,12 @@ impl Bench {
         self.allocated(&[bind], Duration::from_secs(60), 0)
     }
 
-    /// An allocation whose relayed address is known to peers as `address`.
-    pub fn client_known_as(&mut self, address: SocketAddr) -> Handle {
+    /// An allocation whose relayed address is known to peers as `address`, if its port is free here.
+    pub fn client_known_as(&mut self, address: SocketAddr) -> Option<Handle> {
+        UdpSocket::bind((LOCALHOST, address.port())).ok()?;
         let bind =
             BindRelay { address: SocketAddr::new(LOCALHOST, address.port()), external: Some(address.ip()) };
-        self.allocated(&[bind], Duration::from_secs(60), 0).allocation
+        Some(self.allocated(&[bind], Duration::from_secs(60), 0).allocation)
     }
 
     fn allocated(&mut self, binds: &[BindRelay], lifetime: Duration, bytes_per_second: u64) -> Client {
