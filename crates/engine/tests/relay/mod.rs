@@ -1,6 +1,8 @@
 //! What the TURN tests share: a running engine, its clients, and what Python would decide.
 #![allow(dead_code, reason = "no test file needs all of it")]
 
+pub mod stream;
+
 use std::collections::VecDeque;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
 use std::os::fd::BorrowedFd;
@@ -113,6 +115,14 @@ impl Bench {
     pub fn client_behind(&mut self, external: IpAddr) -> Client {
         let bind = BindRelay { address: SocketAddr::new(LOCALHOST, 0), external: Some(external) };
         self.allocated(&[bind], Duration::from_secs(60), 0)
+    }
+
+    /// An allocation whose relayed address is known to peers as `address`, if its port is free here.
+    pub fn client_known_as(&mut self, address: SocketAddr) -> Option<Handle> {
+        UdpSocket::bind((LOCALHOST, address.port())).ok()?;
+        let bind =
+            BindRelay { address: SocketAddr::new(LOCALHOST, address.port()), external: Some(address.ip()) };
+        Some(self.allocated(&[bind], Duration::from_secs(60), 0).allocation)
     }
 
     fn allocated(&mut self, binds: &[BindRelay], lifetime: Duration, bytes_per_second: u64) -> Client {
