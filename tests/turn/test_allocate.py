@@ -130,9 +130,12 @@ def test_a_family_we_have_not(family: bytes, code: ErrorCode) -> None:
     assert not house.relay.bound
 
 
-def test_two_families_at_once() -> None:
+@pytest.mark.parametrize(
+    "attribute", [Attribute.ADDITIONAL_ADDRESS_FAMILY, Attribute.ADDITIONAL_ADDRESS_FAMILY_OF_COTURN]
+)
+def test_two_families_at_once(attribute: Attribute) -> None:
     house = House()
-    answer = ask(house.client(), (Attribute.ADDITIONAL_ADDRESS_FAMILY, V6))
+    answer = ask(house.client(), (attribute, V6))
     assert error_of(answer) is None
     (allocation,) = house.machine.allocations
     assert [port.address.family for port in allocation.relays] == [Family.IPV4, Family.IPV6]

@@ -53,7 +53,10 @@ def allocate(wing: Wing, request: Request) -> Answer:
     # Steps 5 to 9: what may be asked for together.
     even, token = attributes.get(Attribute.EVEN_PORT), attributes.get(Attribute.RESERVATION_TOKEN)
     family = attributes.get(Attribute.REQUESTED_ADDRESS_FAMILY)
-    additional = attributes.get(Attribute.ADDITIONAL_ADDRESS_FAMILY)
+    additional = attributes.get(
+        Attribute.ADDITIONAL_ADDRESS_FAMILY,
+        attributes.get(Attribute.ADDITIONAL_ADDRESS_FAMILY_OF_COTURN),
+    )
     reserves = even is not None and len(even) == 1 and bool(even[0] & RESERVE_NEXT)
     if even is not None and len(even) != 1:
         raise Refusal(ErrorCode.BAD_REQUEST, "EVEN-PORT has not 1 byte")
@@ -81,7 +84,7 @@ def allocate(wing: Wing, request: Request) -> Answer:
         relayed = _reserved(wing, token)
     else:
         wanted = _family(family) if family is not None else Family.IPV4
-        if family is None and additional is None and not _has(wing, request, wanted):
+        if family is None and additional is None and not wing.has_family(request.five_tuple, wanted):
             wanted = family_of(request.five_tuple.server_host)  # an IPv6-only server has no IPv4 default
         relayed = _bound(wing, request, wanted, transport, even=even is not None, reserves=reserves)
         if additional is not None:
@@ -167,15 +170,9 @@ def _family(value: bytes) -> Family:
     return Family(value[0])
 
 
-def _has(wing: Wing, request: Request, family: Family) -> bool:
-    try:
-        wing.relay_address(request.five_tuple, family)
-    except Refusal:
-        return False
-    return True
-
-
 def _redirect(wing: Wing, request: Request) -> None:
+    if not (wing.settings.alternate_servers or wing.draining):
+        return
     own = family_of(request.five_tuple.client_host)
     servers = [ListenAddress.parse(server) for server in wing.settings.alternate_servers]
     servers = [server for server in servers if family_of(server.host) is own]

@@ -45,13 +45,21 @@ class Wing:
     by_ticket: dict[bytes, Allocation] = field(default_factory=dict)
     alternates: itertools.count[int] = field(default_factory=itertools.count)
 
+    def has_family(self, five_tuple: FiveTuple, family: Family) -> bool:
+        """Whether an allocation of this family can be had."""
+        if self.settings.relay_addresses:
+            return any(family_of(one.address) is family for one in self.settings.relay_addresses)
+        return family_of(five_tuple.server_host) is family
+
     def relay_address(self, five_tuple: FiveTuple, family: Family) -> RelayAddress:
         """Where an allocation of this family is bound. Raises Refusal (440)."""
-        for configured in self.settings.relay_addresses:
-            if family_of(configured.address) is family:
-                return RelayAddress(configured.address, configured.external or configured.address)
+        if self.settings.relay_addresses:
+            for configured in self.settings.relay_addresses:
+                if family_of(configured.address) is family:
+                    return RelayAddress(configured.address, configured.external or configured.address)
+            raise Refusal(ErrorCode.ADDRESS_FAMILY_NOT_SUPPORTED)
         host = five_tuple.server_host
-        if self.settings.relay_addresses or family_of(host) is not family:
+        if family_of(host) is not family:
             raise Refusal(ErrorCode.ADDRESS_FAMILY_NOT_SUPPORTED)
         external = self.externals.get(host) or self.externals.get("") or host
         address = RelayAddress(host, external if family_of(external) is family else host)

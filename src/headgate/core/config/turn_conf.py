@@ -63,14 +63,10 @@ def _ip(text: str) -> str:
 
 def _external(text: str) -> str:
     """An address, or address and port."""
-    if not text:
+    if text.count(":") == 1 or text.startswith("["):
+        _ip(ListenAddress.parse(text).host)
         return text
-    try:
-        return _ip(text)
-    except ValueError:
-        where = ListenAddress.parse(text)
-        _ip(where.host)
-        return text
+    return _ip(text)
 
 
 def _server(text: str) -> str:

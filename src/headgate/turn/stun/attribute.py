@@ -45,6 +45,8 @@ class Attribute(enum.IntEnum):
     RESPONSE_ORIGIN = 0x802B
     OTHER_ADDRESS = 0x802C
     MOBILITY_TICKET = 0x8030
+    ADDITIONAL_ADDRESS_FAMILY_OF_COTURN = 0x8032
+    """The draft's number, which coturn's client up to 4.6 sends for 0x8000."""
 
 
 OF_DISCOVERY = frozenset(
