@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Iterator
+import subprocess
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from tests.journeys.gate import Gate, settings
-from tests.journeys.turnutils import PASSWORD, SECRET, USER, peer, run, uclient
+from tests.journeys.program import require
+from tests.journeys.turnutils import PASSWORD, SECRET, USER, Tally, peer, run, uclient
 
 COUNT = ("-n", "20")
 CALL = ("-y", "-n", "40", "-m", "4", "-l", "170", "-z", "15")
@@ -31,8 +35,22 @@ def relay(**changes: object) -> dict[str, object]:
 
 @pytest.fixture(scope="module")
 def relaying(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gate]:
-    with Gate.open(tmp_path_factory.mktemp("relay"), settings(rtsp=False, turn=relay())) as gate:
+    require("openssl")
+    directory = tmp_path_factory.mktemp("relay")
+    key, certificate = directory / "server.key", directory / "server.crt"
+    command: list[str | Path] = [
+        *("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"),
+        *("-nodes", "-subj", "/CN=127.0.0.1", "-days", "1", "-keyout", key, "-out", certificate),
+    ]
+    subprocess.run(command, check=True, capture_output=True, timeout=30)
+    section = relay()
+    assert isinstance(section["interfaces"], list)
+    section["interfaces"].append(
+        {"transport": "tls", "bind": "127.0.0.1:0", "cert": str(certificate), "key": str(key)}
+    )
+    with Gate.open(directory, settings(rtsp=False, turn=section)) as gate:
         yield gate
+        assert gate.running, gate.log
 
 
 @pytest.fixture(scope="module")
@@ -55,52 +73,62 @@ def ports(gate: Gate) -> dict[tuple[str, str], int]:
     return {(each["transport"], each["address"]): int(each["port"]) for each in parameters}
 
 
-MODES = {
+OVER: dict[str, tuple[str, ...]] = {"UDP": (), "TCP": ("-t",), "TLS": ("-t", "-S")}
+MODES: dict[str, tuple[str, ...]] = {
     "channels": ("-X", "-g"),
     "channels without RTCP": ("-c",),
     "Send": ("-s", "-c"),
     "two families": ("-Z", "-c"),
     "padding and more requests": ("-D", "-G", "-c"),
 }
+CALLS: dict[str, tuple[str, ...]] = {
+    "even ports": (),
+    "even ports, Send": ("-s",),
+    "any port": ("-c",),
+    "any port, Send": ("-s", "-c"),
+}
 
 
-@pytest.mark.parametrize("mode", MODES)
-@pytest.mark.parametrize("transport", ["UDP", "TCP"])
-def test_to_a_peer_and_back(relaying: Gate, echo: int, transport: str, mode: str) -> None:
-    over = ("-t",) if transport == "TCP" else ()
-    arguments = (*over, *MODES[mode], *COUNT, "-e", "127.0.0.1", "-r", str(echo))
-    lost, sent, received = uclient(*arguments, port=ports(relaying)[transport, "127.0.0.1"])
-    assert lost == 0
-    assert sent == received > 0
+def together(runs: Mapping[str, Callable[[], Tally]]) -> dict[str, Tally]:
+    """Each takes seconds, which it sleeps through."""
+    with ThreadPoolExecutor(len(runs)) as pool:
+        futures = {name: pool.submit(each) for name, each in runs.items()}
+        return {name: future.result() for name, future in futures.items()}
 
 
-@pytest.mark.parametrize("server", ["127.0.0.1", "::1"])
-def test_to_a_peer_of_ipv6(relaying: Gate, echo: int, server: str) -> None:
-    arguments = ("-x", "-c", *COUNT, "-e", "::1", "-r", str(echo))
-    lost, sent, received = uclient(*arguments, port=ports(relaying)["UDP", server], server=server)
-    assert lost == 0
-    assert sent == received > 0
+def check(tallies: dict[str, Tally]) -> None:
+    """Nothing is lost, and what came back is as much as was sent."""
+    assert {name: lost for name, (lost, _, _) in tallies.items()} == dict.fromkeys(tallies, 0)
+    assert [name for name, (_, sent, received) in tallies.items() if sent != received or not sent] == []
 
 
-@pytest.mark.parametrize("method", ["channels", "Send"])
-@pytest.mark.parametrize("transport", ["UDP", "TCP"])
-@pytest.mark.parametrize("ports_wanted", ["even and the next", "any"])
-def test_client_to_client(relaying: Gate, transport: str, method: str, ports_wanted: str) -> None:
-    arguments = [*CALL]
-    arguments += ["-t"] if transport == "TCP" else []
-    arguments += ["-s"] if method == "Send" else []
-    arguments += ["-c"] if ports_wanted == "any" else []
-    lost, sent, received = uclient(*arguments, port=ports(relaying)[transport, "127.0.0.1"])
-    assert lost == 0
-    assert sent == received > 0
+@pytest.mark.parametrize("transport", OVER)
+def test_to_a_peer_and_back(relaying: Gate, echo: int, transport: str) -> None:
+    port = ports(relaying)[transport, "127.0.0.1"]
+    there = (*OVER[transport], *COUNT, "-e", "127.0.0.1", "-r", str(echo))
+    check(together({name: partial(uclient, *mode, *there, port=port) for name, mode in MODES.items()}))
+
+
+def test_to_a_peer_of_ipv6(relaying: Gate, echo: int) -> None:
+    there = ("-x", "-c", *COUNT, "-e", "::1", "-r", str(echo))
+    bound = ports(relaying)
+    runs = {
+        host: partial(uclient, *there, port=bound["UDP", host], server=host) for host in ("127.0.0.1", "::1")
+    }
+    check(together(runs))
+
+
+@pytest.mark.parametrize("transport", OVER)
+def test_client_to_client(relaying: Gate, transport: str) -> None:
+    port = ports(relaying)[transport, "127.0.0.1"]
+    over = (*OVER[transport], *CALL)
+    check(together({name: partial(uclient, *call, *over, port=port) for name, call in CALLS.items()}))
 
 
 def test_time_limited_credentials(relaying: Gate, echo: int) -> None:
     login = ("-u", USER, "-W", SECRET)
     arguments = ("-c", *COUNT, "-e", "127.0.0.1", "-r", str(echo))
-    lost, sent, received = uclient(*arguments, port=ports(relaying)["UDP", "127.0.0.1"], login=login)
-    assert lost == 0
-    assert sent == received > 0
+    check({"": uclient(*arguments, port=ports(relaying)["UDP", "127.0.0.1"], login=login)})
 
 
 def test_a_client_that_goes_suddenly_leaves_nothing(relaying: Gate, echo: int) -> None:
