@@ -112,13 +112,13 @@ def test_to_a_peer_and_back(relaying: Gate, echo: int, transport: str) -> None:
 def test_to_a_peer_of_ipv6(relaying: Gate, echo: int) -> None:
     there = ("-x", "-c", *COUNT, "-e", "::1", "-r", str(echo))
     bound = ports(relaying)
-    runs = {
-        host: partial(uclient, *there, port=bound["UDP", host], server=host) for host in ("127.0.0.1", "::1")
-    }
-    check(together(runs))
+    hosts = ("127.0.0.1", "::1")
+    check(together({host: partial(uclient, *there, port=bound["UDP", host], server=host) for host in hosts}))
 
 
-@pytest.mark.parametrize("transport", OVER)
+# Not over TLS: when two records arrive at once Debian's client reads one, and the last stay unread. With
+# coturn's own server it loses as many.
+@pytest.mark.parametrize("transport", ["UDP", "TCP"])
 def test_client_to_client(relaying: Gate, transport: str) -> None:
     port = ports(relaying)[transport, "127.0.0.1"]
     over = (*OVER[transport], *CALL)

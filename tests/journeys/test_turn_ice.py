@@ -1,4 +1,4 @@
-"""A call between two agents of aioice that may only use the relay (S-48): both sides' packets go through us."""
+"""A call between two agents of aioice that may only use the relay, both of them (S-48)."""
 
 from __future__ import annotations
 
