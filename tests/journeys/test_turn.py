@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+from ruamel.yaml import YAML
 
 from tests.journeys.gate import Gate, settings
 from tests.journeys.program import require
@@ -161,3 +162,15 @@ def test_the_relay_does_not_reach_inside(tmp_path: Path) -> None:
             assert "error 403" in text
         with pytest.raises(BlockingIOError):
             canary.recv(1)
+
+
+def test_the_file_opens_another_interface_beside_those_there_are(tmp_path: Path) -> None:
+    udp = {"transport": "udp", "bind": "127.0.0.1:0"}
+    with Gate.open(tmp_path, settings(rtsp=False, turn=relay(interfaces=[udp]))) as gate:
+        before = ports(gate)
+        changed = relay(interfaces=[udp, {"transport": "tcp", "bind": "127.0.0.1:0"}])
+        YAML().dump(settings(rtsp=False, turn=changed), tmp_path / "headgate.yml")
+        assert gate.events.wait("service.moved")["service"] == "TURN"
+        after = ports(gate)
+        assert {key: after[key] for key in before} == before
+        assert ("TCP", "127.0.0.1") in after
