@@ -256,8 +256,8 @@ class Engine:
         """Close a listener, UDP port, relayed address, connection, flow, stream or allocation.
 
         A connection first sends what is queued, for one second at most. A
-        listener leaves its connections and allocations alone, except that a TURN listener over UDP
-        ends those of its clients (`REQUESTED`), as nothing reaches them any more; a stream closes all its flows
+        listener leaves its connections and allocations alone, but one of TURN over UDP ends its
+        allocations (`REQUESTED`), as nothing reaches them any more; a stream closes all its flows
         (`STREAM_CLOSED`) and sends no `Closed` itself.
         """
 
