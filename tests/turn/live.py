@@ -1,4 +1,4 @@
-"""A TURN client over a real UDP socket, in the test's event loop."""
+"""A TURN client over a real socket, in the test's event loop."""
 
 from __future__ import annotations
 
@@ -54,14 +54,19 @@ class LiveClient:
         cls, server: Server, name: str = "bob", password: str = "builder"
     ) -> AsyncIterator[LiveClient]:
         endpoint = server.registry.service(SERVICE).listeners[0].endpoint
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        over = server.registry.service(SERVICE).listeners[0].transport
+        kind = socket.SOCK_STREAM if over == "TCP" else socket.SOCK_DGRAM
+        with socket.socket(socket.AF_INET, kind) as sock:
             sock.settimeout(0)
-            sock.connect((endpoint.host, endpoint.port))
+            await asyncio.get_running_loop().sock_connect(sock, (endpoint.host, endpoint.port))
             yield cls(sock, name, password)
 
     @property
     def address(self) -> TransportAddress:
         return TransportAddress(*self._socket.getsockname())
+
+    def hang_up(self) -> None:
+        self._socket.close()
 
     async def send(self, data: bytes) -> None:
         await asyncio.get_running_loop().sock_sendall(self._socket, data)

@@ -139,6 +139,26 @@ async def test_a_kick_ends_the_allocation_and_its_ports() -> None:
         await bob.allocate()
 
 
+async def test_a_connection_takes_its_allocation_along() -> None:
+    interface = {"transport": "tcp", "bind": "127.0.0.1:0"}
+    async with open_relay(interfaces=[interface]) as server, LiveClient.connect(server) as bob:
+        await bob.allocate()
+        assert server.turn.sessions[0].transport == "TCP"
+        bob.hang_up()
+        closed = await until_closed(server)
+        assert closed.reason is CloseReason.PEER
+        assert closed.totals.bytes_sent > 0
+        assert server.turn.machine.ports_taken == 0
+
+
+async def test_a_kick_closes_the_connection() -> None:
+    interface = {"transport": "tcp", "bind": "127.0.0.1:0"}
+    async with open_relay(interfaces=[interface]) as server, LiveClient.connect(server) as bob:
+        await bob.allocate()
+        server.registry.close(server.turn.sessions[0], CloseReason.KICKED)
+        assert await bob.receive() == b""
+
+
 async def test_hostile_names_stay_names() -> None:
     """S-09: as one value in every document, whatever is in them."""
     name = '%s%n $(id) "; drop-- ../ .*> \u00e9\u3042'
