@@ -22,6 +22,7 @@ use crate::latency::Latency;
 use crate::srtp::Protection;
 use crate::stream::{Delivery, Stream};
 use crate::tunnel::Upstream;
+use crate::turn;
 use crate::udp::Port;
 
 #[derive(Debug)]
@@ -92,6 +93,7 @@ pub enum Command {
     /// Python took messages of a connection that was not read because of them.
     Resume(Handle),
     Deliver(Delivery),
+    Turn(turn::Command),
     Stop,
 }
 
@@ -166,6 +168,7 @@ pub struct Shared {
     /// Second descriptors of listeners, by which their ports can be shared. Their worker has the first, and
     /// takes this one away when it has closed it.
     pub listening: Mutex<HashMap<Handle, Socket>>,
+    pub turn: turn::directory::Directory,
     next: AtomicU64,
 }
 
@@ -178,12 +181,14 @@ pub const FIRST: usize = 0;
 impl Shared {
     pub fn new(inboxes: Vec<Inbox>, events: EventQueue, now: Instant) -> Self {
         let latency = inboxes.iter().map(|_| Arc::default()).collect();
+        let turn = turn::directory::Directory::new(inboxes.len());
         Self {
             inboxes,
             events,
             table: Table::new(now),
             latency,
             listening: Mutex::default(),
+            turn,
             next: AtomicU64::new(1),
         }
     }
