@@ -2,10 +2,12 @@
 //!
 //! Python decides every request. Here is what it decided: allocations with their permissions
 //! and channels (`allocation`, without sockets), and what moves between a client and its peers
-//! meanwhile. `datagrams` is the way of a packet, `ending` how allocations end.
+//! meanwhile. `datagrams` is the way of a packet, `answers` what clients are
+//! sent, `ending` how allocations end.
 
 mod addresses;
 mod allocation;
+mod answers;
 mod bucket;
 mod budget;
 mod bursts;
