@@ -128,6 +128,14 @@ impl Known {
     }
 }
 
+/// A link-local address is nothing without its interface; a group or everybody is no peer.
+pub fn is_sendable(host: IpAddr) -> bool {
+    match host {
+        IpAddr::V4(host) => !host.is_unspecified() && !host.is_broadcast() && !host.is_multicast(),
+        IpAddr::V6(host) => !host.is_unspecified() && !host.is_multicast() && !host.is_unicast_link_local(),
+    }
+}
+
 /// Whether an address is of this machine: then a socket can be bound to it.
 pub fn is_here(host: IpAddr) -> bool {
     host.is_loopback() || UdpSocket::bind((host, 0)).is_ok()

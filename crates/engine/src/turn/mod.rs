@@ -16,7 +16,7 @@ mod channels;
 mod client;
 mod command;
 mod datagrams;
-pub mod directory;
+pub(crate) mod directory;
 mod ending;
 pub mod five_tuple;
 pub mod framing;
@@ -45,7 +45,7 @@ use self::addresses::Known;
 use self::allocation::{Allocation, Relay};
 use self::bursts::Bursts;
 use self::client::Client;
-pub use self::command::Command;
+pub(crate) use self::command::Command;
 use self::five_tuple::FiveTuple;
 use self::listener::Listener;
 use self::short_cut::Deliveries;
@@ -103,7 +103,7 @@ enum Place {
     Allocation(usize),
 }
 
-pub struct Wing {
+pub(crate) struct Wing {
     index: usize,
     shared: Arc<Shared>,
     registry: Registry,

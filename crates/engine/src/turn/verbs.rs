@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::addresses::is_here;
+use super::addresses::{is_here, is_sendable};
 use super::allocation::Peer;
 use super::command::{self, Command};
 use super::directory::Bound;
@@ -16,7 +16,7 @@ use super::totals::TurnCounters;
 use super::{channel_data, directory::Directory, stun};
 use crate::Handle;
 use crate::command::FIRST;
-use crate::engine::{Engine, VerbError, is_sendable, tls_config, value};
+use crate::engine::{Engine, VerbError, tls_config, value};
 
 /// A certificate chain and its key, PEM.
 pub type Pem = (Vec<u8>, Vec<u8>);
