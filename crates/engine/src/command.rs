@@ -133,27 +133,41 @@ pub struct ReadUdp {
 /// A worker's commands. Filled by verbs and other workers, emptied by the worker.
 #[derive(Debug)]
 pub struct Inbox {
-    commands: Mutex<Vec<Command>>,
+    waiting: Mutex<Waiting>,
     waker: Waker,
+}
+
+#[derive(Debug, Default)]
+struct Waiting {
+    commands: Vec<Command>,
+    /// Whether the worker was woken because of them.
+    woken: bool,
 }
 
 impl Inbox {
     pub fn new(waker: Waker) -> Self {
-        Self { commands: Mutex::default(), waker }
+        Self { waiting: Mutex::default(), waker }
     }
 
     pub fn push(&self, command: Command) {
-        let mut commands = self.commands.lock().expect("no holder panics");
-        commands.push(command);
-        if commands.len() == 1 {
+        let mut waiting = self.waiting.lock().expect("no holder panics");
+        waiting.commands.push(command);
+        if !std::mem::replace(&mut waiting.woken, true) {
             // Fails only when the worker is gone, and the command with it.
             let _: io::Result<()> = self.waker.wake();
         }
     }
 
+    /// As `push`, for what has time until the worker wakes up anyway: it ticks.
+    pub fn push_quietly(&self, command: Command) {
+        self.waiting.lock().expect("no holder panics").commands.push(command);
+    }
+
     /// Swaps the commands into `into`, which must be empty.
     pub fn take(&self, into: &mut Vec<Command>) {
-        std::mem::swap(&mut *self.commands.lock().expect("no holder panics"), into);
+        let mut waiting = self.waiting.lock().expect("no holder panics");
+        std::mem::swap(&mut waiting.commands, into);
+        waiting.woken = false;
     }
 }
 
@@ -186,9 +200,9 @@ impl Shared {
             inboxes,
             events,
             table: Table::new(now),
+            turn,
             latency,
             listening: Mutex::default(),
-            turn,
             next: AtomicU64::new(1),
         }
     }

@@ -2,10 +2,12 @@
 //!
 //! Python decides every request. Here is what it decided: allocations with their permissions
 //! and channels (`allocation`, without sockets), and what moves between a client and its peers
-//! meanwhile. `datagrams` is the way of a packet, `ending` how allocations end.
+//! meanwhile. `datagrams` is the way of a packet, `answers` what clients are
+//! sent, `ending` how allocations end.
 
 mod addresses;
 mod allocation;
+mod answers;
 mod bucket;
 mod budget;
 mod bursts;
@@ -14,7 +16,7 @@ mod channels;
 mod client;
 mod command;
 mod datagrams;
-pub mod directory;
+pub(crate) mod directory;
 mod ending;
 pub mod five_tuple;
 pub mod framing;
@@ -43,7 +45,7 @@ use self::addresses::Known;
 use self::allocation::{Allocation, Relay};
 use self::bursts::Bursts;
 use self::client::Client;
-pub use self::command::Command;
+pub(crate) use self::command::Command;
 use self::five_tuple::FiveTuple;
 use self::listener::Listener;
 use self::short_cut::Deliveries;
@@ -101,7 +103,7 @@ enum Place {
     Allocation(usize),
 }
 
-pub struct Wing {
+pub(crate) struct Wing {
     index: usize,
     shared: Arc<Shared>,
     registry: Registry,

@@ -209,7 +209,9 @@ impl Engine {
             bytes_per_second: allocate.bytes_per_second,
             expires: after(now, allocate.lifetime),
         };
-        self.tell_turn(handle, Command::Allocate(Box::new(allocate)));
+        // Nothing moves before a permission, and the client's next request finds it in the directory.
+        let inbox = &self.shared.inboxes[self.shared.worker_of(handle)];
+        inbox.push_quietly(crate::command::Command::Turn(Command::Allocate(Box::new(allocate))));
         Ok(handle)
     }
 
