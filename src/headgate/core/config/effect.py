@@ -15,7 +15,7 @@ from headgate.core.config.global_conf import GlobalConf
 from headgate.core.config.path_conf import PUBLISHER, REDIRECT, PathConf
 from headgate.core.config.section import Section
 
-__all__ = ["EFFECTIVE_GLOBAL", "EFFECTIVE_PATH", "Remark", "ineffective", "unsafe"]
+__all__ = ["EFFECTIVE_GLOBAL", "EFFECTIVE_PATH", "FETCHED", "Remark", "ineffective", "unsafe"]
 
 EFFECTIVE_GLOBAL = frozenset(
     {

@@ -15,7 +15,13 @@ from pydantic.fields import FieldInfo
 
 from headgate.core.config.configuration import Applications
 from headgate.core.config.durations import Duration
-from headgate.core.config.effect import EFFECTIVE_GLOBAL, EFFECTIVE_PATH, UNSAFE_GLOBAL, UNSAFE_PATH
+from headgate.core.config.effect import (
+    EFFECTIVE_GLOBAL,
+    EFFECTIVE_PATH,
+    FETCHED,
+    UNSAFE_GLOBAL,
+    UNSAFE_PATH,
+)
 from headgate.core.config.former_keys import FORMER_GLOBAL, FORMER_PATH, Former
 from headgate.core.config.global_conf import Address, GlobalConf, IceServer
 from headgate.core.config.networks import Networks
@@ -158,7 +164,7 @@ def _table(section: type[Section], effective: Collection[str], refused: Collecti
         key = field.alias or name
         effect = "yes" if key in effective else "**refused**" if key in refused else "not yet"
         if key == "source" and section is PathConf:
-            effect = "`publisher` only"
+            effect = "publisher, redirect, " + ", ".join(f"`{scheme}`" for scheme in FETCHED)
         default = _default(section, name, field)
         lines.append(f"| `{key}` | {_kind(field)} | {default} | {field.description} | {effect} |")
     return "\n".join(lines) + "\n"
