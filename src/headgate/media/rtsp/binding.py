@@ -16,7 +16,7 @@ T = TypeVar("T")
 
 
 def bind(open_at: Callable[[str], T], where: ListenAddress, *, service: str, key: str) -> T:
-    """What `open_at` makes of the host. "::" means IPv4 alone where IPv6 is not to be had. Raises ListenError."""
+    """What `open_at` makes of the host; of "::" also without IPv6, then IPv4 alone. Raises ListenError."""
     try:
         try:
             return open_at(where.host)
