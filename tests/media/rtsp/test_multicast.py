@@ -6,6 +6,7 @@ import asyncio
 import logging
 import random
 import re
+import resource
 import socket
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
@@ -13,7 +14,7 @@ from ipaddress import IPv4Address, IPv4Network
 
 import pytest
 
-from headgate.core.events import SessionClosed
+from headgate.core.events import SessionClosed, SessionOpened
 from headgate.core.session import CloseReason, Role
 from headgate.media.rtsp import multicast
 from headgate.media.rtsp.multicast import GROUP_LIMIT, Groups, NoMulticast
@@ -227,6 +228,30 @@ async def test_multicast_that_is_off(open_server: Open) -> None:
     ):
         await publisher.publish()
         assert (await reader.read(transport=MULTICAST)).status == 461
+
+
+async def test_groups_leave_descriptors_for_everybody_else(
+    open_server: Open, ports: dict[str, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (64, 64))  # eight sockets: two senders of two tracks
+    async with (
+        open_server(multicast_ip_range="239.255.85.0/28", **ports) as server,
+        Client.connect(server) as one,
+        Client.connect(server) as two,
+        Client.connect(server) as three,
+    ):
+        paths = {"one": one, "two": two, "three": three}
+        for path, publisher in paths.items():
+            assert (await publisher.publish(path)).status == 200
+        async with AsyncExitStack() as readers:
+            for path, status in {"one": 200, "two": 200, "three": 461}.items():
+                reader = await readers.enter_async_context(Client.connect(server))
+                assert (await reader.read(path, transport=MULTICAST)).status == status
+            assert (await reader.read("three")).status == 200, "over something else"
+            await happened(server, SessionOpened, count=6)
+        await happened(server, SessionClosed, count=3)
+        async with Client.connect(server) as reader:
+            assert (await reader.read("three", transport=MULTICAST)).status == 200
 
 
 async def test_a_new_range_is_for_the_next_sender(open_server: Open, ports: dict[str, int]) -> None:

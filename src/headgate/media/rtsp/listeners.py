@@ -3,23 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import resource
 from dataclasses import dataclass, replace
 
 from headgate.core.certificate import Certificate
 from headgate.core.config import GlobalConf
-from headgate.core.config.choices import Encryption
 from headgate.core.service import Service
 from headgate.engine import EngineLoop, Handler, Listen
 from headgate.media.rtsp.binding import bind
+from headgate.media.rtsp.descriptors import connection_limit
 from headgate.media.rtsp.wanted import WantedListener
 
 __all__ = ["Listeners", "Opened", "Running"]
 
-CONNECTION_LIMIT = 20_000
-"""Of one listener, where descriptors suffice."""
-OTHERS_DESCRIPTORS = 640
-"""What clients must leave: 512 for the operator's listener, the rest for files and sockets of ours."""
 LINGER = 5.0
 """Seconds in which whom a listener had accepted when it was closed may still be told of."""
 
@@ -63,7 +58,7 @@ class Listeners:
     ) -> Opened:
         """`beside`: a listener of ours that may have its port. Raises ListenError."""
         where = wanted.where
-        listen = replace(wanted.arguments(certificate), connection_limit=_connection_limit(settings))
+        listen = replace(wanted.arguments(certificate), connection_limit=connection_limit(settings))
         if beside is not None and beside.listen.port == where.port:
             listen = replace(listen, beside=beside.handle)
 
@@ -86,7 +81,7 @@ class Listeners:
             wanted.arguments(certificate),
             host=opened.listen.host,
             port=opened.listen.port,
-            connection_limit=_connection_limit(settings),
+            connection_limit=connection_limit(settings),
         )
         if wanted.certificate is not None and listen.tls is not None:
             try:
@@ -111,13 +106,3 @@ class Listeners:
         """Another has taken its place: whom it had accepted already is a client like any other."""
         self._loop.engine.close(opened.handle)
         asyncio.get_running_loop().call_later(LINGER, self._loop.detach, opened.handle)
-
-
-def _connection_limit(settings: GlobalConf) -> int:
-    """A listener's share of the descriptors, so that no flood of clients locks the operator out."""
-    descriptors, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if descriptors == resource.RLIM_INFINITY:
-        return CONNECTION_LIMIT
-    listeners = 2 if settings.rtsp_encryption is Encryption.OPTIONAL else 1
-    free = max(descriptors - OTHERS_DESCRIPTORS, descriptors // 2)
-    return min(CONNECTION_LIMIT, free // listeners)
