@@ -33,7 +33,7 @@ from headgate.core.hooks.runner import HookRunner
 from headgate.core.log import LEVELS, LogWriter
 from headgate.core.loop_watch import LoopWatch
 from headgate.core.registry import Registry
-from headgate.core.service import Endpoint
+from headgate.core.service import Endpoint, Protocol
 from headgate.core.session import Session
 from headgate.core.webhooks.webhooks import Webhooks
 from headgate.engine import EngineLoop
@@ -44,6 +44,7 @@ from headgate.media.rtsp.server import RtspServer
 from headgate.media.source import MakePuller
 from headgate.media.source_address import SourceAddresses
 from headgate.media.sources import Sources
+from headgate.turn.server import TurnServer
 
 __all__ = ["Server", "run"]
 
@@ -135,6 +136,12 @@ class Server:
             closures=self.rtsp.closures,
             renewals=(self.rtsp.renewal,),
         )
+        self.turn = TurnServer(
+            loop=self.loop,
+            registry=self.registry,
+            settings=configuration.own.turn,
+            state=startup.state.path.parent if startup.state else None,
+        )
         self._operator = Site(
             "API", lambda: build(self.view), switch="api", address="apiAddress", settings=settings
         )
@@ -152,6 +159,7 @@ class Server:
             self._metrics,
             self.rtsp,
             self.webhooks,
+            self.turn,
             Follower(_set_log_level, lambda change: change.concerns("logLevel")),
             Follower(self.paths.follow, lambda change: bool(change.paths or change.global_keys)),
             Follower(lambda change: self.sources.apply(change.new, changed=change.paths)),
@@ -185,6 +193,7 @@ class Server:
             await stack.enter_async_context(self.webhooks)
             await stack.enter_async_context(self.runner)
             await stack.enter_async_context(self.rtsp)
+            await stack.enter_async_context(self.turn)
             await stack.enter_async_context(self.sources)
             for site in (self._operator, self._metrics):
                 site.open()
@@ -223,6 +232,7 @@ class Server:
         # Sessions first, while those who watch over SSE can still be told.
         self.registry.drain()
         await self.rtsp.close()
+        self.turn.close()
         self.sources.close()
         self.paths.close()
         self.on_demand.stop()
@@ -250,6 +260,7 @@ class Server:
         """Let nobody in any more, and give those who are here `drainTimeout` to end by themselves."""
         self.registry.drain()
         self.rtsp.close_listeners()
+        self.turn.drain()
         timeout = self.configuration.own.drain_timeout
         sessions = len(self._clients())
         if not timeout or not sessions:
@@ -276,7 +287,10 @@ class Server:
             yield f"  {'operator:':<10}http://{_reachable(self.operator)} (start at /docs)"
         if self.metrics is not None:
             yield f"  {'metrics:':<10}http://{_reachable(self.metrics)}/metrics"
-        listening = (service for service in self.registry.services if service.listeners)
+        yield from self.turn.greeting()
+        listening = (
+            one for one in self.registry.services if one.listeners and one.protocol is not Protocol.TURN
+        )
         path, media = self._example_path(), next(listening, None)
         if path is not None and media is not None:
             url = f"{media.protocol}://{_reachable(media.listeners[0].endpoint)}/{path}"

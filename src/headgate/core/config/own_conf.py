@@ -12,6 +12,7 @@ from headgate.core.config.durations import Duration
 from headgate.core.config.networks import Networks
 from headgate.core.config.scalars import Switch
 from headgate.core.config.section import Section, key
+from headgate.core.config.turn_conf import TurnConf
 
 __all__ = ["OwnConf", "Webhook"]
 
@@ -66,3 +67,4 @@ class OwnConf(Section):
         default=(),
     )
     webhooks: tuple[Webhook, ...] = key("webhooks", "who is told of events by HTTP", default=())
+    turn: TurnConf = key("turn", "the STUN and TURN server; see below", default=TurnConf())

@@ -11,6 +11,7 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Annotated, Any, get_args, get_origin
 
+from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 
 from headgate.core.config.configuration import Applications
@@ -18,6 +19,7 @@ from headgate.core.config.durations import Duration
 from headgate.core.config.effect import (
     EFFECTIVE_GLOBAL,
     EFFECTIVE_PATH,
+    EFFECTIVE_TURN,
     FETCHED,
     UNSAFE_GLOBAL,
     UNSAFE_PATH,
@@ -30,6 +32,13 @@ from headgate.core.config.path_conf import PathConf
 from headgate.core.config.scalars import HttpEncryption, Real, Switch, Whole
 from headgate.core.config.section import Section
 from headgate.core.config.sizes import Size
+from headgate.core.config.turn_conf import (
+    TurnConf,
+    TurnInterface,
+    TurnPeers,
+    TurnQuotas,
+    TurnRelayAddress,
+)
 from headgate.core.config.users import AuthInternalUser, AuthInternalUserPermission
 
 __all__ = ["reference"]
@@ -139,6 +148,16 @@ def reference() -> str:
         _table(OwnConf, OwnConf.names(), ()),
         "### An item of `webhooks`\n",
         _table(Webhook, Webhook.names(), ()),
+        "### `turn`\n",
+        _table(TurnConf, EFFECTIVE_TURN, ()),
+        "### An item of `turn.interfaces`\n",
+        _table(TurnInterface, TurnInterface.names(), ()),
+        "### An item of `turn.relayAddresses`\n",
+        _table(TurnRelayAddress, TurnRelayAddress.names(), ()),
+        "### `turn.peers`\n",
+        _table(TurnPeers, TurnPeers.names(), ()),
+        "### `turn.quotas`\n",
+        _table(TurnQuotas, TurnQuotas.names(), ()),
         "### An item of `authInternalUsers`\n",
         _table(AuthInternalUser, (), AuthInternalUser.names()),
         "### An item of `permissions`, `authHTTPExclude`, `authJWTExclude`\n",
@@ -185,6 +204,10 @@ def _default(section: type[Section], name: str, field: FieldInfo) -> str:
     value = section.model_construct().document()[field.alias or name]
     if name == "auth_internal_users":
         return "anybody publishes, reads, plays back; loopback operates"
+    if name == "interfaces":
+        return ", ".join(f"`{item['transport']} {item['bind']}`" for item in value)
+    if isinstance(value, dict):
+        return ""
     if value and isinstance(value, list) and isinstance(value[0], dict):
         return ", ".join(str(item["action"]) for item in value)
     if isinstance(value, bool):
@@ -206,11 +229,16 @@ def _word(annotation: Any) -> str:
     if get_origin(annotation) is tuple:
         if get_args(annotation)[0] == NETWORK:
             return "networks"
-        return f"list of {_word(get_args(annotation)[0])}"
+        word = _word(get_args(annotation)[0])
+        return f"list of {'mappings' if word == 'mapping' else word}"
     if isinstance(annotation, type) and issubclass(annotation, enum.Enum):
         return ", ".join(f"`{member.value}`" for member in annotation if member.value)
     if isinstance(annotation, type) and issubclass(annotation, Section):
-        return "mappings"
+        return "mapping"
+    if get_origin(annotation) is Annotated and get_args(annotation)[0] in {str, SecretStr}:
+        return "text"
+    if get_origin(annotation) is dict:
+        return "mapping"
     return "numbers" if get_origin(annotation) is Annotated else "text"
 
 
