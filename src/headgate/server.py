@@ -43,6 +43,7 @@ from headgate.media.rtsp.puller import RtspPuller
 from headgate.media.rtsp.server import RtspServer
 from headgate.media.source import MakePuller
 from headgate.media.sources import Sources
+from headgate.turn.overview import Overview
 from headgate.turn.server import TurnServer
 
 __all__ = ["Server", "run"]
@@ -118,6 +119,12 @@ class Server:
             access=self.access,
             leases=self.leases,
         )
+        self.turn = TurnServer(
+            loop=self.loop,
+            registry=self.registry,
+            settings=configuration.own.turn,
+            state=startup.state.path.parent if startup.state else None,
+        )
         self.view = View(
             access=self.access,
             registry=self.registry,
@@ -135,12 +142,7 @@ class Server:
             hooks=self.runner,
             webhooks=self.webhooks.senders,
             closures=self.rtsp.closures,
-        )
-        self.turn = TurnServer(
-            loop=self.loop,
-            registry=self.registry,
-            settings=configuration.own.turn,
-            state=startup.state.path.parent if startup.state else None,
+            relay=Overview(self.turn, registry=self.registry),
         )
         self._operator = Site(
             "API", lambda: build(self.view), switch="api", address="apiAddress", settings=settings
