@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from headgate.api.failure import BadRequest
 from headgate.api.relay_events import Names, name_of
+from headgate.core import events
 from headgate.core.events import Event
 
 __all__ = ["parse_types"]
@@ -34,15 +35,11 @@ def parse_types(text: str | None) -> frozenset[type[Event]] | None:
 
 
 def _names() -> Iterator[tuple[type[Event], str]]:
-    for kind in _kinds(Event):
-        if kind.TYPE:
+    # Not `__subclasses__`: a dataclass with slots is another class than the one that was written down,
+    # and both are there.
+    for kind in vars(events).values():
+        if isinstance(kind, type) and issubclass(kind, Event) and kind.TYPE:
             yield kind, kind.TYPE
             yield kind, kind.TYPE.partition(".")[0]
             for names in Names:
                 yield kind, name_of(kind, names)
-
-
-def _kinds(kind: type[Event]) -> Iterator[type[Event]]:
-    for each in kind.__subclasses__():
-        yield each
-        yield from _kinds(each)

@@ -37,9 +37,7 @@ LastEventIdQuery = Annotated[
 
 TypesQuery = Annotated[
     str | None,
-    Query(
-        description="Only these, with commas between them: `session.closed`, `relay` (all of them), `allocate`."
-    ),
+    Query(description="Only these, with commas between: `session.closed`, `relay` (all of its), `allocate`."),
     WithJsonSchema({"type": "string"}),
 ]
 NamesQuery = Annotated[
