@@ -14,6 +14,7 @@ use super::five_tuple::FiveTuple;
 use super::listener::Listener;
 use super::totals::{Totals, TurnCounters};
 use crate::Handle;
+use crate::counters::Counters;
 
 /// A relayed address that is bound and not allocated.
 #[derive(Debug)]
@@ -36,7 +37,7 @@ pub struct Directory {
     pub listeners: Mutex<HashMap<Handle, Arc<Listener>>>,
     pub relays: Mutex<HashMap<Handle, Bound>>,
     /// So that a second allocation of a five-tuple is refused at once.
-    pub allocations: Mutex<HashMap<FiveTuple, Handle>>,
+    pub allocations: Mutex<HashMap<FiveTuple, (Handle, Arc<Counters>)>>,
 }
 
 impl Directory {
@@ -52,12 +53,24 @@ impl Directory {
         self.budget.get_or_init(|| Budget::new(now)).admits(address, rate, now)
     }
 
+    /// The allocation of a five-tuple, also one that its worker has not made yet.
+    pub fn allocation(&self, five_tuple: &FiveTuple) -> Handle {
+        let allocations = self.allocations.lock().expect("no holder panics");
+        allocations.get(five_tuple).map_or(0, |(handle, _)| *handle)
+    }
+
     pub fn counters(&self) -> TurnCounters {
         let mut sum = TurnCounters::default();
         for totals in &self.totals {
             sum.add(totals);
         }
         sum
+    }
+
+    /// Let go of every socket: nobody is left to watch them.
+    pub fn clear(&self) {
+        self.listeners.lock().expect("no holder panics").clear();
+        self.relays.lock().expect("no holder panics").clear();
     }
 
     /// Reserve room on the way to a worker. `false`: it is behind.
