@@ -96,6 +96,10 @@ class StandIn:
         return self.details.get(session)
 
     @property
+    def longest(self) -> float:
+        return max((self.details[session].expires for session in self.sessions), default=0.0)
+
+    @property
     def usage(self) -> Mapping[str, int]:
         return Counter(session.user or "" for session in self.sessions)
 

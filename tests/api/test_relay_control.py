@@ -92,7 +92,7 @@ class TestDrain:
             "since": None,
             "sessions_then": None,
             "sessions": 2,
-            "longest": 0,
+            "longest": 599,
         }
         started = await operator.post("/relay/drain")
         TypeAdapter(document.Drain).validate_json(started.text, strict=True)

@@ -165,14 +165,12 @@ async def stop_drain(relay: Relayed) -> Response:
 
 def _drain(relay: Relay) -> document.Drain:
     drain = relay.draining
-    sessions = relay.sessions
-    details = (relay.detail(session) for session in sessions) if drain is not None else ()
     return {
         "draining": drain is not None,
         "since": drain.since.isoformat() if drain is not None else None,
         "sessions_then": drain.sessions if drain is not None else None,
-        "sessions": len(sessions),
-        "longest": max((int(detail.expires) for detail in details if detail is not None), default=0),
+        "sessions": len(relay.sessions),
+        "longest": int(relay.longest),
     }
 
 

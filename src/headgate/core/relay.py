@@ -133,6 +133,10 @@ class Relay(Protocol):
         """None: it is gone, or no relay's."""
 
     @property
+    def longest(self) -> float:
+        """Seconds until the last allocation runs out, if none is refreshed; 0 without one."""
+
+    @property
     def limits(self) -> RelayLimits: ...
 
     @property

@@ -100,6 +100,11 @@ class Overview:
             errors=allocation.errors,
         )
 
+    @property
+    def longest(self) -> float:
+        last = max((allocation.expires for allocation in self._server.machine.allocations), default=0.0)
+        return max(last - self._server.now, 0.0)
+
     # How much
 
     @property
