@@ -38,7 +38,7 @@ def test_a_client_is_seen_and_shut(tmp_path: Path, transport: str, over: tuple[s
             stderr=subprocess.STDOUT,
         ) as client:
             try:
-                bound = gate.events.wait("relay.channelBound", transport=transport)
+                bound = gate.events.wait("relay.channelBound", transport=transport, peer=f"127.0.0.1:{sink}")
                 place = {name: str(bound[name]) for name in ("address", "interface")}
                 (session,) = gate.http.get("/session", params=place).json()
                 assert session["username"] == USER
