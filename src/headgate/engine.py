@@ -22,6 +22,7 @@ from headgate._engine import (
     Engine,
     FiveTuple,
     Malformed,
+    PeerConnected,
     Received,
     StreamTrack,
     StunReceived,
@@ -55,6 +56,7 @@ __all__ = [
     "Listener",
     "Malformed",
     "OpenStream",
+    "PeerConnected",
     "Permit",
     "PublishTcp",
     "PublishUdp",
@@ -62,6 +64,7 @@ __all__ = [
     "ReadUdp",
     "Received",
     "Refusal",
+    "RelayTransport",
     "Remote",
     "RetuneTurn",
     "Stream",
@@ -77,7 +80,7 @@ __all__ = [
 
 logger = logging.getLogger(__name__)
 
-Event: TypeAlias = Accepted | Connected | Received | Malformed | StunReceived | Closed
+Event: TypeAlias = Accepted | Connected | Received | Malformed | StunReceived | PeerConnected | Closed
 
 Handler = Callable[[Event], None]
 Listener = NewType("Listener", int)
@@ -147,6 +150,13 @@ class TurnTransport(enum.IntEnum):
     UDP = 1
     TCP = 2
     TLS = 3
+
+
+class RelayTransport(enum.IntEnum):
+    """Between us and a peer, as REQUESTED-TRANSPORT numbers it (RFC 8656 18.8)."""
+
+    TCP = 6
+    UDP = 17
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -314,7 +324,7 @@ class RetuneTurn:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BindRelay:
-    """A relayed address, over UDP."""
+    """A relayed address."""
 
     host: str
     """An IP literal; all addresses of a family only with `external_host`."""
@@ -322,14 +332,15 @@ class BindRelay:
     """0: any free one."""
     external_host: str | None = None
     """The address peers see, where that is another (behind a NAT that keeps ports). Our own clients that
-    name it as a peer are served without leaving the engine."""
+    name it as a peer are served without leaving the engine, over UDP."""
+    transport: RelayTransport = RelayTransport.UDP
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Allocate:
     five_tuple: FiveTuple
     relays: Sequence[int]
-    """One or two handles of `bind_relay`, of different families."""
+    """One or two handles of `bind_relay`, of different families; over TCP one (RFC 6062 5.1)."""
     lifetime_s: float
     bytes_per_second: int = 0
     """Application data, both directions together; a second's worth (at least 64 KiB) at once. 0: no limit."""
@@ -405,6 +416,9 @@ class EngineLoop:
                 handler = self._handlers.pop(handle, None)
             case StunReceived():
                 handle, orphan = event.five_tuple.listener, event.five_tuple.connection
+                handler = self._handlers.get(handle)
+            case PeerConnected():
+                handle, orphan = event.allocation, event.connection
                 handler = self._handlers.get(handle)
             case _:
                 handle = orphan = event.connection

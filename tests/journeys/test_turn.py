@@ -29,6 +29,7 @@ def relay(**changes: object) -> dict[str, object]:
         "users": {USER: PASSWORD},
         "authSecrets": [SECRET],
         "peers": {"allow": ["127.0.0.0/8", "::1"]},
+        "tcpRelay": True,
         "compatibleChannels": True,  # Debian's client binds channels up to 0x7FFF
         **changes,
     }
@@ -124,6 +125,14 @@ def test_client_to_client(relaying: Gate, transport: str) -> None:
     port = ports(relaying)[transport, "127.0.0.1"]
     over = (*OVER[transport], *CALL)
     check(together({name: partial(uclient, *call, *over, port=port) for name, call in CALLS.items()}))
+
+
+@pytest.mark.parametrize("transport", ["TCP", "TLS"])
+def test_client_to_client_over_tcp(relaying: Gate, transport: str) -> None:
+    """RFC 6062: Connect, ConnectionAttempt and ConnectionBind."""
+    arguments = ("-T", *(("-S",) if transport == "TLS" else ()), "-y", "-n", "20", "-m", "2", "-z", "5")
+    tally = uclient(*arguments, port=ports(relaying)[transport, "127.0.0.1"])
+    check({"RFC 6062": tally})
 
 
 def test_time_limited_credentials(relaying: Gate, echo: int) -> None:

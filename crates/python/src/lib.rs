@@ -17,5 +17,5 @@ mod _engine {
     #[pymodule_export]
     use crate::events::{Accepted, Closed, Connected, Counters, Malformed, Received};
     #[pymodule_export]
-    use crate::turn::{FiveTuple, StunReceived, TurnCounters};
+    use crate::turn::{FiveTuple, PeerConnected, StunReceived, TurnCounters};
 }

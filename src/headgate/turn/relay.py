@@ -128,4 +128,4 @@ class Relay(Protocol):
         """It belongs to this five-tuple from now on (RFC 8016)."""
 
     def connect(self, allocation: int, peer: TransportAddress) -> int:
-        """Begin a connection from the relayed address to the peer (RFC 6062); its handle."""
+        """Begin a connection from the relayed address to the peer (RFC 6062); its handle. Raises OSError."""

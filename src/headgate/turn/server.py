@@ -21,7 +21,7 @@ from headgate.core.registry import Registry
 from headgate.core.relay_credentials import RelayCredential
 from headgate.core.service import Endpoint, Protocol, Service
 from headgate.core.session import CloseReason
-from headgate.engine import Closed, Engine, EngineLoop, Event, StunReceived, Tls
+from headgate.engine import Closed, Engine, EngineLoop, Event, PeerConnected, StunReceived, Tls
 from headgate.engine import CloseReason as EngineReason
 from headgate.turn.allocation import Allocation
 from headgate.turn.credentials import Credentials
@@ -31,9 +31,11 @@ from headgate.turn.events import Allocated, CredentialWanted, Moved, PeerDenied,
 from headgate.turn.generated_secret import FILE, generated_secret
 from headgate.turn.listeners import Opened, open_listener, served, tls_of
 from headgate.turn.machine import TurnMachine
+from headgate.turn.peer_connections import PeerConnections
 from headgate.turn.relay import FiveTuple
 from headgate.turn.reports import closed, report
 from headgate.turn.session import CredentialLease, TurnSession
+from headgate.turn.stun.address import TransportAddress
 
 __all__ = ["SERVICE", "TurnServer"]
 
@@ -80,7 +82,8 @@ class TurnServer:
         """By the engine's handle of the allocation."""
         self.denied_peers = 0
         """Requests refused because of who the peer was, since the start."""
-        self._relay = EngineRelay(loop.engine)
+        self._peers = PeerConnections(loop, self._on_event)
+        self._relay = EngineRelay(loop.engine, began=self._peers.began)
         self.machine = TurnMachine(
             self._relay,
             settings=settings,
@@ -199,10 +202,20 @@ class TurnServer:
             case StunReceived():
                 self.machine.receive(event.five_tuple, event.message, now=time.monotonic())
                 self._turn()
+            case PeerConnected():
+                self._peers.began(event.connection, event.allocation)
+                peer = TransportAddress(event.peer_host, event.peer_port)
+                self.machine.peer_connected(event.allocation, event.connection, peer, incoming=event.incoming)
+                self._turn()
             case Closed():
                 self._on_closed(event)
 
     def _on_closed(self, event: Closed) -> None:
+        of = self._peers.ended(event.handle)
+        if of is not None:
+            self.machine.peer_closed(of, event.handle)
+            self._turn()
+            return
         allocation = self.machine.ended(event.handle)
         session = self._sessions.get(event.handle)
         if session is None or allocation is None:

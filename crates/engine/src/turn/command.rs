@@ -1,6 +1,6 @@
 //! What the verbs and other workers tell a worker's wing.
 
-use std::net::{IpAddr, UdpSocket};
+use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -8,6 +8,7 @@ use mio::net::{TcpListener, TcpStream};
 use quinn_udp::UdpSocketState;
 
 use super::allocation::Peer;
+use super::client::Client;
 use super::directory::Bound;
 use super::five_tuple::FiveTuple;
 use super::listener::{Admission, Listener};
@@ -25,6 +26,25 @@ pub enum Command {
     Unhear(Handle),
     Answer(FiveTuple, Vec<u8>),
     Allocate(Box<Allocate>),
+    /// Connect to a peer (RFC 6062).
+    Call {
+        connection: Handle,
+        allocation: Handle,
+        peer: SocketAddr,
+        counters: Arc<Counters>,
+    },
+    /// To the worker of a client's connection: it is to carry this peer's, and be told so.
+    HandOver {
+        five_tuple: FiveTuple,
+        pipe: Handle,
+        answer: Vec<u8>,
+    },
+    /// To the worker of the peer's.
+    Join {
+        client: Box<Client>,
+        pipe: Handle,
+        answer: Vec<u8>,
+    },
     Refresh {
         allocation: Handle,
         expires: Instant,

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Instant;
 
 use quinn_udp::UdpSocketState;
+use socket2::Socket;
 
 use super::addresses::Addresses;
 use super::budget::Budget;
@@ -15,10 +16,17 @@ use super::listener::Listener;
 use super::totals::{Totals, TurnCounters};
 use crate::Handle;
 
+#[derive(Debug)]
+pub enum RelaySocket {
+    Udp(UdpSocket),
+    /// Bound, and listening once it is allocated.
+    Tcp(Socket),
+}
+
 /// A relayed address that is bound and not allocated.
 #[derive(Debug)]
 pub struct Bound {
-    pub socket: UdpSocket,
+    pub socket: RelaySocket,
     pub local: SocketAddr,
     pub external: SocketAddr,
 }

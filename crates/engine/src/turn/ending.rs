@@ -14,8 +14,10 @@ impl Wing {
         match self.by_handle.get(&handle).copied() {
             Some(Place::Allocation(i)) => self.end(i, reason, now),
             Some(Place::Source(i)) => {
-                if let Some(Source::Client(_)) = self.sources.get(i) {
-                    return self.end_client(i, reason, now);
+                match self.sources.get(i) {
+                    Some(Source::Client(_)) => return self.end_client(i, reason, now),
+                    Some(Source::Pipe(_)) => return self.end_pipe(i, reason, now),
+                    _ => {}
                 }
                 self.by_handle.remove(&handle);
                 // A connection stays without its listener.
@@ -41,6 +43,10 @@ impl Wing {
     /// End an allocation: nothing of it is left when Python hears of it.
     pub(super) fn end(&mut self, i: usize, reason: CloseReason, now: Instant) {
         self.flush(now);
+        let pipes = self.allocations.get_mut(i).map(|allocation| std::mem::take(&mut allocation.pipes));
+        for pipe in pipes.unwrap_or_default() {
+            self.end_pipe(pipe, reason, now); // RFC 6062 5.6
+        }
         let Some(allocation) = self.allocations.try_remove(i) else { return };
         let handle = allocation.handle;
         self.by_handle.remove(&handle);
@@ -52,6 +58,7 @@ impl Wing {
             // Closed, it is watched no more.
             drop(self.sources.try_remove(relay.source));
         }
+        drop(allocation.inviting.and_then(|inviting| self.sources.try_remove(inviting)));
         directory.allocations.lock().expect("no holder panics").remove(&allocation.five_tuple);
         let counters = self.shared.table.read(&allocation.counters, now);
         self.shared.events.push(Event::Closed { handle, reason, counters });
@@ -78,6 +85,15 @@ impl Wing {
                 self.end(allocation, CloseReason::Fault, now);
             }
             Some(Source::Client(_)) => self.end_client(i, CloseReason::Fault, now),
+            Some(Source::Pipe(_)) => self.end_pipe(i, CloseReason::Fault, now),
+            Some(Source::Joined(pipe)) => {
+                let pipe = *pipe;
+                self.end_pipe(pipe, CloseReason::Fault, now);
+            }
+            Some(Source::Inviting(inviting)) => {
+                let allocation = inviting.allocation();
+                self.end(allocation, CloseReason::Fault, now);
+            }
             _ => {}
         }
     }

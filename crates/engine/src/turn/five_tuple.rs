@@ -15,6 +15,10 @@ pub enum Transport {
 }
 
 impl Transport {
+    pub fn is_stream(self) -> bool {
+        matches!(self, Self::Tcp | Self::Tls)
+    }
+
     pub fn from_number(number: u8) -> Option<Self> {
         [Self::Udp, Self::Tcp, Self::Tls].into_iter().find(|transport| *transport as u8 == number)
     }

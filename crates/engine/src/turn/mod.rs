@@ -19,7 +19,9 @@ mod ending;
 pub mod five_tuple;
 pub mod framing;
 pub mod listener;
+mod peers;
 mod permissions;
+mod pipe;
 mod short_cut;
 mod socket;
 mod streams;
@@ -34,6 +36,7 @@ use std::os::fd::AsRawFd;
 use std::sync::Arc;
 use std::time::Instant;
 
+use mio::net::TcpListener;
 use mio::unix::SourceFd;
 use mio::{Interest, Registry, Token};
 use quinn_udp::UdpSocketState;
@@ -44,8 +47,11 @@ use self::allocation::{Allocation, Relay};
 use self::bursts::Bursts;
 use self::client::Client;
 pub use self::command::Command;
+use self::directory::RelaySocket;
 use self::five_tuple::FiveTuple;
 use self::listener::Listener;
+use self::peers::Inviting;
+use self::pipe::Pipe;
 use self::short_cut::Deliveries;
 use self::socket::Receiver;
 use self::streams::Accepting;
@@ -76,9 +82,17 @@ impl Hearing {
 #[derive(Debug)]
 enum Source {
     Hearing(Box<Hearing>),
-    Relaying { socket: UdpSocket, allocation: usize },
+    Relaying {
+        socket: UdpSocket,
+        allocation: usize,
+    },
     Accepting(Box<Accepting>),
     Client(Box<Client>),
+    /// A TCP allocation's relayed address.
+    Inviting(Box<Inviting>),
+    Pipe(Box<Pipe>),
+    /// The client's end of a pipe.
+    Joined(usize),
 }
 
 impl Source {
@@ -86,7 +100,7 @@ impl Source {
         match self {
             Self::Hearing(hearing) => Some(&hearing.socket),
             Self::Relaying { socket, .. } => Some(socket),
-            Self::Accepting(_) | Self::Client(_) => None,
+            _ => None,
         }
     }
 }
@@ -159,6 +173,11 @@ impl Wing {
             Command::Unhear(listener) => self.close(listener, CloseReason::Requested, now),
             Command::Answer(five_tuple, message) => self.answer(five_tuple, &message, now),
             Command::Allocate(allocate) => self.allocate(*allocate, now),
+            Command::Call { connection, allocation, peer, counters } => {
+                self.call(connection, allocation, peer, counters, now);
+            }
+            Command::HandOver { five_tuple, pipe, answer } => self.hand_over(five_tuple, pipe, answer),
+            Command::Join { client, pipe, answer } => self.join(client, pipe, &answer, now),
             Command::Refresh { allocation, expires } => self.refresh(allocation, expires),
             Command::Permit { allocation, hosts, expires } => {
                 if let Some(allocation) = self.allocation(allocation) {
@@ -210,7 +229,15 @@ impl Wing {
         let new = Allocation::new(handle, five_tuple, counters, bytes_per_second, expires, now);
         let i = self.allocations.insert(new);
         for relay in relays {
-            let source = self.watch(Source::Relaying { socket: relay.socket, allocation: i });
+            let socket = match relay.socket {
+                RelaySocket::Udp(socket) => socket,
+                RelaySocket::Tcp(socket) => {
+                    let socket = TcpListener::from_std(socket.into());
+                    self.invite(i, socket, relay.local, relay.external);
+                    continue;
+                }
+            };
+            let source = self.watch(Source::Relaying { socket, allocation: i });
             let family = usize::from(relay.local.is_ipv6());
             self.allocations[i].relays[family] =
                 Some(Relay { source, local: relay.local, external: relay.external });
@@ -241,6 +268,8 @@ impl Wing {
             Some(Source::Relaying { .. }) => self.hear_peers(i, now),
             Some(Source::Accepting(_)) => self.accept(i),
             Some(Source::Client(_)) => self.serve(i, now),
+            Some(Source::Inviting(_)) => self.welcome(i, now),
+            Some(Source::Pipe(_) | Source::Joined(_)) => self.carry(i, now),
             None => false,
         };
         self.flush(now);
@@ -249,6 +278,7 @@ impl Wing {
 
     pub fn tick(&mut self, now: Instant) {
         self.tick_streams(now);
+        self.tick_pipes(now);
         while let Some(Reverse((deadline, handle))) = self.deadlines.peek().copied()
             && deadline <= now
         {

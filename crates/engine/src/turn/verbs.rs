@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use super::addresses::is_here;
 use super::allocation::Peer;
 use super::command::{self, Command};
-use super::directory::Bound;
+use super::directory::{Bound, RelaySocket};
 use super::five_tuple::{FiveTuple, Transport};
 use super::listener::{Listener, TurnLimits};
 use super::socket::{self, Receiver};
@@ -17,6 +17,9 @@ use super::{channel_data, directory::Directory};
 use crate::Handle;
 use crate::command::FIRST;
 use crate::engine::{Engine, VerbError, is_sendable, tls_config, value};
+
+/// Peers' connections to a TCP allocation that nobody has accepted yet.
+const PEER_BACKLOG: i32 = 64;
 
 /// A certificate chain and its key, PEM.
 pub type Pem = (Vec<u8>, Vec<u8>);
@@ -30,8 +33,23 @@ pub struct ListenTurn {
     pub limits: TurnLimits,
 }
 
+/// Between us and peers, as REQUESTED-TRANSPORT numbers it (RFC 8656 18.8).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum RelayTransport {
+    Tcp = 6,
+    Udp = 17,
+}
+
+impl RelayTransport {
+    pub fn from_number(number: u8) -> Option<Self> {
+        [Self::Tcp, Self::Udp].into_iter().find(|transport| *transport as u8 == number)
+    }
+}
+
 #[derive(Debug)]
 pub struct BindRelay {
+    pub transport: RelayTransport,
     pub address: SocketAddr,
     pub external: Option<IpAddr>,
 }
@@ -132,8 +150,18 @@ impl Engine {
             }
             ip => ip,
         };
-        let socket = socket::relaying(bind.address)?;
-        let local = socket.local_addr()?;
+        let (socket, local) = match bind.transport {
+            RelayTransport::Udp => {
+                let socket = socket::relaying(bind.address)?;
+                let local = socket.local_addr()?;
+                (RelaySocket::Udp(socket), local)
+            }
+            RelayTransport::Tcp => {
+                let socket = socket::inviting(bind.address)?;
+                let local = socket.local_addr()?.as_socket().unwrap_or(bind.address);
+                (RelaySocket::Tcp(socket), local)
+            }
+        };
         let external = SocketAddr::new(external, local.port());
         let handle = self.shared.handle(FIRST);
         let bound = Bound { socket, local, external };
@@ -152,6 +180,13 @@ impl Engine {
         let mut families = Vec::new();
         for relay in &allocate.relays {
             match bound.get(relay) {
+                Some(Bound { socket: RelaySocket::Tcp(socket), .. }) if allocate.relays.len() == 1 => {
+                    socket.listen(PEER_BACKLOG)?;
+                    families.push(false);
+                }
+                Some(Bound { socket: RelaySocket::Tcp(_), .. }) => {
+                    return value("a relay over TCP is alone (RFC 6062 5.1)");
+                }
                 Some(bound) => families.push(bound.local.is_ipv6()),
                 None => return value(format!("{relay} is not a relay that is bound and free")),
             }
@@ -164,7 +199,8 @@ impl Engine {
         let handle = self.shared.handle(five_tuple.worker);
         allocations.insert(five_tuple, handle);
         drop(allocations);
-        for relay in &relays {
+        let over_udp = |relay: &&Bound| matches!(relay.socket, RelaySocket::Udp(_));
+        for relay in relays.iter().filter(over_udp) {
             self.turn().addresses.relay(relay.external, handle);
             if !relay.local.ip().is_unspecified() {
                 self.turn().addresses.relay(relay.local, handle);
@@ -217,6 +253,36 @@ impl Engine {
         };
         self.tell_turn(allocation, bind);
         Ok(())
+    }
+
+    /// Connect from a TCP allocation to a peer (RFC 6062 5.2): `PeerConnected`, or `Closed`, says how it went.
+    pub fn connect_peer(&self, allocation: Handle, peer: SocketAddr) -> Result<Handle, VerbError> {
+        self.running()?;
+        let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
+        if peer.port() == 0 || !is_sendable(peer.ip()) {
+            return value(format!("nothing can be sent to {peer}"));
+        }
+        let is_ours = |listener: &Arc<Listener>| {
+            let bound = SocketAddr::new(listener.bound.ip().to_canonical(), listener.bound.port());
+            bound == peer || bound.port() == peer.port() && bound.ip().is_unspecified() && is_here(peer.ip())
+        };
+        let listeners = self.turn().listeners.lock().expect("no holder panics");
+        // A client of a client of a client: nobody would ever end that.
+        if listeners.values().any(|listener| listener.transport.is_stream() && is_ours(listener)) {
+            return Err(io::Error::from_raw_os_error(libc::EACCES).into());
+        }
+        drop(listeners);
+        let connection = self.shared.handle(self.shared.worker_of(allocation));
+        let counters = self.shared.table.add(connection, Instant::now());
+        self.tell_turn(allocation, Command::Call { connection, allocation, peer, counters });
+        Ok(connection)
+    }
+
+    /// Let a client's connection carry a peer's, and tell the client so (RFC 6062 5.4).
+    pub fn join(&self, five_tuple: FiveTuple, connection: Handle, answer: Vec<u8>) {
+        let inbox = &self.shared.inboxes[five_tuple.worker % self.shared.inboxes.len()];
+        let join = Command::HandOver { five_tuple, pipe: connection, answer };
+        inbox.push(crate::command::Command::Turn(join));
     }
 
     pub fn turn_counters(&self) -> TurnCounters {

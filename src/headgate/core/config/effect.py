@@ -94,7 +94,7 @@ EFFECTIVE_PATH = frozenset(
         "runOnUnread",
     }
 )
-UNBUILT_TURN = {"mobility": "moving allocations", "tcpRelay": "relaying TCP"}
+UNBUILT_TURN = {"mobility": "moving allocations"}
 EFFECTIVE_TURN = TurnConf.names().keys() - UNBUILT_TURN
 FETCHED = ("rtsp://", "rtsps://")
 """How the URLs begin that a path's source can have in this version."""
