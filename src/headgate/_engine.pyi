@@ -104,7 +104,7 @@ class FiveTuple:
     """One of the values of `headgate.engine.TurnTransport`."""
     listener: Final[int]
     connection: Final[int]
-    """TCP, TLS: the client's connection, for `close`; 0 for UDP."""
+    """TCP, TLS, DTLS: the client's connection, for `close`; 0 for UDP."""
     client_host: Final[str]
     """An IPv4-mapped address is given as IPv4, here and below."""
     client_port: Final[int]
@@ -273,7 +273,7 @@ class Engine:
         """Close a listener, UDP port, relayed address, connection, flow, stream or allocation.
 
         A connection first sends what is queued, for one second at most. A
-        listener leaves its connections and allocations alone, but one of TURN over UDP ends its
+        listener leaves its connections and allocations alone, but one of TURN over UDP or DTLS ends its
         allocations (`REQUESTED`), as nothing reaches them any more; a stream closes all its flows
         (`STREAM_CLOSED`) and sends no `Closed` itself.
         """

@@ -150,6 +150,7 @@ class TurnTransport(enum.IntEnum):
     UDP = 1
     TCP = 2
     TLS = 3
+    DTLS = 4
 
 
 class RelayTransport(enum.IntEnum):
@@ -288,7 +289,7 @@ class TurnLimits:
     """Bounds of one TURN listener. Times in seconds."""
 
     idle_timeout: float = 30.0
-    """TCP, TLS: a connection without an allocation that completed no message for so long is closed; a
+    """TCP, TLS, DTLS: a connection without an allocation that completed no message for so long is closed; a
     handshake, or one message, may take no longer either."""
     connection_limit: int = 20_000
     connections_per_address: int = 1_000
@@ -310,7 +311,8 @@ class ListenTurn:
     port: int
     """0: any free one."""
     tls: Tls | None = None
-    """For `TLS`, and only there."""
+    """For `TLS` and `DTLS`, and only there. DTLS takes ECDSA keys of P-256 and P-384, and sends the first
+    certificate alone."""
     limits: TurnLimits = TurnLimits()
 
 

@@ -29,7 +29,7 @@ from headgate.turn.engine_relay import EngineRelay
 from headgate.turn.enquiry import Enquiry
 from headgate.turn.events import Allocated, CredentialWanted, Moved, PeerDenied, Released, TurnEvent
 from headgate.turn.generated_secret import FILE, generated_secret
-from headgate.turn.listeners import Opened, open_listener, served, tls_of
+from headgate.turn.listeners import Opened, open_listener, tls_of
 from headgate.turn.machine import TurnMachine
 from headgate.turn.peer_connections import PeerConnections
 from headgate.turn.relay import FiveTuple
@@ -127,7 +127,7 @@ class TurnServer:
     async def __aenter__(self) -> Self:
         await self._tasks.__aenter__()
         try:
-            for interface in served(self._settings):
+            for interface in self._settings.interfaces:
                 self._enter(open_listener(self._loop.engine, interface, self._settings))
         except BaseException:
             self.close_listeners()
@@ -414,7 +414,7 @@ class NewTurn:
         present = list(self._server.interfaces)
         engine = self._server.engine
         try:
-            for interface in served(self._settings):
+            for interface in self._settings.interfaces:
                 place = (interface.transport, interface.bind)
                 same = next((one for one in present if one.place == place), None)
                 if same is not None:

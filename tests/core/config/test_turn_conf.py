@@ -118,10 +118,6 @@ def test_mistakes(mistakes: Mistakes, text: str, mistake: str) -> None:
     ("text", "warning"),
     [
         ("mobility: yes", "c.yml:2: turn.mobility: has no effect yet (moving allocations is not built)"),
-        (
-            "interfaces: [{transport: dtls, bind: ':5349'}]",
-            "c.yml:2: turn.interfaces[0]: has no effect yet (DTLS is not built)",
-        ),
     ],
 )
 def test_what_has_no_effect_yet_is_said(load_text: Load, text: str, warning: str) -> None:

@@ -50,6 +50,13 @@ impl Wing {
             let count = receiver.receive(&hearing.socket, Receiver::MOST).unwrap_or(Receiver::MOST);
             for arrived in receiver.arrived(count) {
                 let Some(Source::Hearing(hearing)) = self.sources.get(i) else { break };
+                if listener.transport == Transport::Dtls {
+                    let ends = (arrived.from, hearing.server(arrived.at));
+                    for datagram in arrived.datagrams() {
+                        self.hear_secure(i, &listener, ends, datagram, now);
+                    }
+                    continue;
+                }
                 let five_tuple = FiveTuple {
                     transport: Transport::Udp,
                     listener: listener.handle,
@@ -133,7 +140,7 @@ impl Wing {
             }
             _ => {}
         }
-        if five_tuple.transport == Transport::Udp && self.shared.events.is_full() {
+        if !five_tuple.transport.is_stream() && self.shared.events.is_full() {
             return totals.queue_full.add(1);
         }
         totals.requests.add(1);
@@ -150,7 +157,7 @@ impl Wing {
         });
     }
 
-    fn is_ours(&self, client: SocketAddr) -> bool {
+    pub(super) fn is_ours(&self, client: SocketAddr) -> bool {
         let ours = &self.known.ours;
         ours.relayed(client).is_some() || ours.listens(client)
     }
@@ -300,8 +307,13 @@ impl Wing {
         let allocation = &self.allocations[i];
         let size: usize = parts.iter().map(|part| part.len()).sum();
         if allocation.five_tuple.connection != 0 {
-            let (connection, counters) = (allocation.five_tuple.connection, Arc::clone(&allocation.counters));
-            if !self.queue(connection, |client| client.data(parts)) {
+            let (five_tuple, counters) = (allocation.five_tuple, Arc::clone(&allocation.counters));
+            let connection = five_tuple.connection;
+            let sent = match five_tuple.transport {
+                Transport::Dtls => self.seal(connection, parts),
+                _ => self.queue(connection, |client| client.data(parts)),
+            };
+            if !sent {
                 return Err(Dropped::QueueFull);
             }
             counters.bytes_sent.add(size);
@@ -328,13 +340,23 @@ impl Wing {
 
     /// How a client hears from us over UDP: from the address that it asked.
     fn way_to(&self, five_tuple: &FiveTuple, allocation: usize) -> Option<To> {
-        let Some(Place::Source(source)) = self.by_handle.get(&five_tuple.listener).copied() else {
+        self.way(five_tuple.listener, five_tuple.client, five_tuple.server, allocation)
+    }
+
+    pub(super) fn way(
+        &self,
+        listener: Handle,
+        client: SocketAddr,
+        server: SocketAddr,
+        allocation: usize,
+    ) -> Option<To> {
+        let Some(Place::Source(source)) = self.by_handle.get(&listener).copied() else {
             return None;
         };
         let Some(Source::Hearing(hearing)) = self.sources.get(source) else { return None };
         let bound = hearing.listener.bound;
-        let via = Via { ip: five_tuple.server.ip(), v6: bound.is_ipv6() };
-        let address = match five_tuple.client {
+        let via = Via { ip: server.ip(), v6: bound.is_ipv6() };
+        let address = match client {
             SocketAddr::V4(client) if via.v6 => {
                 SocketAddr::new(mapped((*client.ip()).into()).into(), client.port())
             }
@@ -364,10 +386,14 @@ impl Wing {
         now: Instant,
     ) {
         let mut result = Ok(());
-        self.queue(five_tuple.connection, |client| {
-            result = client.answer(message);
-            result.is_ok()
-        });
+        if five_tuple.transport == Transport::Dtls {
+            self.seal(five_tuple.connection, [message, &[], &[]]);
+        } else {
+            self.queue(five_tuple.connection, |client| {
+                result = client.answer(message);
+                result.is_ok()
+            });
+        }
         match (result, self.by_handle.get(&five_tuple.connection).copied()) {
             (Err(reason), Some(Place::Source(i))) => self.end_client(i, reason, now),
             (Ok(()), Some(_)) => {

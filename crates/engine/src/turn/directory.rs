@@ -11,6 +11,7 @@ use socket2::Socket;
 
 use super::addresses::Addresses;
 use super::budget::Budget;
+use super::cookie::Cookies;
 use super::five_tuple::FiveTuple;
 use super::listener::Listener;
 use super::totals::{Totals, TurnCounters};
@@ -40,6 +41,7 @@ pub struct Directory {
     pub in_transit: Vec<AtomicUsize>,
     /// Made with the first listener: it is half a megabyte.
     pub budget: OnceLock<Budget>,
+    pub cookies: OnceLock<Option<Cookies>>,
     pub receiving: OnceLock<Arc<UdpSocketState>>,
     pub listeners: Mutex<HashMap<Handle, Arc<Listener>>>,
     pub relays: Mutex<HashMap<Handle, Bound>>,
@@ -58,6 +60,11 @@ impl Directory {
 
     pub fn admits(&self, address: IpAddr, rate: u32, now: Instant) -> bool {
         self.budget.get_or_init(|| Budget::new(now)).admits(address, rate, now)
+    }
+
+    /// `None`: the system has no randomness, and so nobody is believed to be where he says.
+    pub fn cookies(&self, now: Instant) -> Option<&Cookies> {
+        self.cookies.get_or_init(|| Cookies::new(now)).as_ref()
     }
 
     pub fn counters(&self) -> TurnCounters {

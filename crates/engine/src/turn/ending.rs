@@ -17,8 +17,15 @@ impl Wing {
                 match self.sources.get(i) {
                     Some(Source::Client(_)) => return self.end_client(i, reason, now),
                     Some(Source::Pipe(_)) => return self.end_pipe(i, reason, now),
+                    Some(Source::Secure(_)) => return self.end_secure(i, reason, now),
                     _ => {}
                 }
+                let its_associations: Vec<usize> =
+                    self.associations.iter().filter(|(key, _)| key.0 == i).map(|(_, a)| *a).collect();
+                for a in its_associations {
+                    self.end_secure(a, reason, now);
+                }
+                self.flush(now);
                 self.by_handle.remove(&handle);
                 // A connection stays without its listener.
                 if let Some(source) = self.sources.try_remove(i)
@@ -72,7 +79,9 @@ impl Wing {
         let clients: Vec<usize> = self.sources.iter().map(|(i, _)| i).collect();
         for i in clients {
             self.end_client(i, CloseReason::Shutdown, now);
+            self.end_secure(i, CloseReason::Shutdown, now);
         }
+        self.flush(now);
         self.sources.clear();
         self.by_handle.clear();
     }
@@ -86,6 +95,7 @@ impl Wing {
             }
             Some(Source::Client(_)) => self.end_client(i, CloseReason::Fault, now),
             Some(Source::Pipe(_)) => self.end_pipe(i, CloseReason::Fault, now),
+            Some(Source::Secure(_)) => self.end_secure(i, CloseReason::Fault, now),
             Some(Source::Joined(pipe)) => {
                 let pipe = *pipe;
                 self.end_pipe(pipe, CloseReason::Fault, now);

@@ -6,6 +6,7 @@
 
 mod addresses;
 mod allocation;
+pub mod association;
 mod bucket;
 mod budget;
 mod bursts;
@@ -13,6 +14,7 @@ pub mod channel_data;
 mod channels;
 mod client;
 mod command;
+pub mod cookie;
 mod datagrams;
 pub mod directory;
 mod ending;
@@ -22,6 +24,7 @@ pub mod listener;
 mod peers;
 mod permissions;
 mod pipe;
+mod secure;
 mod short_cut;
 mod socket;
 mod streams;
@@ -44,6 +47,7 @@ use slab::Slab;
 
 use self::addresses::Known;
 use self::allocation::{Allocation, Relay};
+use self::association::Association;
 use self::bursts::Bursts;
 use self::client::Client;
 pub use self::command::Command;
@@ -91,6 +95,8 @@ enum Source {
     /// A TCP allocation's relayed address.
     Inviting(Box<Inviting>),
     Pipe(Box<Pipe>),
+    /// A client over DTLS.
+    Secure(Box<Association>),
     /// The client's end of a pipe.
     Joined(usize),
 }
@@ -125,6 +131,10 @@ pub struct Wing {
     deadlines: BinaryHeap<Reverse<(Instant, Handle)>>,
     /// Made with the first listener: its buffers are 2 MiB.
     receiver: Option<Box<Receiver>>,
+    /// Clients over DTLS, by where they are.
+    associations: HashMap<secure::Key, usize>,
+    /// What is to be encrypted, and what was.
+    sealing: [Vec<u8>; 2],
     /// What one read of a connection fits in.
     scratch: Vec<u8>,
     bursts: Bursts,
@@ -151,6 +161,8 @@ impl Wing {
             by_five_tuple: HashMap::new(),
             deadlines: BinaryHeap::new(),
             receiver: None,
+            associations: HashMap::new(),
+            sealing: [Vec::new(), Vec::new()],
             scratch: Vec::new(),
             bursts: Bursts::default(),
             queued: Vec::new(),
@@ -270,7 +282,8 @@ impl Wing {
             Some(Source::Client(_)) => self.serve(i, now),
             Some(Source::Inviting(_)) => self.welcome(i, now),
             Some(Source::Pipe(_) | Source::Joined(_)) => self.carry(i, now),
-            None => false,
+            // It has no socket of its own.
+            Some(Source::Secure(_)) | None => false,
         };
         self.flush(now);
         more
@@ -279,6 +292,7 @@ impl Wing {
     pub fn tick(&mut self, now: Instant) {
         self.tick_streams(now);
         self.tick_pipes(now);
+        self.tick_secure(now);
         while let Some(Reverse((deadline, handle))) = self.deadlines.peek().copied()
             && deadline <= now
         {

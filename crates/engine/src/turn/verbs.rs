@@ -7,10 +7,11 @@ use std::time::{Duration, Instant};
 
 use super::addresses::is_here;
 use super::allocation::Peer;
+use super::association::Identity;
 use super::command::{self, Command};
 use super::directory::{Bound, RelaySocket};
 use super::five_tuple::{FiveTuple, Transport};
-use super::listener::{Listener, TurnLimits};
+use super::listener::{Listener, Secret, TurnLimits};
 use super::socket::{self, Receiver};
 use super::totals::TurnCounters;
 use super::{channel_data, directory::Directory};
@@ -83,15 +84,14 @@ impl Engine {
     pub fn listen_turn(&self, listen: &ListenTurn) -> Result<(Handle, SocketAddr), VerbError> {
         self.running()?;
         let tls = match (listen.transport, &listen.tls) {
-            (Transport::Tls, Some((certificate, key))) => Some(tls_config(certificate, key)?),
             (Transport::Udp | Transport::Tcp, None) => None,
-            (Transport::Tls, None) => return value("TLS without a certificate"),
-            (_, Some(_)) => return value("a certificate, but no TLS"),
+            (Transport::Tls | Transport::Dtls, None) => return value("TLS without a certificate"),
+            (transport, Some(pem)) => Some(secret(transport, pem)?),
         };
         let handle = self.shared.handle(FIRST);
         let listener = |bound| Arc::new(Listener::new(handle, listen.transport, bound, tls, listen.limits));
         let (listener, bound) = match listen.transport {
-            Transport::Udp => {
+            Transport::Udp | Transport::Dtls => {
                 let receiving = match self.turn().receiving.get() {
                     Some(receiving) => Arc::clone(receiving),
                     None => Arc::clone(self.turn().receiving.get_or_init({
@@ -129,8 +129,7 @@ impl Engine {
         let Some(listener) = known else { return value(format!("{listener} is not a TURN listener")) };
         let tls = match (listener.transport, tls) {
             (_, None) => None,
-            (Transport::Tls, Some((certificate, key))) => Some(tls_config(certificate, key)?),
-            _ => return value("a certificate, but no TLS"),
+            (transport, Some(pem)) => Some(secret(transport, pem)?),
         };
         listener.retune(limits, tls);
         Ok(())
@@ -298,6 +297,17 @@ impl Engine {
                 inbox.push(crate::command::Command::Turn(Command::Unhear(handle)));
             }
         }
+    }
+}
+
+fn secret(transport: Transport, (certificate, key): &Pem) -> Result<Secret, VerbError> {
+    match transport {
+        Transport::Tls => Ok(Secret::Tls(tls_config(certificate, key)?)),
+        Transport::Dtls => {
+            tls_config(certificate, key)?; // it also knows whether they belong together
+            Ok(Secret::Dtls(Arc::new(Identity::new(certificate, key).or_else(value)?)))
+        }
+        Transport::Udp | Transport::Tcp => value("a certificate, but no TLS"),
     }
 }
 

@@ -15,7 +15,7 @@ from headgate.core.config.draft import Location
 from headgate.core.config.global_conf import GlobalConf
 from headgate.core.config.path_conf import PUBLISHER, REDIRECT, PathConf
 from headgate.core.config.section import Section
-from headgate.core.config.turn_conf import TurnConf, TurnTransport
+from headgate.core.config.turn_conf import TurnConf
 
 __all__ = ["EFFECTIVE_GLOBAL", "EFFECTIVE_PATH", "EFFECTIVE_TURN", "Remark", "ineffective", "unsafe"]
 
@@ -174,9 +174,6 @@ def _turn_remarks(conf: TurnConf) -> Iterator[Remark]:
     for key in _changed(conf, TurnConf()):
         if what := UNBUILT_TURN.get(key):
             yield Remark(("turn", key), f"has no effect yet ({what} is not built)")
-    for index, interface in enumerate(conf.interfaces):
-        if interface.transport is TurnTransport.DTLS:
-            yield Remark(("turn", "interfaces", index), "has no effect yet (DTLS is not built)")
 
 
 def _path_remarks(configuration: Configuration) -> Iterator[Remark]:
