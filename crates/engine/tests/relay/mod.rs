@@ -1,6 +1,7 @@
 //! What the TURN tests share: a running engine, its clients, and what Python would decide.
 #![allow(dead_code, reason = "no test file needs all of it")]
 
+pub mod dtls;
 pub mod stream;
 
 use std::collections::VecDeque;

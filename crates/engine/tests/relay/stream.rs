@@ -34,7 +34,8 @@ pub struct StreamClient {
 
 impl Listener {
     pub fn new(bench: &Bench, transport: Transport, limits: TurnLimits) -> Self {
-        let certificate = (transport == Transport::Tls).then(certificate);
+        let encrypted = matches!(transport, Transport::Tls | Transport::Dtls);
+        let certificate = encrypted.then(|| certificate("ec"));
         let listen = ListenTurn {
             transport,
             address: SocketAddr::new(LOCALHOST, 0),
@@ -58,9 +59,11 @@ impl Listener {
     }
 }
 
-fn certificate() -> Pem {
+/// `algorithm`: ec or rsa.
+pub fn certificate(algorithm: &str) -> Pem {
     let made = Command::new("openssl")
-        .args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"])
+        .args(["req", "-x509", "-newkey", algorithm, "-nodes", "-pkeyopt"])
+        .arg(if algorithm == "ec" { "ec_paramgen_curve:prime256v1" } else { "rsa_keygen_bits:2048" })
         .args(["-keyout", "-", "-out", "-", "-subj", "/CN=localhost"])
         .output()
         .expect("openssl is installed");
