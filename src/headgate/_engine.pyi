@@ -358,6 +358,12 @@ class Engine:
         is outside 0x4000 to 0x7FFF, or nothing can be sent to the peer.
         """
 
+    def move_allocation(self, allocation: int, five_tuple: FiveTuple) -> None:
+        """It belongs to this five-tuple from now on (RFC 8016).
+
+        Raises OSError(EEXIST) when the five-tuple has an allocation, ValueError unless both are over UDP.
+        """
+
     def connect_peer(self, allocation: int, host: str, port: int) -> int:
         """Connect from a TCP allocation's relayed address to a peer (RFC 6062 5.2). Returns the connection.
 

@@ -16,7 +16,7 @@ __all__ = ["EngineRelay"]
 
 
 class EngineRelay:
-    can_move = False
+    can_move = True
     can_connect = True
 
     def __init__(self, engine: Engine, *, began: Callable[[int, int], None]) -> None:
@@ -72,7 +72,7 @@ class EngineRelay:
             self._engine.answer(_own(out.five_tuple), out.data)
 
     def move(self, allocation: int, five_tuple: FiveTuple) -> None:
-        raise NotImplementedError("the engine cannot move an allocation")  # `can_move`
+        self._engine.move_allocation(allocation, _own(five_tuple))
 
     def connect(self, allocation: int, peer: TransportAddress) -> int:
         try:

@@ -12,6 +12,7 @@ use super::client::Client;
 use super::directory::Bound;
 use super::five_tuple::FiveTuple;
 use super::listener::{Admission, Listener};
+use super::moving::Heard;
 use super::short_cut::Deliveries;
 use crate::Handle;
 use crate::counters::Counters;
@@ -26,6 +27,17 @@ pub enum Command {
     Unhear(Handle),
     Answer(FiveTuple, Vec<u8>),
     Allocate(Box<Allocate>),
+    /// To the worker that hears a client whose allocation another has: pass it on; `None`: no more.
+    Detour {
+        five_tuple: FiveTuple,
+        home: Option<usize>,
+    },
+    Heard(Heard),
+    /// The allocation is of this five-tuple now (RFC 8016).
+    Move {
+        allocation: Handle,
+        five_tuple: FiveTuple,
+    },
     /// Connect to a peer (RFC 6062).
     Call {
         connection: Handle,

@@ -20,7 +20,7 @@ const IS_HANDSHAKE: u8 = 22;
 const IS_CLIENT_HELLO: u8 = 1;
 const IS_HELLO_VERIFY_REQUEST: u8 = 3;
 const DTLS_1_0: [u8; 2] = [0xfe, 0xff];
-/// Fatal, protocol_version (RFC 5246 7.2), as the first record of a server.
+/// Fatal, `protocol_version` (RFC 5246 7.2), as the first record of a server.
 pub const TOO_OLD: [u8; RECORD + 2] = [21, 0xfe, 0xff, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2, 2, 70];
 
 /// A `ClientHello` that came in one piece, outside of any encryption.

@@ -66,6 +66,9 @@ impl Wing {
                     worker: self.index,
                 };
                 let allocation = self.by_five_tuple.get(&five_tuple).copied();
+                if allocation.is_none() && self.pass_home(&five_tuple, arrived) {
+                    continue;
+                }
                 if let Some(allocation) = allocation.and_then(|i| self.allocations.get(i)) {
                     self.shared.table.heard(&allocation.counters, now);
                 }
@@ -366,6 +369,10 @@ impl Wing {
     }
 
     pub(super) fn answer(&mut self, five_tuple: FiveTuple, message: &[u8], now: Instant) {
+        if let Some(home) = self.home_of(&five_tuple) {
+            let answer = Command::Answer(five_tuple, message.to_vec());
+            return self.shared.inboxes[home].push(crate::command::Command::Turn(answer));
+        }
         let allocation = self.by_five_tuple.get(&five_tuple).copied();
         if five_tuple.connection != 0 {
             return self.answer_stream(&five_tuple, allocation, message, now);

@@ -58,6 +58,7 @@ impl Wing {
         let handle = allocation.handle;
         self.by_handle.remove(&handle);
         self.by_five_tuple.remove(&allocation.five_tuple);
+        self.forget_detour(allocation.five_tuple);
         let directory = &self.shared.turn;
         for relay in allocation.relays.into_iter().flatten() {
             directory.addresses.unrelay(relay.external, handle);

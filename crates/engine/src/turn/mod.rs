@@ -21,6 +21,7 @@ mod ending;
 pub mod five_tuple;
 pub mod framing;
 pub mod listener;
+mod moving;
 mod peers;
 mod permissions;
 mod pipe;
@@ -131,6 +132,8 @@ pub struct Wing {
     deadlines: BinaryHeap<Reverse<(Instant, Handle)>>,
     /// Made with the first listener: its buffers are 2 MiB.
     receiver: Option<Box<Receiver>>,
+    /// Clients whose allocation another worker has (RFC 8016).
+    away: HashMap<FiveTuple, usize>,
     /// Clients over DTLS, by where they are.
     associations: HashMap<secure::Key, usize>,
     /// What is to be encrypted, and what was.
@@ -161,6 +164,7 @@ impl Wing {
             by_five_tuple: HashMap::new(),
             deadlines: BinaryHeap::new(),
             receiver: None,
+            away: HashMap::new(),
             associations: HashMap::new(),
             sealing: [Vec::new(), Vec::new()],
             scratch: Vec::new(),
@@ -185,6 +189,9 @@ impl Wing {
             Command::Unhear(listener) => self.close(listener, CloseReason::Requested, now),
             Command::Answer(five_tuple, message) => self.answer(five_tuple, &message, now),
             Command::Allocate(allocate) => self.allocate(*allocate, now),
+            Command::Detour { five_tuple, home } => self.detour(five_tuple, home),
+            Command::Move { allocation, five_tuple } => self.move_to(allocation, five_tuple),
+            Command::Heard(heard) => self.hear_moved(&heard, now),
             Command::Call { connection, allocation, peer, counters } => {
                 self.call(connection, allocation, peer, counters, now);
             }

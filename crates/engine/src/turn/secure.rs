@@ -166,7 +166,9 @@ impl Wing {
         let Some(Place::Source(a)) = self.by_handle.get(&connection).copied() else { return false };
         let [mut plain, mut packet] = std::mem::take(&mut self.sealing);
         plain.clear();
-        parts.iter().for_each(|part| plain.extend_from_slice(part));
+        for part in parts {
+            plain.extend_from_slice(part);
+        }
         packet.resize(super::SCRATCH, 0);
         let mut sent = false;
         if let Some(Source::Secure(association)) = self.sources.get_mut(a) {

@@ -254,6 +254,30 @@ impl Engine {
         Ok(())
     }
 
+    /// Let an allocation be of another five-tuple (RFC 8016), over UDP as the one it has.
+    pub fn move_allocation(&self, allocation: Handle, five_tuple: FiveTuple) -> Result<(), VerbError> {
+        self.running()?;
+        let mut allocations = self.turn().allocations.lock().expect("no holder panics");
+        if allocations.contains_key(&five_tuple) {
+            return Err(io::Error::from_raw_os_error(libc::EEXIST).into());
+        }
+        let before = allocations.iter().find(|(_, handle)| **handle == allocation);
+        let Some(before) = before.map(|(five_tuple, _)| *five_tuple) else { return Ok(()) }; // it is gone
+        if before.transport != Transport::Udp || five_tuple.transport != Transport::Udp {
+            return value("only an allocation of a client over UDP moves, and to another address over UDP");
+        }
+        allocations.remove(&before);
+        allocations.insert(five_tuple, allocation);
+        drop(allocations);
+        let home = self.shared.worker_of(allocation);
+        if let Some(inbox) = self.shared.inboxes.get(five_tuple.worker) {
+            let detour = Command::Detour { five_tuple, home: Some(home) };
+            inbox.push(crate::command::Command::Turn(detour));
+        }
+        self.tell_turn(allocation, Command::Move { allocation, five_tuple });
+        Ok(())
+    }
+
     /// Connect from a TCP allocation to a peer (RFC 6062 5.2): `PeerConnected`, or `Closed`, says how it went.
     pub fn connect_peer(&self, allocation: Handle, peer: SocketAddr) -> Result<Handle, VerbError> {
         self.running()?;

@@ -94,8 +94,7 @@ EFFECTIVE_PATH = frozenset(
         "runOnUnread",
     }
 )
-UNBUILT_TURN = {"mobility": "moving allocations"}
-EFFECTIVE_TURN = TurnConf.names().keys() - UNBUILT_TURN
+EFFECTIVE_TURN = TurnConf.names().keys()
 FETCHED = ("rtsp://", "rtsps://")
 """How the URLs begin that a path's source can have in this version."""
 
@@ -152,7 +151,6 @@ def ineffective(configuration: Configuration) -> list[Remark]:
     """Keys that ask for something this version does not do."""
     return [
         *_global_remarks(configuration.global_),
-        *_turn_remarks(configuration.own.turn),
         *_path_remarks(configuration),
     ]
 
@@ -168,12 +166,6 @@ def _global_remarks(conf: GlobalConf) -> Iterator[Remark]:
     default = GlobalConf().rtsp_transports
     if RtspTransport.MULTICAST in conf.rtsp_transports and conf.rtsp_transports != default:
         yield Remark(("rtspTransports",), f"multicast {_missing('multicast')}")
-
-
-def _turn_remarks(conf: TurnConf) -> Iterator[Remark]:
-    for key in _changed(conf, TurnConf()):
-        if what := UNBUILT_TURN.get(key):
-            yield Remark(("turn", key), f"has no effect yet ({what} is not built)")
 
 
 def _path_remarks(configuration: Configuration) -> Iterator[Remark]:
