@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 from headgate.server import Server
 from headgate.turn.refusal import ErrorCode
@@ -58,6 +58,8 @@ async def connect(server: Server) -> AsyncIterator[StreamClient]:
         yield StreamClient(reader, writer)
     finally:
         writer.close()
+        with suppress(ConnectionError):
+            await writer.wait_closed()
 
 
 def relaying(**changes: object) -> Server:
@@ -84,6 +86,8 @@ async def echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> No
     while data := await reader.read(1024):
         writer.write(data)
     writer.close()
+    with suppress(ConnectionError):
+        await writer.wait_closed()
 
 
 async def test_a_client_connects_to_a_peer() -> None:
