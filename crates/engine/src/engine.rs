@@ -345,6 +345,7 @@ impl Engine {
         }
         self.streams.lock().expect("no holder panics").clear();
         self.ports.lock().expect("no holder panics").clear();
+        self.shared.turn.clear();
     }
 
     fn stream(&self, handle: Handle) -> Result<Arc<Stream>, VerbError> {

@@ -9,7 +9,9 @@ use headgate_engine::engine::VerbError;
 use headgate_engine::event::{CloseReason, Event};
 use headgate_engine::turn::totals::TurnCounters;
 use headgate_engine::turn::verbs::{Allocate, BindRelay, RelayTransport};
-use relay::{Bench, LOCALHOST, channel, data_indication, receive, request, send_indication, socket, usual};
+use relay::{
+    Bench, LOCALHOST, channel, data_indication, message, receive, request, send_indication, socket, usual,
+};
 
 const MINUTE: Duration = Duration::from_secs(60);
 
@@ -186,6 +188,23 @@ fn requests_go_up_whole_and_answers_come_back() {
     assert_eq!(receive(&stranger), (b"answer".to_vec(), bench.server));
     client.send(&request(*b"abcdefghijkl"));
     assert_eq!(bench.request(|tuple| tuple.client == client.address()).1, client.allocation);
+}
+
+#[test]
+fn who_hears_of_its_allocation_has_it() {
+    let mut bench = Bench::start();
+    for _ in 0..100 {
+        let client = bench.client();
+        // Sent at once, past the worker; what the client sends then may be faster than the worker.
+        let success = message(0x0103, *b"an allocate ", &[]);
+        bench.engine.answer(client.five_tuple, success.clone());
+        assert_eq!(client.receive(), success);
+        client.send(&request(*b"at once     "));
+        let (_, allocation, _) = bench.request(|five_tuple| *five_tuple == client.five_tuple);
+        assert_eq!(allocation, client.allocation);
+        bench.engine.close(client.allocation);
+        assert_eq!(bench.closed(client.allocation).1.packets_sent, 1);
+    }
 }
 
 #[test]

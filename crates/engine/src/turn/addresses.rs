@@ -130,7 +130,7 @@ impl Known {
 
 /// Whether an address is of this machine: then a socket can be bound to it.
 pub fn is_here(host: IpAddr) -> bool {
-    UdpSocket::bind((host, 0)).is_ok()
+    host.is_loopback() || UdpSocket::bind((host, 0)).is_ok()
 }
 
 #[cfg(test)]

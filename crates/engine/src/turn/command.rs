@@ -1,6 +1,6 @@
 //! What the verbs and other workers tell a worker's wing.
 
-use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -19,7 +19,7 @@ use crate::counters::Counters;
 
 #[derive(Debug)]
 pub enum Command {
-    Hear(Arc<Listener>, UdpSocket, Arc<UdpSocketState>),
+    Hear(Arc<Listener>, Arc<UdpSocketState>),
     Accept(Arc<Listener>, TcpListener),
     /// A connection that the first worker accepted.
     Adopt(FiveTuple, TcpStream, Admission),

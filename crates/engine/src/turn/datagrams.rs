@@ -10,7 +10,7 @@ use super::client::Client;
 use super::command::Command;
 use super::five_tuple::{FiveTuple, Transport};
 use super::short_cut::{Deliveries, MOST_IN_TRANSIT, PACKET};
-use super::socket::{Receiver, Via, mapped, may_fragment};
+use super::socket::{Receiver, may_fragment};
 use super::{Place, Source, Wing, channel_data, stun};
 use crate::Handle;
 use crate::event::{Event, Unanswered};
@@ -46,8 +46,9 @@ impl Wing {
         for _ in 0..RECEIVE_SHARE {
             let Some(Source::Hearing(hearing)) = self.sources.get(i) else { break };
             let listener = Arc::clone(&hearing.listener);
+            let Some(socket) = hearing.socket() else { break };
             // An error is of one datagram; what waits behind it will not be announced again.
-            let count = receiver.receive(&hearing.socket, Receiver::MOST).unwrap_or(Receiver::MOST);
+            let count = receiver.receive(socket, Receiver::MOST).unwrap_or(Receiver::MOST);
             for arrived in receiver.arrived(count) {
                 let Some(Source::Hearing(hearing)) = self.sources.get(i) else { break };
                 if listener.transport == Transport::Dtls {
@@ -154,7 +155,8 @@ impl Wing {
         }
         self.shared.events.push(Event::StunReceived {
             five_tuple: *five_tuple,
-            allocation: allocation.map_or(0, |allocation| allocation.handle),
+            allocation: allocation
+                .map_or_else(|| self.shared.turn.allocation(five_tuple), |allocation| allocation.handle),
             message: message.to_vec(),
             unanswered,
         });
@@ -357,15 +359,8 @@ impl Wing {
             return None;
         };
         let Some(Source::Hearing(hearing)) = self.sources.get(source) else { return None };
-        let bound = hearing.listener.bound;
-        let via = Via { ip: server.ip(), v6: bound.is_ipv6() };
-        let address = match client {
-            SocketAddr::V4(client) if via.v6 => {
-                SocketAddr::new(mapped((*client.ip()).into()).into(), client.port())
-            }
-            client => client,
-        };
-        Some(To { source, address, via: bound.ip().is_unspecified().then_some(via), allocation })
+        let (address, via) = hearing.listener.way_between(client, server);
+        Some(To { source, address, via, allocation })
     }
 
     pub(super) fn answer(&mut self, five_tuple: FiveTuple, message: &[u8], now: Instant) {

@@ -16,6 +16,7 @@ use super::five_tuple::FiveTuple;
 use super::listener::Listener;
 use super::totals::{Totals, TurnCounters};
 use crate::Handle;
+use crate::counters::Counters;
 
 #[derive(Debug)]
 pub enum RelaySocket {
@@ -46,7 +47,7 @@ pub struct Directory {
     pub listeners: Mutex<HashMap<Handle, Arc<Listener>>>,
     pub relays: Mutex<HashMap<Handle, Bound>>,
     /// So that a second allocation of a five-tuple is refused at once.
-    pub allocations: Mutex<HashMap<FiveTuple, Handle>>,
+    pub allocations: Mutex<HashMap<FiveTuple, (Handle, Arc<Counters>)>>,
 }
 
 impl Directory {
@@ -67,12 +68,24 @@ impl Directory {
         self.cookies.get_or_init(|| Cookies::new(now)).as_ref()
     }
 
+    /// The allocation of a five-tuple, also one that its worker has not made yet.
+    pub fn allocation(&self, five_tuple: &FiveTuple) -> Handle {
+        let allocations = self.allocations.lock().expect("no holder panics");
+        allocations.get(five_tuple).map_or(0, |(handle, _)| *handle)
+    }
+
     pub fn counters(&self) -> TurnCounters {
         let mut sum = TurnCounters::default();
         for totals in &self.totals {
             sum.add(totals);
         }
         sum
+    }
+
+    /// Let go of every socket: nobody is left to watch them.
+    pub fn clear(&self) {
+        self.listeners.lock().expect("no holder panics").clear();
+        self.relays.lock().expect("no holder panics").clear();
     }
 
     /// Reserve room on the way to a worker. `false`: it is behind.

@@ -1,7 +1,7 @@
 //! What all workers know of one listener.
 
 use std::collections::HashMap;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, RwLock};
 use std::time::Duration;
@@ -10,7 +10,8 @@ use rustls::ServerConfig;
 
 use super::association::Identity;
 use super::channel_data;
-use super::five_tuple::Transport;
+use super::five_tuple::{FiveTuple, Transport};
+use super::socket::{Via, mapped};
 use crate::Handle;
 
 /// The fields are those of `engine.TurnLimits`.
@@ -41,6 +42,8 @@ pub struct Listener {
     requests: AtomicU32,
     channels_end: AtomicU32,
     connections: Mutex<Connections>,
+    /// UDP: one for each worker.
+    sockets: Vec<UdpSocket>,
 }
 
 #[derive(Debug, Default)]
@@ -56,6 +59,7 @@ impl Listener {
         bound: SocketAddr,
         secret: Option<Secret>,
         limits: TurnLimits,
+        sockets: Vec<UdpSocket>,
     ) -> Self {
         let listener = Self {
             handle,
@@ -66,6 +70,7 @@ impl Listener {
             requests: AtomicU32::new(0),
             channels_end: AtomicU32::new(0),
             connections: Mutex::default(),
+            sockets,
         };
         listener.retune(limits, None);
         listener
@@ -94,6 +99,28 @@ impl Listener {
             Some(Secret::Dtls(identity)) => Some(Arc::clone(identity)),
             _ => None,
         }
+    }
+
+    /// The socket over which a worker hears its clients.
+    pub fn socket(&self, worker: usize) -> Option<&UdpSocket> {
+        self.sockets.get(worker)
+    }
+
+    /// How a client of a UDP listener hears from us: its address as our socket takes it, and, where the
+    /// listener is bound to all addresses, the one of ours that it asked.
+    pub fn way_to(&self, five_tuple: &FiveTuple) -> (SocketAddr, Option<Via>) {
+        self.way_between(five_tuple.client, five_tuple.server)
+    }
+
+    pub fn way_between(&self, client: SocketAddr, server: SocketAddr) -> (SocketAddr, Option<Via>) {
+        let via = Via { ip: server.ip(), v6: self.bound.is_ipv6() };
+        let address = match client {
+            SocketAddr::V4(client) if via.v6 => {
+                SocketAddr::new(mapped((*client.ip()).into()).into(), client.port())
+            }
+            client => client,
+        };
+        (address, self.bound.ip().is_unspecified().then_some(via))
     }
 
     pub fn limits(&self) -> TurnLimits {
@@ -159,7 +186,7 @@ mod tests {
             compatible_channels: false,
         };
         let bound = SocketAddr::from(([127, 0, 0, 1], 3478));
-        let listener = Arc::new(Listener::new(1, Transport::Tcp, bound, None, limits));
+        let listener = Arc::new(Listener::new(1, Transport::Tcp, bound, None, limits, Vec::new()));
         let (a, b) = (IpAddr::from([192, 0, 2, 1]), IpAddr::from([192, 0, 2, 2]));
         let first = Admission::of(&listener, a).expect("room");
         let _second = Admission::of(&listener, a).expect("room");

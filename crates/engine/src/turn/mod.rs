@@ -71,11 +71,15 @@ const SCRATCH: usize = 64 * 1024;
 /// A UDP listener's socket of this worker.
 #[derive(Debug)]
 struct Hearing {
-    socket: UdpSocket,
     listener: Arc<Listener>,
+    worker: usize,
 }
 
 impl Hearing {
+    fn socket(&self) -> Option<&UdpSocket> {
+        self.listener.socket(self.worker)
+    }
+
     /// The address that clients reached, of a datagram that was sent `at` one.
     fn server(&self, at: Option<IpAddr>) -> SocketAddr {
         let bound = self.listener.bound;
@@ -105,7 +109,7 @@ enum Source {
 impl Source {
     fn udp(&self) -> Option<&UdpSocket> {
         match self {
-            Self::Hearing(hearing) => Some(&hearing.socket),
+            Self::Hearing(hearing) => hearing.socket(),
             Self::Relaying { socket, .. } => Some(socket),
             _ => None,
         }
@@ -183,7 +187,7 @@ impl Wing {
     pub fn obey(&mut self, command: Command, now: Instant) {
         self.known.refresh(&self.shared.turn.addresses);
         match command {
-            Command::Hear(listener, socket, state) => self.hear(listener, socket, &state),
+            Command::Hear(listener, state) => self.hear(listener, &state),
             Command::Accept(listener, socket) => self.begin_accepting(listener, socket),
             Command::Adopt(five_tuple, socket, admission) => self.adopt(five_tuple, socket, admission, now),
             Command::Unhear(listener) => self.close(listener, CloseReason::Requested, now),
@@ -236,10 +240,10 @@ impl Wing {
         i
     }
 
-    fn hear(&mut self, listener: Arc<Listener>, socket: UdpSocket, state: &Arc<UdpSocketState>) {
+    fn hear(&mut self, listener: Arc<Listener>, state: &Arc<UdpSocketState>) {
         self.receiver.get_or_insert_with(|| Box::new(Receiver::new(Arc::clone(state))));
         let handle = listener.handle;
-        let i = self.watch(Source::Hearing(Box::new(Hearing { socket, listener })));
+        let i = self.watch(Source::Hearing(Box::new(Hearing { listener, worker: self.index })));
         self.by_handle.insert(handle, Place::Source(i));
     }
 

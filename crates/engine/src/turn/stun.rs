@@ -10,6 +10,7 @@ pub const PADDING: [u8; 3] = [0; 3];
 
 const SEND_INDICATION: u16 = 0x0016;
 const DATA_INDICATION: u16 = 0x0017;
+const ALLOCATE_SUCCESS: u16 = 0x0103;
 const CLASS: u16 = 0x0110;
 
 const MESSAGE_INTEGRITY: u16 = 0x0008;
@@ -49,6 +50,11 @@ pub fn kind(message: &[u8]) -> Option<Kind> {
             _ => Kind::Response,
         },
     })
+}
+
+/// Whether it is the answer that tells a client of its allocation.
+pub fn is_allocated(message: &[u8]) -> bool {
+    message.starts_with(&ALLOCATE_SUCCESS.to_be_bytes())
 }
 
 /// What a Send indication asks for (RFC 8656 11.2).

@@ -14,7 +14,7 @@ use super::five_tuple::{FiveTuple, Transport};
 use super::listener::{Listener, Secret, TurnLimits};
 use super::socket::{self, Receiver};
 use super::totals::TurnCounters;
-use super::{channel_data, directory::Directory};
+use super::{channel_data, directory::Directory, stun};
 use crate::Handle;
 use crate::command::FIRST;
 use crate::engine::{Engine, VerbError, is_sendable, tls_config, value};
@@ -89,7 +89,9 @@ impl Engine {
             (transport, Some(pem)) => Some(secret(transport, pem)?),
         };
         let handle = self.shared.handle(FIRST);
-        let listener = |bound| Arc::new(Listener::new(handle, listen.transport, bound, tls, listen.limits));
+        let listener = |bound, sockets| {
+            Arc::new(Listener::new(handle, listen.transport, bound, tls, listen.limits, sockets))
+        };
         let (listener, bound) = match listen.transport {
             Transport::Udp | Transport::Dtls => {
                 let receiving = match self.turn().receiving.get() {
@@ -100,17 +102,17 @@ impl Engine {
                     })),
                 };
                 let (sockets, bound) = socket::listening(listen.address, self.shared.inboxes.len())?;
-                let listener = listener(bound);
+                let listener = listener(bound, sockets);
                 self.turn().addresses.listen(handle, bound);
-                for (socket, inbox) in sockets.into_iter().zip(&self.shared.inboxes) {
-                    let hear = Command::Hear(Arc::clone(&listener), socket, Arc::clone(&receiving));
+                for inbox in &self.shared.inboxes {
+                    let hear = Command::Hear(Arc::clone(&listener), Arc::clone(&receiving));
                     inbox.push(crate::command::Command::Turn(hear));
                 }
                 (listener, bound)
             }
             Transport::Tcp | Transport::Tls => {
                 let (socket, bound) = socket::accepting(listen.address)?;
-                let listener = listener(bound);
+                let listener = listener(bound, Vec::new());
                 self.tell_turn(handle, Command::Accept(Arc::clone(&listener), socket));
                 (listener, bound)
             }
@@ -136,8 +138,34 @@ impl Engine {
     }
 
     pub fn answer(&self, five_tuple: FiveTuple, message: Vec<u8>) {
+        if five_tuple.connection == 0 && self.answer_at_once(&five_tuple, &message) {
+            return;
+        }
         let inbox = &self.shared.inboxes[five_tuple.worker % self.shared.inboxes.len()];
         inbox.push(crate::command::Command::Turn(Command::Answer(five_tuple, message)));
+    }
+
+    /// Spare the worker what it need not know. Whoever has no allocation waits for nothing; and after an
+    /// Allocate's success only a request can follow, which finds the allocation in the directory. Every
+    /// other answer stays behind what the worker was told before it.
+    fn answer_at_once(&self, five_tuple: &FiveTuple, message: &[u8]) -> bool {
+        let allocations = self.turn().allocations.lock().expect("no holder panics");
+        let counters = allocations.get(five_tuple).map(|(_, counters)| Arc::clone(counters));
+        drop(allocations);
+        if counters.is_some() && !stun::is_allocated(message) {
+            return false;
+        }
+        let listeners = self.turn().listeners.lock().expect("no holder panics");
+        let Some(listener) = listeners.get(&five_tuple.listener).map(Arc::clone) else { return false };
+        drop(listeners);
+        let Some(socket) = listener.socket(five_tuple.worker) else { return false };
+        let (address, via) = listener.way_to(five_tuple);
+        let sent = socket::send(socket, address, via, message, message.len());
+        if let (Some(counters), Ok(())) = (counters, sent) {
+            counters.bytes_sent.add(message.len());
+            counters.packets_sent.add(1);
+        }
+        true
     }
 
     pub fn bind_relay(&self, bind: &BindRelay) -> Result<(Handle, SocketAddr), VerbError> {
@@ -196,7 +224,9 @@ impl Engine {
         let relays: Vec<Bound> = allocate.relays.iter().filter_map(|relay| bound.remove(relay)).collect();
         drop(bound);
         let handle = self.shared.handle(five_tuple.worker);
-        allocations.insert(five_tuple, handle);
+        let now = Instant::now();
+        let counters = self.shared.table.add(handle, now);
+        allocations.insert(five_tuple, (handle, Arc::clone(&counters)));
         drop(allocations);
         let over_udp = |relay: &&Bound| matches!(relay.socket, RelaySocket::Udp(_));
         for relay in relays.iter().filter(over_udp) {
@@ -205,8 +235,6 @@ impl Engine {
                 self.turn().addresses.relay(relay.local, handle);
             }
         }
-        let now = Instant::now();
-        let counters = self.shared.table.add(handle, now);
         let allocate = command::Allocate {
             handle,
             five_tuple,
@@ -261,13 +289,14 @@ impl Engine {
         if allocations.contains_key(&five_tuple) {
             return Err(io::Error::from_raw_os_error(libc::EEXIST).into());
         }
-        let before = allocations.iter().find(|(_, handle)| **handle == allocation);
+        let before = allocations.iter().find(|(_, (handle, _))| *handle == allocation);
         let Some(before) = before.map(|(five_tuple, _)| *five_tuple) else { return Ok(()) }; // it is gone
         if before.transport != Transport::Udp || five_tuple.transport != Transport::Udp {
             return value("only an allocation of a client over UDP moves, and to another address over UDP");
         }
-        allocations.remove(&before);
-        allocations.insert(five_tuple, allocation);
+        if let Some(its) = allocations.remove(&before) {
+            allocations.insert(five_tuple, its);
+        }
         drop(allocations);
         let home = self.shared.worker_of(allocation);
         if let Some(inbox) = self.shared.inboxes.get(five_tuple.worker) {

@@ -28,6 +28,8 @@ pub struct Bench {
     pub listener: Handle,
     pub server: SocketAddr,
     seen: VecDeque<Event>,
+    /// So that no other client gets the port of one whose allocation still stands.
+    ports: Vec<UdpSocket>,
 }
 
 pub struct Client {
@@ -60,7 +62,7 @@ impl Bench {
         let engine = Engine::start(2, 256).expect("two workers");
         let (listener, server) =
             engine.listen_turn(&listen(SocketAddr::new(host, 0), limits)).expect("a free port");
-        Self { engine, listener, server, seen: VecDeque::new() }
+        Self { engine, listener, server, seen: VecDeque::new(), ports: Vec::new() }
     }
 
     pub fn event<T>(&mut self, mut wanted: impl FnMut(&Event) -> Option<T>) -> T {
@@ -148,6 +150,7 @@ impl Bench {
         let relays = bound.iter().map(|(handle, _)| *handle).collect();
         let allocate = Allocate { five_tuple, relays, lifetime, bytes_per_second };
         let allocation = self.engine.allocate(&allocate).expect("free");
+        self.ports.push(socket.try_clone().expect("a socket"));
         Client { socket, five_tuple, allocation, relayed: bound[0].1 }
     }
 
