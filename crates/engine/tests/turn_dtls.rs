@@ -196,6 +196,18 @@ fn rsa_is_refused() {
     assert!(matches!(bench.engine.listen_turn(&none), Err(VerbError::Value(_))));
 }
 
+#[test]
+fn an_address_has_only_so_many_handshakes() {
+    let bench = Bench::start();
+    let limits = TurnLimits { requests_per_second_per_address: 1, ..usual() };
+    let listener = Listener::new(&bench, Transport::Dtls, limits);
+    // Five at once are within it: two of each handshake, which the third client waits for.
+    for _ in 0..3 {
+        DtlsClient::connect(&listener);
+    }
+    bench.counted(|counters| counters.requests_over_budget > 0);
+}
+
 /// S-04: hellos whose senders never show where they are leave nothing behind.
 #[test]
 fn fifteen_thousand_strangers_leave_nothing() {

@@ -86,6 +86,10 @@ impl Wing {
     ) {
         let Some(identity) = listener.dtls() else { return };
         let (source, client, _) = key;
+        // A handshake costs more than any request; and whoever is here may begin one after the other.
+        if !self.shared.turn.admits(client.ip(), listener.requests_per_second_per_address(), now) {
+            return self.totals().requests_over_budget.add(1);
+        }
         let Some(admission) = Admission::of(listener, client.ip()) else {
             self.shared.events.refused_connections.fetch_add(1, SeqCst);
             return;
