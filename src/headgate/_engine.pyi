@@ -38,6 +38,7 @@ __all__ = [
     "FiveTuple",
     "HttpReceived",
     "Malformed",
+    "PeerConnected",
     "Received",
     "RelayLatency",
     "StreamTrack",
@@ -120,7 +121,7 @@ class FiveTuple:
     """One of the values of `headgate.engine.TurnTransport`."""
     listener: Final[int]
     connection: Final[int]
-    """TCP, TLS: the client's connection, for `close`; 0 for UDP."""
+    """TCP, TLS, DTLS: the client's connection, for `close`; 0 for UDP."""
     client_host: Final[str]
     """An IPv4-mapped address is given as IPv4, here and below."""
     client_port: Final[int]
@@ -143,6 +144,20 @@ class StunReceived:
     allocation: Final[int]
     """The five-tuple's allocation; 0: none."""
     message: Final[bytes]
+
+@final
+class PeerConnected:
+    """A connection between a TCP allocation and a peer stands (RFC 6062), and has a `Closed` of its own.
+
+    One that `incoming` says the peer made has come from an address with a permission; others are closed
+    at once. Until it is joined nothing is read from it; after 30 s without that it ends (`READ_TIMEOUT`).
+    """
+
+    allocation: Final[int]
+    connection: Final[int]
+    peer_host: Final[str]
+    peer_port: Final[int]
+    incoming: Final[bool]
 
 @final
 class TurnCounters:
@@ -255,7 +270,9 @@ class Engine:
 
     def drain(
         self, limit: int
-    ) -> list[Accepted | Connected | Received | HttpReceived | Malformed | StunReceived | Closed]:
+    ) -> list[
+        Accepted | Connected | Received | HttpReceived | Malformed | StunReceived | PeerConnected | Closed
+    ]:
         """Take at most `limit` events, oldest first, and clear the eventfd when none is left."""
 
     def refused_connections(self) -> int:
@@ -333,7 +350,7 @@ class Engine:
         """Close a listener, UDP port, relayed address, connection, flow, stream or allocation.
 
         A connection first sends what is queued, for one second at most. A
-        listener leaves its connections and allocations alone, but one of TURN over UDP ends its
+        listener leaves its connections and allocations alone, but one of TURN over UDP or DTLS ends its
         allocations (`REQUESTED`), as nothing reaches them any more; a stream closes all its flows
         (`STREAM_CLOSED`) and sends no `Closed` itself.
         """
@@ -420,6 +437,27 @@ class Engine:
 
         The caller has seen to it that neither number nor peer is bound otherwise. ValueError: the number
         is outside 0x4000 to 0x7FFF, or nothing can be sent to the peer.
+        """
+
+    def move_allocation(self, allocation: int, five_tuple: FiveTuple) -> None:
+        """It belongs to this five-tuple from now on (RFC 8016).
+
+        Raises OSError(EEXIST) when the five-tuple has an allocation, ValueError unless both are over UDP.
+        """
+
+    def connect_peer(self, allocation: int, host: str, port: int) -> int:
+        """Connect from a TCP allocation's relayed address to a peer (RFC 6062 5.2). Returns the connection.
+
+        `PeerConnected` follows, or `Closed` (`CONNECT`: refused, no answer in 30 s, the allocation has 256
+        connections or relays no TCP). Whether the peer may be reached is the caller's to know. Raises
+        ValueError for an address nothing can be sent to, PermissionError for one of our TURN listeners.
+        """
+
+    def join(self, five_tuple: FiveTuple, connection: int, answer: bytes) -> None:
+        """Answer the client, and let its connection carry the peer's bytes from then on (RFC 6062 5.4).
+
+        When either ends, so does the other, with one `Closed`: `connection`'s. If the peer's is gone
+        already, the client's is closed without the answer. `five_tuple` has no allocation, and is TCP or TLS.
         """
 
     def turn_counters(self) -> TurnCounters:

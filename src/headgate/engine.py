@@ -23,6 +23,7 @@ from headgate._engine import (
     FiveTuple,
     HttpReceived,
     Malformed,
+    PeerConnected,
     Received,
     RelayLatency,
     StreamTrack,
@@ -61,6 +62,7 @@ __all__ = [
     "Listener",
     "Malformed",
     "OpenStream",
+    "PeerConnected",
     "Permit",
     "PublishTcp",
     "PublishUdp",
@@ -69,6 +71,7 @@ __all__ = [
     "Received",
     "Refusal",
     "RelayLatency",
+    "RelayTransport",
     "Remote",
     "RetuneTurn",
     "Srtp",
@@ -87,7 +90,9 @@ __all__ = [
 
 logger = logging.getLogger(__name__)
 
-Event: TypeAlias = Accepted | Connected | Received | HttpReceived | Malformed | StunReceived | Closed
+Event: TypeAlias = (
+    Accepted | Connected | Received | HttpReceived | Malformed | StunReceived | PeerConnected | Closed
+)
 
 Handler = Callable[[Event], None]
 Listener = NewType("Listener", int)
@@ -204,6 +209,14 @@ class TurnTransport(enum.IntEnum):
     UDP = 1
     TCP = 2
     TLS = 3
+    DTLS = 4
+
+
+class RelayTransport(enum.IntEnum):
+    """Between us and a peer, as REQUESTED-TRANSPORT numbers it (RFC 8656 18.8)."""
+
+    TCP = 6
+    UDP = 17
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -371,7 +384,7 @@ class TurnLimits:
     """Bounds of one TURN listener. Times in seconds."""
 
     idle_timeout: float = 30.0
-    """TCP, TLS: a connection without an allocation that completed no message for so long is closed; a
+    """TCP, TLS, DTLS: a connection without an allocation that completed no message for so long is closed; a
     handshake, or one message, may take no longer either."""
     connection_limit: int = 20_000
     connections_per_address: int = 1_000
@@ -393,7 +406,8 @@ class ListenTurn:
     port: int
     """0: any free one."""
     tls: Tls | None = None
-    """For `TLS`, and only there."""
+    """For `TLS` and `DTLS`, and only there. DTLS takes ECDSA keys of P-256 and P-384, and sends the first
+    certificate alone."""
     limits: TurnLimits = TurnLimits()
 
 
@@ -407,7 +421,7 @@ class RetuneTurn:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BindRelay:
-    """A relayed address, over UDP."""
+    """A relayed address."""
 
     host: str
     """An IP literal; all addresses of a family only with `external_host`."""
@@ -415,14 +429,15 @@ class BindRelay:
     """0: any free one."""
     external_host: str | None = None
     """The address peers see, where that is another (behind a NAT that keeps ports). Our own clients that
-    name it as a peer are served without leaving the engine."""
+    name it as a peer are served without leaving the engine, over UDP."""
+    transport: RelayTransport = RelayTransport.UDP
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Allocate:
     five_tuple: FiveTuple
     relays: Sequence[int]
-    """One or two handles of `bind_relay`, of different families."""
+    """One or two handles of `bind_relay`, of different families; over TCP one (RFC 6062 5.1)."""
     lifetime_s: float
     bytes_per_second: int = 0
     """Application data, both directions together; a second's worth (at least 64 KiB) at once. 0: no limit."""
@@ -498,6 +513,9 @@ class EngineLoop:
                 handler = self._handlers.pop(handle, None)
             case StunReceived():
                 handle, orphan = event.five_tuple.listener, event.five_tuple.connection
+                handler = self._handlers.get(handle)
+            case PeerConnected():
+                handle, orphan = event.allocation, event.connection
                 handler = self._handlers.get(handle)
             case _:
                 handle = orphan = event.connection

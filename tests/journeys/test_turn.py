@@ -29,6 +29,8 @@ def relay(**changes: object) -> dict[str, object]:
         "users": {USER: PASSWORD},
         "authSecrets": [SECRET],
         "peers": {"allow": ["127.0.0.0/8", "::1"]},
+        "tcpRelay": True,
+        "mobility": True,
         "compatibleChannels": True,  # Debian's client binds channels up to 0x7FFF
         **changes,
     }
@@ -46,9 +48,10 @@ def relaying(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gate]:
     subprocess.run(command, check=True, capture_output=True, timeout=30)
     section = relay()
     assert isinstance(section["interfaces"], list)
-    section["interfaces"].append(
-        {"transport": "tls", "bind": "127.0.0.1:0", "cert": str(certificate), "key": str(key)}
-    )
+    section["interfaces"] += [
+        {"transport": transport, "bind": "127.0.0.1:0", "cert": str(certificate), "key": str(key)}
+        for transport in ("tls", "dtls")
+    ]
     with Gate.open(directory, settings(rtsp=False, turn=section)) as gate:
         yield gate
         assert gate.running, gate.log
@@ -74,7 +77,7 @@ def ports(gate: Gate) -> dict[tuple[str, str], int]:
     return {(each["transport"], each["address"]): int(each["port"]) for each in parameters}
 
 
-OVER: dict[str, tuple[str, ...]] = {"UDP": (), "TCP": ("-t",), "TLS": ("-t", "-S")}
+OVER: dict[str, tuple[str, ...]] = {"UDP": (), "TCP": ("-t",), "TLS": ("-t", "-S"), "DTLS": ("-S",)}
 MODES: dict[str, tuple[str, ...]] = {
     "channels": ("-X", "-g"),
     "channels without RTCP": ("-c",),
@@ -119,11 +122,24 @@ def test_to_a_peer_of_ipv6(relaying: Gate, echo: int) -> None:
 
 # Not over TLS: when two records arrive at once Debian's client reads one, and the last stay unread. With
 # coturn's own server it loses as many.
-@pytest.mark.parametrize("transport", ["UDP", "TCP"])
+@pytest.mark.parametrize("transport", ["UDP", "TCP", "DTLS"])
 def test_client_to_client(relaying: Gate, transport: str) -> None:
     port = ports(relaying)[transport, "127.0.0.1"]
     over = (*OVER[transport], *CALL)
     check(together({name: partial(uclient, *call, *over, port=port) for name, call in CALLS.items()}))
+
+
+@pytest.mark.parametrize("transport", ["TCP", "TLS"])
+def test_client_to_client_over_tcp(relaying: Gate, transport: str) -> None:
+    """RFC 6062: Connect, ConnectionAttempt and ConnectionBind."""
+    arguments = ("-T", *(("-S",) if transport == "TLS" else ()), "-y", "-n", "20", "-m", "2", "-z", "5")
+    tally = uclient(*arguments, port=ports(relaying)[transport, "127.0.0.1"])
+    check({"RFC 6062": tally})
+
+
+def test_allocations_move(relaying: Gate) -> None:
+    """RFC 8016: every client goes to another port with its ticket before it sends anything."""
+    check({"RFC 8016": uclient("-M", *CALL, port=ports(relaying)["UDP", "127.0.0.1"])})
 
 
 def test_time_limited_credentials(relaying: Gate, echo: int) -> None:

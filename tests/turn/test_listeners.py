@@ -4,7 +4,7 @@ import pytest
 
 from headgate.core.config.turn_conf import TurnConf, TurnInterface
 from headgate.core.service import Endpoint
-from headgate.turn.listeners import Opened, limits_of, served
+from headgate.turn.listeners import Opened, limits_of
 
 
 def opened(external: str) -> Opened:
@@ -32,9 +32,3 @@ def test_what_the_engine_is_told() -> None:
     )
     assert limits.compatible_channels
     assert limits.requests_per_second_per_address == 0
-
-
-def test_what_it_cannot_serve_is_left_out() -> None:
-    interfaces = [{"transport": one, "bind": ":0"} for one in ("udp", "tcp", "tls", "dtls")]
-    settings = TurnConf.model_validate({"interfaces": interfaces})
-    assert [one.transport.value for one in served(settings)] == ["udp", "tcp", "tls"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from headgate.turn.events import Moved, Refreshed, Released
 from headgate.turn.refusal import ErrorCode
+from headgate.turn.relay import ClientTransport
 from headgate.turn.stun.address import Family
 from headgate.turn.stun.attribute import Attribute
 from headgate.turn.stun.message import Method
@@ -88,6 +89,9 @@ def test_it_comes_along_to_another_address_once_for_each_ticket() -> None:
     assert allocation.five_tuple == moved.five_tuple
     assert house.relay.allocations[allocation.handle].five_tuple == moved.five_tuple
     assert house.machine.events()[0] == Moved(allocation, client.five_tuple)
+    # The answer may be lost, and the same ticket come once more: from there, and from nowhere else.
+    again = moved.refresh(600, (Attribute.MOBILITY_TICKET, ticket))
+    assert again.attributes[Attribute.MOBILITY_TICKET] == answer.attributes[Attribute.MOBILITY_TICKET]
     assert moved.permit(PEER) is None
     assert error_of(client.refresh()) is ErrorCode.ALLOCATION_MISMATCH
     third = house.client(client_port=8)
@@ -106,3 +110,13 @@ def test_a_ticket_alone_moves_nothing() -> None:
     answer = other.refresh(600, (Attribute.MOBILITY_TICKET, ticket))
     assert error_of(answer) is ErrorCode.ALLOCATION_MISMATCH
     assert house.machine.by_five_tuple(Link()) is not None
+
+
+def test_it_moves_over_udp_only() -> None:
+    house = House(mobility=True)
+    stream = house.client(transport=int(ClientTransport.TCP), connection=7)
+    assert error_of(stream.ask(Method.ALLOCATE, TRANSPORT, MOBILE)) is ErrorCode.MOBILITY_FORBIDDEN
+    ticket = house.client().ask(Method.ALLOCATE, TRANSPORT, MOBILE).attributes[Attribute.MOBILITY_TICKET]
+    assert b"\0" not in ticket
+    answer = stream.refresh(600, (Attribute.MOBILITY_TICKET, ticket))
+    assert error_of(answer) is ErrorCode.MOBILITY_FORBIDDEN

@@ -71,6 +71,14 @@ pub enum Event {
         message: Vec<u8>,
         unanswered: Option<Arc<Unanswered>>,
     },
+    /// A connection between a TCP allocation and a peer stands (RFC 6062).
+    PeerConnected {
+        allocation: Handle,
+        connection: Handle,
+        peer: SocketAddr,
+        /// The peer made it.
+        incoming: bool,
+    },
     Closed {
         handle: Handle,
         reason: CloseReason,

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use headgate_engine::engine::VerbError;
 use headgate_engine::event::{CloseReason, Event};
 use headgate_engine::turn::totals::TurnCounters;
-use headgate_engine::turn::verbs::{Allocate, BindRelay};
+use headgate_engine::turn::verbs::{Allocate, BindRelay, RelayTransport};
 use relay::{
     Bench, LOCALHOST, channel, data_indication, message, receive, request, send_indication, socket, usual,
 };
@@ -214,7 +214,11 @@ fn a_five_tuple_has_one_allocation_and_a_relay_belongs_to_one() {
     let relay = |bench: &Bench, ip: IpAddr| {
         bench
             .engine
-            .bind_relay(&BindRelay { address: SocketAddr::new(ip, 0), external: None })
+            .bind_relay(&BindRelay {
+                transport: RelayTransport::Udp,
+                address: SocketAddr::new(ip, 0),
+                external: None,
+            })
             .expect("a free port")
             .0
     };

@@ -221,6 +221,18 @@ impl Engine {
         self.0.bind_channel(&bind.convert()?).map_err(raise)
     }
 
+    fn move_allocation(&self, allocation: u64, five_tuple: &FiveTuple) -> PyResult<()> {
+        self.0.move_allocation(allocation, five_tuple.0).map_err(raise)
+    }
+
+    fn connect_peer(&self, allocation: u64, host: &str, port: u16) -> PyResult<u64> {
+        self.0.connect_peer(allocation, arguments::address(host, port)?).map_err(raise)
+    }
+
+    fn join(&self, five_tuple: &FiveTuple, connection: u64, answer: Vec<u8>) {
+        self.0.join(five_tuple.0, connection, answer);
+    }
+
     fn turn_counters(&self) -> TurnCounters {
         self.0.turn_counters().into()
     }

@@ -5,7 +5,7 @@ use headgate_engine::event::Event;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
-use crate::turn::{FiveTuple, StunReceived};
+use crate::turn::{FiveTuple, PeerConnected, StunReceived};
 
 #[pyclass(frozen, get_all, module = "headgate._engine")]
 pub struct Accepted {
@@ -150,6 +150,10 @@ pub fn up(py: Python<'_>, event: Event) -> PyResult<Py<PyAny>> {
             let five_tuple = Py::new(py, FiveTuple(five_tuple))?;
             let message = PyBytes::new(py, &message).unbind();
             Py::new(py, StunReceived { five_tuple, allocation, message })?.into_any()
+        }
+        Event::PeerConnected { allocation, connection, peer, incoming } => {
+            let (peer_host, peer_port) = (peer.ip().to_string(), peer.port());
+            Py::new(py, PeerConnected { allocation, connection, peer_host, peer_port, incoming })?.into_any()
         }
         Event::Closed { handle, reason, counters } => {
             let counters = Py::new(py, Counters::from(counters))?;

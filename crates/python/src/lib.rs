@@ -18,5 +18,5 @@ mod _engine {
     #[pymodule_export]
     use crate::events::{Accepted, Closed, Connected, Counters, HttpReceived, Malformed, Received};
     #[pymodule_export]
-    use crate::turn::{FiveTuple, StunReceived, TurnCounters};
+    use crate::turn::{FiveTuple, PeerConnected, StunReceived, TurnCounters};
 }

@@ -67,6 +67,15 @@ pub struct StunReceived {
 }
 
 #[pyclass(frozen, get_all, module = "headgate._engine")]
+pub struct PeerConnected {
+    pub allocation: u64,
+    pub connection: u64,
+    pub peer_host: String,
+    pub peer_port: u16,
+    pub incoming: bool,
+}
+
+#[pyclass(frozen, get_all, module = "headgate._engine")]
 pub struct TurnCounters {
     malformed: u64,
     requests: u64,
@@ -130,6 +139,7 @@ pub struct RetuneTurn {
 
 #[derive(FromPyObject)]
 pub struct BindRelay {
+    transport: u8,
     host: String,
     port: u16,
     external_host: Option<String>,
@@ -194,7 +204,11 @@ impl RetuneTurn {
 
 impl BindRelay {
     pub fn convert(&self) -> PyResult<verbs::BindRelay> {
+        let Some(transport) = verbs::RelayTransport::from_number(self.transport) else {
+            return Err(PyValueError::new_err(format!("{} is not a relay's transport", self.transport)));
+        };
         Ok(verbs::BindRelay {
+            transport,
             address: address(&self.host, self.port)?,
             external: self.external_host.as_deref().map(ip).transpose()?,
         })

@@ -17,11 +17,11 @@ from headgate.turn.stun.answer import Answer
 from headgate.turn.stun.attribute import Attribute
 from headgate.turn.wing import Wing
 
-__all__ = ["DEFAULT_LIFETIME", "LONGEST_LIFETIME", "allocate", "granted_lifetime"]
+__all__ = ["DEFAULT_LIFETIME", "LONGEST_LIFETIME", "allocate", "granted_lifetime", "new_ticket"]
 
 DEFAULT_LIFETIME = 600  # seconds, RFC 8656 3.2
 LONGEST_LIFETIME = 3600  # RFC 8656 7.2: "RECOMMENDED"
-TICKET_SIZE = 18
+TICKET_SIZE = 18  # random bytes; as text, because some clients end a ticket at a zero
 RESERVE_NEXT = 0x80  # the R bit of EVEN-PORT
 
 
@@ -69,7 +69,8 @@ def allocate(wing: Wing, request: Request) -> Answer:
     if transport is RelayTransport.TCP and (even is not None or token is not None or additional is not None):
         raise Refusal(ErrorCode.BAD_REQUEST, "RFC 6062 5.1")
     wants_mobility = Attribute.MOBILITY_TICKET in attributes
-    if wants_mobility and not (wing.settings.mobility and wing.relay.can_move):
+    may_move = wing.settings.mobility and request.five_tuple.transport == ClientTransport.UDP
+    if wants_mobility and not (may_move and wing.relay.can_move):
         raise Refusal(ErrorCode.MOBILITY_FORBIDDEN)  # RFC 8016 3.1
     lifetime = granted_lifetime(attributes.get(Attribute.LIFETIME))
 
@@ -113,13 +114,18 @@ def allocate(wing: Wing, request: Request) -> Answer:
         expires=request.now + lifetime,
         transaction=request.message.transaction,
         token=relayed.token,
-        ticket=secrets.token_bytes(TICKET_SIZE) if wants_mobility else b"",
+        ticket=new_ticket() if wants_mobility else b"",
         address_error=relayed.address_error,
         credential_expires=identity.expires,
     )
     wing.add(allocation)
     wing.events.append(Allocated(allocation))
     return _success(wing, request, allocation)
+
+
+def new_ticket() -> bytes:
+    """A MOBILITY-TICKET."""
+    return secrets.token_urlsafe(TICKET_SIZE).encode()
 
 
 def granted_lifetime(wanted: bytes | None) -> int:

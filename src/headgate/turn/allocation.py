@@ -53,6 +53,8 @@ class Allocation:
     """RESERVATION-TOKEN that it was answered with."""
     ticket: bytes = b""
     """MOBILITY-TICKET that it can be moved with; empty: not at all."""
+    former_ticket: bytes = b""
+    """With which it came to where it is: the same again from there is a retransmission."""
     address_error: bytes = b""
     """ADDRESS-ERROR-CODE that it was answered with."""
     credential_expires: float | None = None

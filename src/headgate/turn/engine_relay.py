@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import errno
+from collections.abc import Callable, Sequence
 
 from headgate.engine import Allocate, BindChannel, BindRelay, Engine, Permit
 from headgate.engine import FiveTuple as EngineFiveTuple
+from headgate.engine import RelayTransport as EngineTransport
 from headgate.turn.relay import FiveTuple, RelayAddress, RelayTransport
 from headgate.turn.request import Outgoing
 from headgate.turn.stun.address import TransportAddress
@@ -14,15 +16,24 @@ __all__ = ["EngineRelay"]
 
 
 class EngineRelay:
-    can_move = False
-    can_connect = False
+    can_move = True
+    can_connect = True
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, *, began: Callable[[int, int], None]) -> None:
+        """`began` is told of each connection to a peer, and of its allocation."""
         self._engine = engine
+        self._began = began
 
     def bind(self, address: RelayAddress, port: int, *, transport: RelayTransport) -> int:
         external = address.external if address.external != address.host else None
-        return self._engine.bind_relay(BindRelay(host=address.host, port=port, external_host=external)).handle
+        return self._engine.bind_relay(
+            BindRelay(
+                host=address.host,
+                port=port,
+                external_host=external,
+                transport=EngineTransport(transport),
+            )
+        ).handle
 
     def release(self, handle: int) -> None:
         self._engine.close(handle)
@@ -55,13 +66,21 @@ class EngineRelay:
         )
 
     def send(self, out: Outgoing) -> None:
-        self._engine.answer(_own(out.five_tuple), out.data)
+        if out.join:
+            self._engine.join(_own(out.five_tuple), out.join, out.data)
+        else:
+            self._engine.answer(_own(out.five_tuple), out.data)
 
     def move(self, allocation: int, five_tuple: FiveTuple) -> None:
-        raise NotImplementedError("the engine cannot move an allocation")  # `can_move`
+        self._engine.move_allocation(allocation, _own(five_tuple))
 
     def connect(self, allocation: int, peer: TransportAddress) -> int:
-        raise NotImplementedError("the engine relays no TCP")  # `can_connect`
+        try:
+            connection = self._engine.connect_peer(allocation, peer.host, peer.port)
+        except ValueError as error:
+            raise OSError(errno.EADDRNOTAVAIL, str(error)) from None
+        self._began(connection, allocation)
+        return connection
 
 
 def _own(five_tuple: FiveTuple) -> EngineFiveTuple:

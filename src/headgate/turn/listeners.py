@@ -15,7 +15,7 @@ from headgate.core.service import Endpoint
 from headgate.engine import Engine, ListenTurn, RetuneTurn, Tls, TurnLimits
 from headgate.engine import TurnTransport as EngineTransport
 
-__all__ = ["Opened", "limits_of", "open_listener", "served", "tls_of"]
+__all__ = ["Opened", "limits_of", "open_listener", "tls_of"]
 
 logger = logging.getLogger(__name__)
 
@@ -23,8 +23,8 @@ TRANSPORTS = {
     TurnTransport.UDP: EngineTransport.UDP,
     TurnTransport.TCP: EngineTransport.TCP,
     TurnTransport.TLS: EngineTransport.TLS,
+    TurnTransport.DTLS: EngineTransport.DTLS,
 }
-"""Those that the engine serves."""
 IDLE_TIMEOUT = 30.0
 """Seconds for a TCP client without an allocation, and for each of its messages."""
 REQUESTS_EACH_ANSWER = 4
@@ -60,10 +60,6 @@ class Opened:
 
     def retune(self, engine: Engine, settings: TurnConf, tls: Tls | None) -> None:
         engine.retune_turn(RetuneTurn(listener=self.handle, tls=tls, limits=limits_of(settings)))
-
-
-def served(settings: TurnConf) -> list[TurnInterface]:
-    return [one for one in settings.interfaces if one.transport in TRANSPORTS]
 
 
 def limits_of(settings: TurnConf) -> TurnLimits:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import secrets
-
-from headgate.turn.allocate import TICKET_SIZE, granted_lifetime
+from headgate.turn.allocate import granted_lifetime, new_ticket
 from headgate.turn.allocation import Allocation
 from headgate.turn.events import Moved, Refreshed, Released
 from headgate.turn.refusal import ErrorCode, Refusal
+from headgate.turn.relay import ClientTransport
 from headgate.turn.request import Request
 from headgate.turn.stun.answer import Answer
 from headgate.turn.stun.attribute import Attribute
@@ -59,6 +58,9 @@ def _move(wing: Wing, request: Request, ticket: bytes) -> Allocation:
     if not (wing.settings.mobility and wing.relay.can_move):
         raise Refusal(ErrorCode.MOBILITY_FORBIDDEN)
     allocation = wing.by_ticket.get(ticket)
+    here = request.allocation
+    if allocation is None and here is not None and here.former_ticket == ticket:
+        allocation = here  # it has not heard our answer
     if allocation is None:
         raise Refusal(ErrorCode.BAD_REQUEST, "the ticket is of no allocation")
     if allocation.name != request.known().name:
@@ -66,6 +68,8 @@ def _move(wing: Wing, request: Request, ticket: bytes) -> Allocation:
     if request.allocation is not None and request.allocation is not allocation:
         raise Refusal(ErrorCode.ALLOCATION_MISMATCH)
     if request.allocation is None:
+        if request.five_tuple.transport != ClientTransport.UDP:
+            raise Refusal(ErrorCode.MOBILITY_FORBIDDEN)
         before = allocation.five_tuple
         wing.relay.move(allocation.handle, request.five_tuple)
         del wing.by_five_tuple[before]
@@ -74,6 +78,6 @@ def _move(wing: Wing, request: Request, ticket: bytes) -> Allocation:
         wing.events.append(Moved(allocation, before))
         # A ticket is used once: who overheard it in the old network must not come after.
         del wing.by_ticket[ticket]
-        allocation.ticket = secrets.token_bytes(TICKET_SIZE)
+        allocation.former_ticket, allocation.ticket = ticket, new_ticket()
         wing.by_ticket[allocation.ticket] = allocation
     return allocation

@@ -125,7 +125,7 @@ class Relay(Protocol):
     ) -> None: ...
 
     def move(self, allocation: int, five_tuple: FiveTuple) -> None:
-        """It belongs to this five-tuple from now on (RFC 8016)."""
+        """It belongs to this five-tuple from now on (RFC 8016). Both are over UDP; the new one has none."""
 
     def connect(self, allocation: int, peer: TransportAddress) -> int:
-        """Begin a connection from the relayed address to the peer (RFC 6062); its handle."""
+        """Begin a connection from the relayed address to the peer (RFC 6062); its handle. Raises OSError."""

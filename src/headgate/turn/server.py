@@ -21,7 +21,7 @@ from headgate.core.registry import Registry
 from headgate.core.relay_credentials import RelayCredential
 from headgate.core.service import Endpoint, Protocol, Service
 from headgate.core.session import CloseReason, Totals
-from headgate.engine import Closed, Engine, EngineLoop, Event, StunReceived, Tls
+from headgate.engine import Closed, Engine, EngineLoop, Event, PeerConnected, StunReceived, Tls
 from headgate.engine import CloseReason as EngineReason
 from headgate.turn.allocation import Allocation
 from headgate.turn.clients import Clients
@@ -30,11 +30,13 @@ from headgate.turn.engine_relay import EngineRelay
 from headgate.turn.enquiry import Enquiry
 from headgate.turn.events import Allocated, CredentialWanted, Moved, PeerDenied, Released, TurnEvent
 from headgate.turn.generated_secret import FILE, generated_secret
-from headgate.turn.listeners import Opened, open_listener, served, tls_of
+from headgate.turn.listeners import Opened, open_listener, tls_of
 from headgate.turn.machine import TurnMachine
+from headgate.turn.peer_connections import PeerConnections
 from headgate.turn.relay import FiveTuple
 from headgate.turn.reports import closed, report
 from headgate.turn.session import CredentialLease, TurnSession
+from headgate.turn.stun.address import TransportAddress
 
 __all__ = ["SERVICE", "TurnServer"]
 
@@ -84,7 +86,8 @@ class TurnServer:
         """Of the sessions that are gone, by transport."""
         self.denied_peers = 0
         """Requests refused because of who the peer was, since the start."""
-        self._relay = EngineRelay(loop.engine)
+        self._peers = PeerConnections(loop, self._on_event)
+        self._relay = EngineRelay(loop.engine, began=self._peers.began)
         self.machine = TurnMachine(
             self._relay,
             settings=settings,
@@ -137,7 +140,7 @@ class TurnServer:
     async def __aenter__(self) -> Self:
         await self._tasks.__aenter__()
         try:
-            for interface in served(self._settings):
+            for interface in self._settings.interfaces:
                 self._enter(open_listener(self._loop.engine, interface, self._settings))
         except BaseException:
             self.close_listeners()
@@ -216,10 +219,20 @@ class TurnServer:
             case StunReceived():
                 self.machine.receive(event.five_tuple, event.message, now=time.monotonic())
                 self._turn()
+            case PeerConnected():
+                self._peers.began(event.connection, event.allocation)
+                peer = TransportAddress(event.peer_host, event.peer_port)
+                self.machine.peer_connected(event.allocation, event.connection, peer, incoming=event.incoming)
+                self._turn()
             case Closed():
                 self._on_closed(event)
 
     def _on_closed(self, event: Closed) -> None:
+        of = self._peers.ended(event.handle)
+        if of is not None:
+            self.machine.peer_closed(of, event.handle)
+            self._turn()
+            return
         allocation = self.machine.ended(event.handle)
         session = self._sessions.get(event.handle)
         if session is None or allocation is None:
@@ -425,7 +438,7 @@ class NewTurn:
         present = list(self._server.interfaces)
         engine = self._server.engine
         try:
-            for interface in served(self._settings):
+            for interface in self._settings.interfaces:
                 place = (interface.transport, interface.bind)
                 same = next((one for one in present if one.place == place), None)
                 if same is not None:

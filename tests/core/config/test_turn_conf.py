@@ -114,16 +114,6 @@ def test_mistakes(mistakes: Mistakes, text: str, mistake: str) -> None:
     assert "hidden" not in line
 
 
-@pytest.mark.parametrize(
-    ("text", "warning"),
-    [
-        ("mobility: yes", "c.yml:2: turn.mobility: has no effect yet (moving allocations is not built)"),
-        ("tcpRelay: yes", "c.yml:2: turn.tcpRelay: has no effect yet (relaying TCP is not built)"),
-        (
-            "interfaces: [{transport: dtls, bind: ':5349'}]",
-            "c.yml:2: turn.interfaces[0]: has no effect yet (DTLS is not built)",
-        ),
-    ],
-)
-def test_what_has_no_effect_yet_is_said(load_text: Load, text: str, warning: str) -> None:
-    assert load_text(f"turn:\n  {text}\n").warnings == (warning,)
+def test_everything_has_an_effect(load_text: Load) -> None:
+    text = "turn: {mobility: yes, tcpRelay: yes, interfaces: [{transport: dtls, bind: ':5349'}]}\n"
+    assert load_text(text).warnings == ()

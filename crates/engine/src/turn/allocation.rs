@@ -49,6 +49,9 @@ pub struct Allocation {
     pub five_tuple: FiveTuple,
     /// IPv4's and IPv6's.
     pub relays: [Option<Relay>; 2],
+    /// Where the wing keeps a TCP allocation's relayed address (RFC 6062), and its connections with peers.
+    pub inviting: Option<usize>,
+    pub pipes: Vec<usize>,
     pub counters: Arc<Counters>,
     pub expires: Instant,
     /// When its expiry is looked at next.
@@ -73,6 +76,8 @@ impl Allocation {
             handle,
             five_tuple,
             relays: [None; 2],
+            inviting: None,
+            pipes: Vec::new(),
             counters,
             expires,
             deadline: expires,
@@ -127,6 +132,11 @@ impl Allocation {
     pub fn inward(&self, peer: SocketAddr, now: Instant) -> Result<Option<u16>, Dropped> {
         self.permissions.get(peer.ip(), now).ok_or(Dropped::NoPermission)?;
         Ok(self.channels.number(peer, now))
+    }
+
+    /// How many bytes of a stream are within the rate; `admits` is told how many there were.
+    pub fn allowance(&mut self, now: Instant) -> usize {
+        self.bucket.left(now)
     }
 
     /// Whether so many bytes of a peer are within the rate.

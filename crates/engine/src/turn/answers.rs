@@ -7,7 +7,8 @@ use std::time::Instant;
 use super::allocation::Dropped;
 use super::bursts::To;
 use super::client::Client;
-use super::five_tuple::FiveTuple;
+use super::command::Command;
+use super::five_tuple::{FiveTuple, Transport};
 use super::{Place, Source, Wing, channel_data, stun};
 use crate::Handle;
 
@@ -45,8 +46,13 @@ impl Wing {
         let allocation = &self.allocations[i];
         let size: usize = parts.iter().map(|part| part.len()).sum();
         if allocation.five_tuple.connection != 0 {
-            let (connection, counters) = (allocation.five_tuple.connection, Arc::clone(&allocation.counters));
-            if !self.queue(connection, |client| client.data(parts)) {
+            let (five_tuple, counters) = (allocation.five_tuple, Arc::clone(&allocation.counters));
+            let connection = five_tuple.connection;
+            let sent = match five_tuple.transport {
+                Transport::Dtls => self.seal(connection, parts),
+                _ => self.queue(connection, |client| client.data(parts)),
+            };
+            if !sent {
                 return Err(Dropped::QueueFull);
             }
             counters.bytes_sent.add(size);
@@ -73,15 +79,29 @@ impl Wing {
 
     /// How a client hears from us over UDP: from the address that it asked.
     fn way_to(&self, five_tuple: &FiveTuple, allocation: usize) -> Option<To> {
-        let Some(Place::Source(source)) = self.by_handle.get(&five_tuple.listener).copied() else {
+        self.way(five_tuple.listener, five_tuple.client, five_tuple.server, allocation)
+    }
+
+    pub(super) fn way(
+        &self,
+        listener: Handle,
+        client: SocketAddr,
+        server: SocketAddr,
+        allocation: usize,
+    ) -> Option<To> {
+        let Some(Place::Source(source)) = self.by_handle.get(&listener).copied() else {
             return None;
         };
         let Some(Source::Hearing(hearing)) = self.sources.get(source) else { return None };
-        let (address, via) = hearing.listener.way_to(five_tuple);
+        let (address, via) = hearing.listener.way_between(client, server);
         Some(To { source, address, via, allocation })
     }
 
     pub(super) fn answer(&mut self, five_tuple: FiveTuple, message: &[u8], now: Instant) {
+        if let Some(home) = self.home_of(&five_tuple) {
+            let answer = Command::Answer(five_tuple, message.to_vec());
+            return self.shared.inboxes[home].push(crate::command::Command::Turn(answer));
+        }
         let allocation = self.by_five_tuple.get(&five_tuple).copied();
         if five_tuple.connection != 0 {
             return self.answer_stream(&five_tuple, allocation, message, now);
@@ -102,10 +122,14 @@ impl Wing {
         now: Instant,
     ) {
         let mut result = Ok(());
-        self.queue(five_tuple.connection, |client| {
-            result = client.answer(message);
-            result.is_ok()
-        });
+        if five_tuple.transport == Transport::Dtls {
+            self.seal(five_tuple.connection, [message, &[], &[]]);
+        } else {
+            self.queue(five_tuple.connection, |client| {
+                result = client.answer(message);
+                result.is_ok()
+            });
+        }
         match (result, self.by_handle.get(&five_tuple.connection).copied()) {
             (Err(reason), Some(Place::Source(i))) => self.end_client(i, reason, now),
             (Ok(()), Some(_)) => {

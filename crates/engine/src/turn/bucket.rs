@@ -19,6 +19,17 @@ impl Bucket {
         Self { rate, bytes: rate.max(LEAST_BURST), filled: now }
     }
 
+    /// How much could be taken now.
+    pub fn left(&mut self, now: Instant) -> usize {
+        if self.rate == 0 {
+            return usize::MAX;
+        }
+        let since = now.saturating_duration_since(self.filled);
+        let new = (since.as_nanos() * u128::from(self.rate) / 1_000_000_000) as u64;
+        let most = self.rate.max(LEAST_BURST);
+        usize::try_from(self.bytes.saturating_add(new).min(most)).unwrap_or(usize::MAX)
+    }
+
     /// `false`: more than there is, and nothing was taken.
     pub fn take(&mut self, bytes: usize, now: Instant) -> bool {
         if self.rate == 0 {

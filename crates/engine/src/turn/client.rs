@@ -138,6 +138,17 @@ impl Client {
         true
     }
 
+    /// Queue bytes of a peer's connection, for which its owner has seen that there is room (RFC 6062).
+    pub fn raw(&mut self, bytes: &[u8]) {
+        self.push_unpadded([bytes, &[], &[]]);
+    }
+
+    /// How much waits for the socket, more or less.
+    pub fn waiting(&self) -> usize {
+        let in_records = self.tls.as_ref().is_some_and(|tls| tls.wants_write());
+        self.queue.len() - self.sent + usize::from(in_records)
+    }
+
     /// Queue an answer of Python.
     pub fn answer(&mut self, message: &[u8]) -> Result<(), CloseReason> {
         if self.queue.len() - self.sent > ANSWER_LIMIT {
@@ -148,6 +159,11 @@ impl Client {
     }
 
     fn push(&mut self, parts: [&[u8]; 3]) {
+        let size = self.push_unpadded(parts);
+        self.queue.resize(self.queue.len() + padded(size) - size, 0);
+    }
+
+    fn push_unpadded(&mut self, parts: [&[u8]; 3]) -> usize {
         if self.sent > 0 && self.sent * 2 >= self.queue.len() {
             self.queue.drain(..self.sent); // what is moved is less than what was sent since
             self.sent = 0;
@@ -155,8 +171,7 @@ impl Client {
         for part in parts {
             self.queue.extend_from_slice(part);
         }
-        let size: usize = parts.iter().map(|part| part.len()).sum();
-        self.queue.resize(self.queue.len() + padded(size) - size, 0);
+        parts.iter().map(|part| part.len()).sum()
     }
 
     /// Send what the socket takes.

@@ -1,6 +1,6 @@
 //! What the verbs and other workers tell a worker's wing.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -8,9 +8,11 @@ use mio::net::{TcpListener, TcpStream};
 use quinn_udp::UdpSocketState;
 
 use super::allocation::Peer;
+use super::client::Client;
 use super::directory::Bound;
 use super::five_tuple::FiveTuple;
 use super::listener::{Admission, Listener};
+use super::moving::Heard;
 use super::short_cut::Deliveries;
 use crate::Handle;
 use crate::counters::Counters;
@@ -25,6 +27,36 @@ pub enum Command {
     Unhear(Handle),
     Answer(FiveTuple, Vec<u8>),
     Allocate(Box<Allocate>),
+    /// To the worker that hears a client whose allocation another has: pass it on; `None`: no more.
+    Detour {
+        five_tuple: FiveTuple,
+        home: Option<usize>,
+    },
+    Heard(Heard),
+    /// The allocation is of this five-tuple now (RFC 8016).
+    Move {
+        allocation: Handle,
+        five_tuple: FiveTuple,
+    },
+    /// Connect to a peer (RFC 6062).
+    Call {
+        connection: Handle,
+        allocation: Handle,
+        peer: SocketAddr,
+        counters: Arc<Counters>,
+    },
+    /// To the worker of a client's connection: it is to carry this peer's, and be told so.
+    HandOver {
+        five_tuple: FiveTuple,
+        pipe: Handle,
+        answer: Vec<u8>,
+    },
+    /// To the worker of the peer's.
+    Join {
+        client: Box<Client>,
+        pipe: Handle,
+        answer: Vec<u8>,
+    },
     Refresh {
         allocation: Handle,
         expires: Instant,

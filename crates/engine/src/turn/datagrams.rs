@@ -50,6 +50,13 @@ impl Wing {
             let count = receiver.receive(socket, Receiver::MOST).unwrap_or(Receiver::MOST);
             for arrived in receiver.arrived(count) {
                 let Some(Source::Hearing(hearing)) = self.sources.get(i) else { break };
+                if listener.transport == Transport::Dtls {
+                    let ends = (arrived.from, hearing.server(arrived.at));
+                    for datagram in arrived.datagrams() {
+                        self.hear_secure(i, &listener, ends, datagram, now);
+                    }
+                    continue;
+                }
                 let five_tuple = FiveTuple {
                     transport: Transport::Udp,
                     listener: listener.handle,
@@ -59,6 +66,9 @@ impl Wing {
                     worker: self.index,
                 };
                 let allocation = self.by_five_tuple.get(&five_tuple).copied();
+                if allocation.is_none() && self.pass_home(&five_tuple, arrived) {
+                    continue;
+                }
                 if let Some(allocation) = allocation.and_then(|i| self.allocations.get(i)) {
                     self.shared.table.heard(&allocation.counters, now);
                 }
@@ -133,7 +143,7 @@ impl Wing {
             }
             _ => {}
         }
-        if five_tuple.transport == Transport::Udp && self.shared.events.is_full() {
+        if !five_tuple.transport.is_stream() && self.shared.events.is_full() {
             return totals.queue_full.add(1);
         }
         totals.requests.add(1);
@@ -151,7 +161,7 @@ impl Wing {
         });
     }
 
-    fn is_ours(&self, client: SocketAddr) -> bool {
+    pub(super) fn is_ours(&self, client: SocketAddr) -> bool {
         let ours = &self.known.ours;
         ours.relayed(client).is_some() || ours.listens(client)
     }

@@ -7,19 +7,28 @@ use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Instant;
 
 use quinn_udp::UdpSocketState;
+use socket2::Socket;
 
 use super::addresses::Addresses;
 use super::budget::Budget;
+use super::cookie::Cookies;
 use super::five_tuple::FiveTuple;
 use super::listener::Listener;
 use super::totals::{Totals, TurnCounters};
 use crate::Handle;
 use crate::counters::Counters;
 
+#[derive(Debug)]
+pub enum RelaySocket {
+    Udp(UdpSocket),
+    /// Bound, and listening once it is allocated.
+    Tcp(Socket),
+}
+
 /// A relayed address that is bound and not allocated.
 #[derive(Debug)]
 pub struct Bound {
-    pub socket: UdpSocket,
+    pub socket: RelaySocket,
     pub local: SocketAddr,
     pub external: SocketAddr,
 }
@@ -33,6 +42,7 @@ pub struct Directory {
     pub in_transit: Vec<AtomicUsize>,
     /// Made with the first listener: it is half a megabyte.
     pub budget: OnceLock<Budget>,
+    pub cookies: OnceLock<Option<Cookies>>,
     pub receiving: OnceLock<Arc<UdpSocketState>>,
     pub listeners: Mutex<HashMap<Handle, Arc<Listener>>>,
     pub relays: Mutex<HashMap<Handle, Bound>>,
@@ -51,6 +61,11 @@ impl Directory {
 
     pub fn admits(&self, address: IpAddr, rate: u32, now: Instant) -> bool {
         self.budget.get_or_init(|| Budget::new(now)).admits(address, rate, now)
+    }
+
+    /// `None`: the system has no randomness, and so nobody is believed to be where he says.
+    pub fn cookies(&self, now: Instant) -> Option<&Cookies> {
+        self.cookies.get_or_init(|| Cookies::new(now)).as_ref()
     }
 
     /// The allocation of a five-tuple, also one that its worker has not made yet.

@@ -14,9 +14,18 @@ impl Wing {
         match self.by_handle.get(&handle).copied() {
             Some(Place::Allocation(i)) => self.end(i, reason, now),
             Some(Place::Source(i)) => {
-                if let Some(Source::Client(_)) = self.sources.get(i) {
-                    return self.end_client(i, reason, now);
+                match self.sources.get(i) {
+                    Some(Source::Client(_)) => return self.end_client(i, reason, now),
+                    Some(Source::Pipe(_)) => return self.end_pipe(i, reason, now),
+                    Some(Source::Secure(_)) => return self.end_secure(i, reason, now),
+                    _ => {}
                 }
+                let its_associations: Vec<usize> =
+                    self.associations.iter().filter(|(key, _)| key.0 == i).map(|(_, a)| *a).collect();
+                for a in its_associations {
+                    self.end_secure(a, reason, now);
+                }
+                self.flush(now);
                 self.by_handle.remove(&handle);
                 // A connection stays without its listener.
                 if let Some(source) = self.sources.try_remove(i)
@@ -41,10 +50,15 @@ impl Wing {
     /// End an allocation: nothing of it is left when Python hears of it.
     pub(super) fn end(&mut self, i: usize, reason: CloseReason, now: Instant) {
         self.flush(now);
+        let pipes = self.allocations.get_mut(i).map(|allocation| std::mem::take(&mut allocation.pipes));
+        for pipe in pipes.unwrap_or_default() {
+            self.end_pipe(pipe, reason, now); // RFC 6062 5.6
+        }
         let Some(allocation) = self.allocations.try_remove(i) else { return };
         let handle = allocation.handle;
         self.by_handle.remove(&handle);
         self.by_five_tuple.remove(&allocation.five_tuple);
+        self.forget_detour(allocation.five_tuple);
         let directory = &self.shared.turn;
         for relay in allocation.relays.into_iter().flatten() {
             directory.addresses.unrelay(relay.external, handle);
@@ -52,6 +66,7 @@ impl Wing {
             // Closed, it is watched no more.
             drop(self.sources.try_remove(relay.source));
         }
+        drop(allocation.inviting.and_then(|inviting| self.sources.try_remove(inviting)));
         directory.allocations.lock().expect("no holder panics").remove(&allocation.five_tuple);
         let counters = self.shared.table.read(&allocation.counters, now);
         self.shared.events.push(Event::Closed { handle, reason, counters });
@@ -65,7 +80,9 @@ impl Wing {
         let clients: Vec<usize> = self.sources.iter().map(|(i, _)| i).collect();
         for i in clients {
             self.end_client(i, CloseReason::Shutdown, now);
+            self.end_secure(i, CloseReason::Shutdown, now);
         }
+        self.flush(now);
         self.sources.clear();
         self.by_handle.clear();
     }
@@ -78,6 +95,16 @@ impl Wing {
                 self.end(allocation, CloseReason::Fault, now);
             }
             Some(Source::Client(_)) => self.end_client(i, CloseReason::Fault, now),
+            Some(Source::Pipe(_)) => self.end_pipe(i, CloseReason::Fault, now),
+            Some(Source::Secure(_)) => self.end_secure(i, CloseReason::Fault, now),
+            Some(Source::Joined(pipe)) => {
+                let pipe = *pipe;
+                self.end_pipe(pipe, CloseReason::Fault, now);
+            }
+            Some(Source::Inviting(inviting)) => {
+                let allocation = inviting.allocation();
+                self.end(allocation, CloseReason::Fault, now);
+            }
             _ => {}
         }
     }

@@ -12,11 +12,16 @@ pub enum Transport {
     Udp = 1,
     Tcp = 2,
     Tls = 3,
+    Dtls = 4,
 }
 
 impl Transport {
+    pub fn is_stream(self) -> bool {
+        matches!(self, Self::Tcp | Self::Tls)
+    }
+
     pub fn from_number(number: u8) -> Option<Self> {
-        [Self::Udp, Self::Tcp, Self::Tls].into_iter().find(|transport| *transport as u8 == number)
+        [Self::Udp, Self::Tcp, Self::Tls, Self::Dtls].into_iter().find(|transport| *transport as u8 == number)
     }
 }
 

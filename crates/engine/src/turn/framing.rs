@@ -30,6 +30,11 @@ impl Framing {
         Ok(())
     }
 
+    /// What it keeps, where that is no message but data (RFC 6062 5.4).
+    pub fn rest(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.carried)
+    }
+
     /// How much it keeps.
     pub fn carried(&self) -> usize {
         self.carried.len()

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use rustls::ServerConfig;
 
+use super::association::Identity;
 use super::channel_data;
 use super::five_tuple::{FiveTuple, Transport};
 use super::socket::{Via, mapped};
@@ -23,12 +24,19 @@ pub struct TurnLimits {
     pub compatible_channels: bool,
 }
 
+/// A certificate and its key, as the transport takes them.
+#[derive(Debug)]
+pub enum Secret {
+    Tls(Arc<ServerConfig>),
+    Dtls(Arc<Identity>),
+}
+
 #[derive(Debug)]
 pub struct Listener {
     pub handle: Handle,
     pub transport: Transport,
     pub bound: SocketAddr,
-    tls: RwLock<Option<Arc<ServerConfig>>>,
+    secret: RwLock<Option<Secret>>,
     limits: RwLock<TurnLimits>,
     /// Two of them again, for what is asked with every packet.
     requests: AtomicU32,
@@ -49,7 +57,7 @@ impl Listener {
         handle: Handle,
         transport: Transport,
         bound: SocketAddr,
-        tls: Option<Arc<ServerConfig>>,
+        secret: Option<Secret>,
         limits: TurnLimits,
         sockets: Vec<UdpSocket>,
     ) -> Self {
@@ -57,7 +65,7 @@ impl Listener {
             handle,
             transport,
             bound,
-            tls: RwLock::new(tls),
+            secret: RwLock::new(secret),
             limits: RwLock::new(limits),
             requests: AtomicU32::new(0),
             channels_end: AtomicU32::new(0),
@@ -68,19 +76,29 @@ impl Listener {
         listener
     }
 
-    /// What stands stays; `tls` is for handshakes from now on.
-    pub fn retune(&self, limits: TurnLimits, tls: Option<Arc<ServerConfig>>) {
+    /// What stands stays; `secret` is for handshakes from now on.
+    pub fn retune(&self, limits: TurnLimits, secret: Option<Secret>) {
         let end = if limits.compatible_channels { channel_data::COMPATIBLE_END } else { channel_data::END };
         self.channels_end.store(u32::from(end), Relaxed);
         self.requests.store(limits.requests_per_second_per_address, Relaxed);
         *self.limits.write().expect("no holder panics") = limits;
-        if tls.is_some() {
-            *self.tls.write().expect("no holder panics") = tls;
+        if secret.is_some() {
+            *self.secret.write().expect("no holder panics") = secret;
         }
     }
 
     pub fn tls(&self) -> Option<Arc<ServerConfig>> {
-        self.tls.read().expect("no holder panics").clone()
+        match &*self.secret.read().expect("no holder panics") {
+            Some(Secret::Tls(config)) => Some(Arc::clone(config)),
+            _ => None,
+        }
+    }
+
+    pub fn dtls(&self) -> Option<Arc<Identity>> {
+        match &*self.secret.read().expect("no holder panics") {
+            Some(Secret::Dtls(identity)) => Some(Arc::clone(identity)),
+            _ => None,
+        }
     }
 
     /// The socket over which a worker hears its clients.
@@ -91,8 +109,12 @@ impl Listener {
     /// How a client of a UDP listener hears from us: its address as our socket takes it, and, where the
     /// listener is bound to all addresses, the one of ours that it asked.
     pub fn way_to(&self, five_tuple: &FiveTuple) -> (SocketAddr, Option<Via>) {
-        let via = Via { ip: five_tuple.server.ip(), v6: self.bound.is_ipv6() };
-        let address = match five_tuple.client {
+        self.way_between(five_tuple.client, five_tuple.server)
+    }
+
+    pub fn way_between(&self, client: SocketAddr, server: SocketAddr) -> (SocketAddr, Option<Via>) {
+        let via = Via { ip: server.ip(), v6: self.bound.is_ipv6() };
+        let address = match client {
             SocketAddr::V4(client) if via.v6 => {
                 SocketAddr::new(mapped((*client.ip()).into()).into(), client.port())
             }

@@ -8,6 +8,7 @@
 mod addresses;
 mod allocation;
 mod answers;
+pub mod association;
 mod bucket;
 mod budget;
 mod bursts;
@@ -15,13 +16,18 @@ pub mod channel_data;
 mod channels;
 mod client;
 mod command;
+pub mod cookie;
 mod datagrams;
 pub(crate) mod directory;
 mod ending;
 pub mod five_tuple;
 pub mod framing;
 pub mod listener;
+mod moving;
+mod peers;
 mod permissions;
+mod pipe;
+mod secure;
 mod short_cut;
 mod socket;
 mod streams;
@@ -36,6 +42,7 @@ use std::os::fd::AsRawFd;
 use std::sync::Arc;
 use std::time::Instant;
 
+use mio::net::TcpListener;
 use mio::unix::SourceFd;
 use mio::{Interest, Registry, Token};
 use quinn_udp::UdpSocketState;
@@ -43,11 +50,15 @@ use slab::Slab;
 
 use self::addresses::Known;
 use self::allocation::{Allocation, Relay};
+use self::association::Association;
 use self::bursts::Bursts;
 use self::client::Client;
 pub(crate) use self::command::Command;
+use self::directory::RelaySocket;
 use self::five_tuple::FiveTuple;
 use self::listener::Listener;
+use self::peers::Inviting;
+use self::pipe::Pipe;
 use self::short_cut::Deliveries;
 use self::socket::Receiver;
 use self::streams::Accepting;
@@ -82,9 +93,19 @@ impl Hearing {
 #[derive(Debug)]
 enum Source {
     Hearing(Box<Hearing>),
-    Relaying { socket: UdpSocket, allocation: usize },
+    Relaying {
+        socket: UdpSocket,
+        allocation: usize,
+    },
     Accepting(Box<Accepting>),
     Client(Box<Client>),
+    /// A TCP allocation's relayed address.
+    Inviting(Box<Inviting>),
+    Pipe(Box<Pipe>),
+    /// A client over DTLS.
+    Secure(Box<Association>),
+    /// The client's end of a pipe.
+    Joined(usize),
 }
 
 impl Source {
@@ -92,7 +113,7 @@ impl Source {
         match self {
             Self::Hearing(hearing) => hearing.socket(),
             Self::Relaying { socket, .. } => Some(socket),
-            Self::Accepting(_) | Self::Client(_) => None,
+            _ => None,
         }
     }
 }
@@ -117,6 +138,12 @@ pub(crate) struct Wing {
     deadlines: BinaryHeap<Reverse<(Instant, Handle)>>,
     /// Made with the first listener: its buffers are 2 MiB.
     receiver: Option<Box<Receiver>>,
+    /// Clients whose allocation another worker has (RFC 8016).
+    away: HashMap<FiveTuple, usize>,
+    /// Clients over DTLS, by where they are.
+    associations: HashMap<secure::Key, usize>,
+    /// What is to be encrypted, and what was.
+    sealing: [Vec<u8>; 2],
     /// What one read of a connection fits in.
     scratch: Vec<u8>,
     bursts: Bursts,
@@ -143,6 +170,9 @@ impl Wing {
             by_five_tuple: HashMap::new(),
             deadlines: BinaryHeap::new(),
             receiver: None,
+            away: HashMap::new(),
+            associations: HashMap::new(),
+            sealing: [Vec::new(), Vec::new()],
             scratch: Vec::new(),
             bursts: Bursts::default(),
             queued: Vec::new(),
@@ -165,6 +195,14 @@ impl Wing {
             Command::Unhear(listener) => self.close(listener, CloseReason::Requested, now),
             Command::Answer(five_tuple, message) => self.answer(five_tuple, &message, now),
             Command::Allocate(allocate) => self.allocate(*allocate, now),
+            Command::Detour { five_tuple, home } => self.detour(five_tuple, home),
+            Command::Move { allocation, five_tuple } => self.move_to(allocation, five_tuple),
+            Command::Heard(heard) => self.hear_moved(&heard, now),
+            Command::Call { connection, allocation, peer, counters } => {
+                self.call(connection, allocation, peer, counters, now);
+            }
+            Command::HandOver { five_tuple, pipe, answer } => self.hand_over(five_tuple, pipe, answer),
+            Command::Join { client, pipe, answer } => self.join(client, pipe, &answer, now),
             Command::Refresh { allocation, expires } => self.refresh(allocation, expires),
             Command::Permit { allocation, hosts, expires } => {
                 if let Some(allocation) = self.allocation(allocation) {
@@ -216,7 +254,15 @@ impl Wing {
         let new = Allocation::new(handle, five_tuple, counters, bytes_per_second, expires, now);
         let i = self.allocations.insert(new);
         for relay in relays {
-            let source = self.watch(Source::Relaying { socket: relay.socket, allocation: i });
+            let socket = match relay.socket {
+                RelaySocket::Udp(socket) => socket,
+                RelaySocket::Tcp(socket) => {
+                    let socket = TcpListener::from_std(socket.into());
+                    self.invite(i, socket, relay.local, relay.external);
+                    continue;
+                }
+            };
+            let source = self.watch(Source::Relaying { socket, allocation: i });
             let family = usize::from(relay.local.is_ipv6());
             self.allocations[i].relays[family] =
                 Some(Relay { source, local: relay.local, external: relay.external });
@@ -247,7 +293,10 @@ impl Wing {
             Some(Source::Relaying { .. }) => self.hear_peers(i, now),
             Some(Source::Accepting(_)) => self.accept(i),
             Some(Source::Client(_)) => self.serve(i, now),
-            None => false,
+            Some(Source::Inviting(_)) => self.welcome(i, now),
+            Some(Source::Pipe(_) | Source::Joined(_)) => self.carry(i, now),
+            // It has no socket of its own.
+            Some(Source::Secure(_)) | None => false,
         };
         self.flush(now);
         more
@@ -255,6 +304,8 @@ impl Wing {
 
     pub fn tick(&mut self, now: Instant) {
         self.tick_streams(now);
+        self.tick_pipes(now);
+        self.tick_secure(now);
         while let Some(Reverse((deadline, handle))) = self.deadlines.peek().copied()
             && deadline <= now
         {

@@ -7,10 +7,11 @@ use std::time::{Duration, Instant};
 
 use super::addresses::is_here;
 use super::allocation::Peer;
+use super::association::Identity;
 use super::command::{self, Command};
-use super::directory::Bound;
+use super::directory::{Bound, RelaySocket};
 use super::five_tuple::{FiveTuple, Transport};
-use super::listener::{Listener, TurnLimits};
+use super::listener::{Listener, Secret, TurnLimits};
 use super::socket::{self, Receiver};
 use super::totals::TurnCounters;
 use super::{channel_data, directory::Directory, stun};
@@ -18,6 +19,9 @@ use crate::Handle;
 use crate::command::FIRST;
 use crate::engine::{Engine, VerbError, tls_config, value};
 use crate::group::Cast;
+
+/// Peers' connections to a TCP allocation that nobody has accepted yet.
+const PEER_BACKLOG: i32 = 64;
 
 /// A certificate chain and its key, PEM.
 pub type Pem = (Vec<u8>, Vec<u8>);
@@ -31,8 +35,23 @@ pub struct ListenTurn {
     pub limits: TurnLimits,
 }
 
+/// Between us and peers, as REQUESTED-TRANSPORT numbers it (RFC 8656 18.8).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum RelayTransport {
+    Tcp = 6,
+    Udp = 17,
+}
+
+impl RelayTransport {
+    pub fn from_number(number: u8) -> Option<Self> {
+        [Self::Tcp, Self::Udp].into_iter().find(|transport| *transport as u8 == number)
+    }
+}
+
 #[derive(Debug)]
 pub struct BindRelay {
+    pub transport: RelayTransport,
     pub address: SocketAddr,
     pub external: Option<IpAddr>,
 }
@@ -66,17 +85,16 @@ impl Engine {
     pub fn listen_turn(&self, listen: &ListenTurn) -> Result<(Handle, SocketAddr), VerbError> {
         self.running()?;
         let tls = match (listen.transport, &listen.tls) {
-            (Transport::Tls, Some((certificate, key))) => Some(tls_config(certificate, key)?),
             (Transport::Udp | Transport::Tcp, None) => None,
-            (Transport::Tls, None) => return value("TLS without a certificate"),
-            (_, Some(_)) => return value("a certificate, but no TLS"),
+            (Transport::Tls | Transport::Dtls, None) => return value("TLS without a certificate"),
+            (transport, Some(pem)) => Some(secret(transport, pem)?),
         };
         let handle = self.shared.handle(FIRST);
         let listener = |bound, sockets| {
             Arc::new(Listener::new(handle, listen.transport, bound, tls, listen.limits, sockets))
         };
         let (listener, bound) = match listen.transport {
-            Transport::Udp => {
+            Transport::Udp | Transport::Dtls => {
                 let receiving = match self.turn().receiving.get() {
                     Some(receiving) => Arc::clone(receiving),
                     None => Arc::clone(self.turn().receiving.get_or_init({
@@ -114,8 +132,7 @@ impl Engine {
         let Some(listener) = known else { return value(format!("{listener} is not a TURN listener")) };
         let tls = match (listener.transport, tls) {
             (_, None) => None,
-            (Transport::Tls, Some((certificate, key))) => Some(tls_config(certificate, key)?),
-            _ => return value("a certificate, but no TLS"),
+            (transport, Some(pem)) => Some(secret(transport, pem)?),
         };
         listener.retune(limits, tls);
         Ok(())
@@ -161,8 +178,18 @@ impl Engine {
             }
             ip => ip,
         };
-        let socket = socket::relaying(bind.address)?;
-        let local = socket.local_addr()?;
+        let (socket, local) = match bind.transport {
+            RelayTransport::Udp => {
+                let socket = socket::relaying(bind.address)?;
+                let local = socket.local_addr()?;
+                (RelaySocket::Udp(socket), local)
+            }
+            RelayTransport::Tcp => {
+                let socket = socket::inviting(bind.address)?;
+                let local = socket.local_addr()?.as_socket().unwrap_or(bind.address);
+                (RelaySocket::Tcp(socket), local)
+            }
+        };
         let external = SocketAddr::new(external, local.port());
         let handle = self.shared.handle(FIRST);
         let bound = Bound { socket, local, external };
@@ -181,6 +208,13 @@ impl Engine {
         let mut families = Vec::new();
         for relay in &allocate.relays {
             match bound.get(relay) {
+                Some(Bound { socket: RelaySocket::Tcp(socket), .. }) if allocate.relays.len() == 1 => {
+                    socket.listen(PEER_BACKLOG)?;
+                    families.push(false);
+                }
+                Some(Bound { socket: RelaySocket::Tcp(_), .. }) => {
+                    return value("a relay over TCP is alone (RFC 6062 5.1)");
+                }
                 Some(bound) => families.push(bound.local.is_ipv6()),
                 None => return value(format!("{relay} is not a relay that is bound and free")),
             }
@@ -195,7 +229,8 @@ impl Engine {
         let counters = self.shared.table.add(handle, now);
         allocations.insert(five_tuple, (handle, Arc::clone(&counters)));
         drop(allocations);
-        for relay in &relays {
+        let over_udp = |relay: &&Bound| matches!(relay.socket, RelaySocket::Udp(_));
+        for relay in relays.iter().filter(over_udp) {
             self.turn().addresses.relay(relay.external, handle);
             if !relay.local.ip().is_unspecified() {
                 self.turn().addresses.relay(relay.local, handle);
@@ -250,6 +285,61 @@ impl Engine {
         Ok(())
     }
 
+    /// Let an allocation be of another five-tuple (RFC 8016), over UDP as the one it has.
+    pub fn move_allocation(&self, allocation: Handle, five_tuple: FiveTuple) -> Result<(), VerbError> {
+        self.running()?;
+        let mut allocations = self.turn().allocations.lock().expect("no holder panics");
+        if allocations.contains_key(&five_tuple) {
+            return Err(io::Error::from_raw_os_error(libc::EEXIST).into());
+        }
+        let before = allocations.iter().find(|(_, (handle, _))| *handle == allocation);
+        let Some(before) = before.map(|(five_tuple, _)| *five_tuple) else { return Ok(()) }; // it is gone
+        if before.transport != Transport::Udp || five_tuple.transport != Transport::Udp {
+            return value("only an allocation of a client over UDP moves, and to another address over UDP");
+        }
+        if let Some(its) = allocations.remove(&before) {
+            allocations.insert(five_tuple, its);
+        }
+        drop(allocations);
+        let home = self.shared.worker_of(allocation);
+        if let Some(inbox) = self.shared.inboxes.get(five_tuple.worker) {
+            let detour = Command::Detour { five_tuple, home: Some(home) };
+            inbox.push(crate::command::Command::Turn(detour));
+        }
+        self.tell_turn(allocation, Command::Move { allocation, five_tuple });
+        Ok(())
+    }
+
+    /// Connect from a TCP allocation to a peer (RFC 6062 5.2): `PeerConnected`, or `Closed`, says how it went.
+    pub fn connect_peer(&self, allocation: Handle, peer: SocketAddr) -> Result<Handle, VerbError> {
+        self.running()?;
+        let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
+        if peer.port() == 0 || !Cast::Unicast.takes(peer.ip()) {
+            return value(format!("nothing can be sent to {peer}"));
+        }
+        let is_ours = |listener: &Arc<Listener>| {
+            let bound = SocketAddr::new(listener.bound.ip().to_canonical(), listener.bound.port());
+            bound == peer || bound.port() == peer.port() && bound.ip().is_unspecified() && is_here(peer.ip())
+        };
+        let listeners = self.turn().listeners.lock().expect("no holder panics");
+        // A client of a client of a client: nobody would ever end that.
+        if listeners.values().any(|listener| listener.transport.is_stream() && is_ours(listener)) {
+            return Err(io::Error::from_raw_os_error(libc::EACCES).into());
+        }
+        drop(listeners);
+        let connection = self.shared.handle(self.shared.worker_of(allocation));
+        let counters = self.shared.table.add(connection, Instant::now());
+        self.tell_turn(allocation, Command::Call { connection, allocation, peer, counters });
+        Ok(connection)
+    }
+
+    /// Let a client's connection carry a peer's, and tell the client so (RFC 6062 5.4).
+    pub fn join(&self, five_tuple: FiveTuple, connection: Handle, answer: Vec<u8>) {
+        let inbox = &self.shared.inboxes[five_tuple.worker % self.shared.inboxes.len()];
+        let join = Command::HandOver { five_tuple, pipe: connection, answer };
+        inbox.push(crate::command::Command::Turn(join));
+    }
+
     pub fn turn_counters(&self) -> TurnCounters {
         self.turn().counters()
     }
@@ -263,6 +353,17 @@ impl Engine {
                 inbox.push(crate::command::Command::Turn(Command::Unhear(handle)));
             }
         }
+    }
+}
+
+fn secret(transport: Transport, (certificate, key): &Pem) -> Result<Secret, VerbError> {
+    match transport {
+        Transport::Tls => Ok(Secret::Tls(tls_config(certificate, key)?)),
+        Transport::Dtls => {
+            tls_config(certificate, key)?; // it also knows whether they belong together
+            Ok(Secret::Dtls(Arc::new(Identity::new(certificate, key).or_else(value)?)))
+        }
+        Transport::Udp | Transport::Tcp => value("a certificate, but no TLS"),
     }
 }
 

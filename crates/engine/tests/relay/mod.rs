@@ -1,6 +1,7 @@
 //! What the TURN tests share: a running engine, its clients, and what Python would decide.
 #![allow(dead_code, reason = "no test file needs all of it")]
 
+pub mod dtls;
 pub mod stream;
 
 use std::collections::VecDeque;
@@ -15,7 +16,7 @@ use headgate_engine::event::{CloseReason, Event};
 use headgate_engine::turn::five_tuple::{FiveTuple, Transport};
 use headgate_engine::turn::listener::TurnLimits;
 use headgate_engine::turn::totals::TurnCounters;
-use headgate_engine::turn::verbs::{Allocate, BindChannel, BindRelay, ListenTurn};
+use headgate_engine::turn::verbs::{Allocate, BindChannel, BindRelay, ListenTurn, RelayTransport};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 pub const PATIENCE: Duration = Duration::from_secs(10);
@@ -109,21 +110,32 @@ impl Bench {
     pub fn client_with(&mut self, hosts: &[IpAddr], lifetime: Duration, bytes_per_second: u64) -> Client {
         let binds: Vec<BindRelay> = hosts
             .iter()
-            .map(|host| BindRelay { address: SocketAddr::new(*host, 0), external: None })
+            .map(|host| BindRelay {
+                transport: RelayTransport::Udp,
+                address: SocketAddr::new(*host, 0),
+                external: None,
+            })
             .collect();
         self.allocated(&binds, lifetime, bytes_per_second)
     }
 
     pub fn client_behind(&mut self, external: IpAddr) -> Client {
-        let bind = BindRelay { address: SocketAddr::new(LOCALHOST, 0), external: Some(external) };
+        let bind = BindRelay {
+            transport: RelayTransport::Udp,
+            address: SocketAddr::new(LOCALHOST, 0),
+            external: Some(external),
+        };
         self.allocated(&[bind], Duration::from_secs(60), 0)
     }
 
     /// An allocation whose relayed address is known to peers as `address`, if its port is free here.
     pub fn client_known_as(&mut self, address: SocketAddr) -> Option<Handle> {
         UdpSocket::bind((LOCALHOST, address.port())).ok()?;
-        let bind =
-            BindRelay { address: SocketAddr::new(LOCALHOST, address.port()), external: Some(address.ip()) };
+        let bind = BindRelay {
+            transport: RelayTransport::Udp,
+            address: SocketAddr::new(LOCALHOST, address.port()),
+            external: Some(address.ip()),
+        };
         Some(self.allocated(&[bind], Duration::from_secs(60), 0).allocation)
     }
 

@@ -9,7 +9,7 @@ use headgate_engine::Handle;
 use headgate_engine::client::ClientTls;
 use headgate_engine::turn::five_tuple::{FiveTuple, Transport};
 use headgate_engine::turn::listener::TurnLimits;
-use headgate_engine::turn::verbs::{Allocate, BindRelay, ListenTurn, Pem};
+use headgate_engine::turn::verbs::{Allocate, BindRelay, ListenTurn, Pem, RelayTransport};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use rustls::{ClientConnection, StreamOwned};
@@ -34,7 +34,8 @@ pub struct StreamClient {
 
 impl Listener {
     pub fn new(bench: &Bench, transport: Transport, limits: TurnLimits) -> Self {
-        let certificate = (transport == Transport::Tls).then(certificate);
+        let encrypted = matches!(transport, Transport::Tls | Transport::Dtls);
+        let certificate = encrypted.then(|| certificate("ec"));
         let listen = ListenTurn {
             transport,
             address: SocketAddr::new(LOCALHOST, 0),
@@ -58,9 +59,11 @@ impl Listener {
     }
 }
 
-fn certificate() -> Pem {
+/// `algorithm`: ec or rsa.
+pub fn certificate(algorithm: &str) -> Pem {
     let made = Command::new("openssl")
-        .args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"])
+        .args(["req", "-x509", "-newkey", algorithm, "-nodes", "-pkeyopt"])
+        .arg(if algorithm == "ec" { "ec_paramgen_curve:prime256v1" } else { "rsa_keygen_bits:2048" })
         .args(["-keyout", "-", "-out", "-", "-subj", "/CN=localhost"])
         .output()
         .expect("openssl is installed");
@@ -97,7 +100,11 @@ impl StreamClient {
         self.send(&request(*b"an allocate "));
         let me = self.socket.local_addr().expect("connected");
         let (five_tuple, ..) = bench.request(|five_tuple| five_tuple.client == me);
-        let bind = BindRelay { address: SocketAddr::new(LOCALHOST, 0), external: None };
+        let bind = BindRelay {
+            transport: RelayTransport::Udp,
+            address: SocketAddr::new(LOCALHOST, 0),
+            external: None,
+        };
         let (relay, relayed) = bench.engine.bind_relay(&bind).expect("a free port");
         let allocate = Allocate { five_tuple, relays: vec![relay], lifetime: PATIENCE, bytes_per_second: 0 };
         (five_tuple, bench.engine.allocate(&allocate).expect("free"), relayed)

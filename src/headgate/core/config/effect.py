@@ -14,7 +14,7 @@ from headgate.core.config.draft import Location
 from headgate.core.config.global_conf import GlobalConf
 from headgate.core.config.path_conf import PUBLISHER, REDIRECT, PathConf
 from headgate.core.config.section import Section
-from headgate.core.config.turn_conf import TurnConf, TurnTransport
+from headgate.core.config.turn_conf import TurnConf
 
 __all__ = [
     "EFFECTIVE_GLOBAL",
@@ -104,8 +104,7 @@ EFFECTIVE_PATH = frozenset(
         "runOnUnread",
     }
 )
-UNBUILT_TURN = {"mobility": "moving allocations", "tcpRelay": "relaying TCP"}
-EFFECTIVE_TURN = TurnConf.names().keys() - UNBUILT_TURN
+EFFECTIVE_TURN = TurnConf.names().keys()
 FETCHED = ("rtsp://", "rtsps://")
 """How the URLs begin that a path's source can have in this version."""
 
@@ -153,7 +152,6 @@ def ineffective(configuration: Configuration) -> list[Remark]:
     """Keys that ask for something this version does not do."""
     return [
         *_global_remarks(configuration.global_),
-        *_turn_remarks(configuration.own.turn),
         *_path_remarks(configuration),
     ]
 
@@ -184,15 +182,6 @@ def _global_remarks(conf: GlobalConf) -> Iterator[Remark]:
     for key in dict.fromkeys([*asked, *_changed(conf, GlobalConf())]):
         if key not in EFFECTIVE_GLOBAL and key not in UNSAFE_GLOBAL and not key.startswith(off):
             yield Remark((key,), _missing(key))
-
-
-def _turn_remarks(conf: TurnConf) -> Iterator[Remark]:
-    for key in _changed(conf, TurnConf()):
-        if what := UNBUILT_TURN.get(key):
-            yield Remark(("turn", key), f"has no effect yet ({what} is not built)")
-    for index, interface in enumerate(conf.interfaces):
-        if interface.transport is TurnTransport.DTLS:
-            yield Remark(("turn", "interfaces", index), "has no effect yet (DTLS is not built)")
 
 
 def _path_remarks(configuration: Configuration) -> Iterator[Remark]:

@@ -116,8 +116,12 @@ class TurnInterface(Section):
         "how clients reach it through NAT: an address, with or without port",
         default="",
     )
-    cert: str = key("cert", "tls and dtls: certificate chain (PEM file)", default="server.crt")
-    key: str = key("key", "tls and dtls: private key (PEM file)", default="server.key")
+    cert: str = key(
+        "cert",
+        "tls and dtls: certificate chain (PEM file), of which dtls sends the first",
+        default="server.crt",
+    )
+    key: str = key("key", "tls and dtls: private key (PEM file); dtls takes ECDSA only", default="server.key")
 
 
 class TurnRelayAddress(Section):

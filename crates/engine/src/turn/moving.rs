@@ -1,0 +1,103 @@
+//! Allocations that their clients take along to another address (RFC 8016), over UDP.
+//!
+//! An allocation stays with its worker, as its relayed addresses do. If another worker hears the
+//! client at its new address, that one passes on what it hears; answers and data go out from home.
+
+use std::time::Instant;
+
+use super::Wing;
+use super::allocation::Dropped;
+use super::command::Command;
+use super::datagrams::Sender;
+use super::five_tuple::FiveTuple;
+use super::short_cut::MOST_IN_TRANSIT;
+use super::socket::Arrived;
+use crate::Handle;
+
+/// Datagrams of one client, one behind the other.
+#[derive(Debug)]
+pub struct Heard {
+    five_tuple: FiveTuple,
+    bytes: Vec<u8>,
+    ends: Vec<usize>,
+}
+
+impl Heard {
+    /// What `Directory::reserve` was asked for.
+    fn size(&self) -> usize {
+        self.bytes.len() + self.ends.len() * size_of::<usize>()
+    }
+}
+
+impl Wing {
+    /// From here on this client is another worker's; `None`: no more.
+    pub(super) fn detour(&mut self, five_tuple: FiveTuple, home: Option<usize>) {
+        match home.filter(|home| *home != self.index) {
+            Some(home) => self.away.insert(five_tuple, home),
+            None => self.away.remove(&five_tuple),
+        };
+    }
+
+    pub(super) fn move_to(&mut self, allocation: Handle, five_tuple: FiveTuple) {
+        let Some(super::Place::Allocation(i)) = self.by_handle.get(&allocation).copied() else {
+            return self.forget_detour(five_tuple);
+        };
+        let before = std::mem::replace(&mut self.allocations[i].five_tuple, five_tuple);
+        self.by_five_tuple.remove(&before);
+        self.by_five_tuple.insert(five_tuple, i);
+        self.forget_detour(before);
+    }
+
+    /// Whoever hears this client need not pass it on any more.
+    pub(super) fn forget_detour(&self, five_tuple: FiveTuple) {
+        if five_tuple.worker != self.index
+            && let Some(inbox) = self.shared.inboxes.get(five_tuple.worker)
+        {
+            inbox.push(crate::command::Command::Turn(Command::Detour { five_tuple, home: None }));
+        }
+    }
+
+    /// Whether what arrived is for another worker, which has it then.
+    pub(super) fn pass_home(&mut self, five_tuple: &FiveTuple, arrived: Arrived<'_>) -> bool {
+        if self.away.is_empty() {
+            return false;
+        }
+        let Some(home) = self.away.get(five_tuple).copied() else { return false };
+        let mut heard = Heard { five_tuple: *five_tuple, bytes: Vec::new(), ends: Vec::new() };
+        for datagram in arrived.datagrams() {
+            heard.bytes.extend_from_slice(datagram);
+            heard.ends.push(heard.bytes.len());
+        }
+        if self.shared.turn.reserve(home, heard.size(), MOST_IN_TRANSIT) {
+            self.shared.inboxes[home].push(crate::command::Command::Turn(Command::Heard(heard)));
+        } else {
+            self.dropped(Dropped::QueueFull, None, heard.ends.len());
+        }
+        true
+    }
+
+    /// What another worker heard.
+    pub(super) fn hear_moved(&mut self, heard: &Heard, now: Instant) {
+        self.shared.turn.release(self.index, heard.size());
+        let five_tuple = heard.five_tuple;
+        let allocation = self.by_five_tuple.get(&five_tuple).copied();
+        if let Some(allocation) = allocation.and_then(|i| self.allocations.get(i)) {
+            self.shared.table.heard(&allocation.counters, now);
+        }
+        // Nobody without an allocation is passed on, unless it has ended just now.
+        let sender = Sender { five_tuple, allocation, rate: 1, unanswered: None };
+        let mut start = 0;
+        for end in &heard.ends {
+            let datagram = heard.bytes.get(start..*end).unwrap_or_default();
+            start = *end;
+            if let Err(dropped) = self.client_message(&sender, datagram, now) {
+                self.dropped(dropped, allocation, 1);
+            }
+        }
+    }
+
+    /// The worker that answers a client, if that is another one.
+    pub(super) fn home_of(&self, five_tuple: &FiveTuple) -> Option<usize> {
+        if self.away.is_empty() { None } else { self.away.get(five_tuple).copied() }
+    }
+}
