@@ -143,7 +143,7 @@ class Server:
             hooks=self.runner,
             webhooks=self.webhooks.senders,
             closures=self.rtsp.closures,
-            renewals=(self.rtsp.renewal,),
+            renewals=lambda: (self.rtsp.renewal, *self.turn.renewals.present),
             relay=Overview(self.turn, registry=self.registry),
         )
         self._operator = Site(
@@ -218,6 +218,7 @@ class Server:
         if self._tasks is not None:
             self._tasks.create_task(self.store.reload())
             self._tasks.create_task(self.rtsp.renewal.look())
+            self._tasks.create_task(self.turn.renewals.look())
 
     def _recheck(self, _: Change) -> None:
         """Access has changed: whoever is here may have lost it."""

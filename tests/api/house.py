@@ -103,6 +103,7 @@ class House:
         self.configuration = Configuration.default()
         self.service = self.add_service("RTSP", Protocol.RTSP)
         self.access = Access(lambda: self.configuration.global_)
+        self.renewal = Renewal(bus=self.bus, take=lambda _: None)
         self.view = View(
             access=self.access,
             leases=Leases(access=self.access, registry=self.registry),
@@ -117,7 +118,7 @@ class House:
             hooks=HookRunner(),
             webhooks=[WebhookSender(Webhook(url="https://example.org/", secret="sixteen characters"))],
             closures={"peer": 7},
-            renewals=(Renewal(bus=self.bus, take=lambda _: None),),
+            renewals=lambda: (self.renewal,),
             configuration=lambda: self.configuration,
             store=ConfigurationStore(Startup.of(self.configuration), bus=self.bus),
             started=LONG_AGO,

@@ -173,7 +173,7 @@ async def test_how_long_relaying_takes(house: House, operator: httpx.AsyncClient
 
 
 async def test_certificates(house: House, operator: httpx.AsyncClient) -> None:
-    (renewal,) = house.view.renewals
+    (renewal,) = house.view.renewals()
     assert "headgate_certificate" not in (await operator.get("/metrics")).text
     renewal.present = Certificate(b"", b"", LONG_AGO, LONG_AGO)
     renewal.renewed, renewal.refused = 3, 1

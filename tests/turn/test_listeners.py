@@ -9,7 +9,7 @@ from headgate.turn.listeners import Opened, limits_of
 
 def opened(external: str) -> Opened:
     interface = TurnInterface.model_validate({"transport": "udp", "bind": ":0", "external": external})
-    return Opened(interface, 1, Endpoint("::", 40_000))
+    return Opened(interface, 1, Endpoint("::", 40_000), None)
 
 
 @pytest.mark.parametrize(

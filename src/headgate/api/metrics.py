@@ -256,7 +256,7 @@ def _certificates(view: View) -> Iterator[Family]:
         Kind.COUNTER,
         "Those that were not good, so that the one before is served on.",
     )
-    for renewal in view.renewals:
+    for renewal in view.renewals():
         if renewal.present is not None:
             of_service = labels({"service": renewal.service})
             end.add(renewal.present.not_after.timestamp(), of_service)

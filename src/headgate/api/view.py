@@ -121,7 +121,7 @@ class View:
     webhooks: Sequence[WebhookSender] = ()
     closures: Mapping[str, int] = field(default_factory=dict)
     """RTSP connections closed since the start, by reason."""
-    renewals: Sequence[Renewal] = ()
+    renewals: Callable[[], Sequence[Renewal]] = tuple
     """Of every service's certificate; without one while it has no TLS."""
     relay: Relay | None = None
     configuration: Callable[[], Configuration]

@@ -6,8 +6,8 @@ import errno
 import logging
 import os
 from dataclasses import dataclass
-from pathlib import Path
 
+from headgate.core.certificate import Certificate, CertificateFiles
 from headgate.core.config.networks import ListenAddress
 from headgate.core.config.turn_conf import TurnConf, TurnInterface, TurnTransport
 from headgate.core.errors import ListenError
@@ -15,7 +15,9 @@ from headgate.core.service import Endpoint
 from headgate.engine import Engine, ListenTurn, RetuneTurn, Tls, TurnLimits
 from headgate.engine import TurnTransport as EngineTransport
 
-__all__ = ["Opened", "limits_of", "open_listener", "tls_of"]
+__all__ = ["SERVICE", "Opened", "certificate_of", "check", "files_of", "limits_of", "open_listener"]
+
+SERVICE = "TURN"
 
 logger = logging.getLogger(__name__)
 
@@ -41,6 +43,8 @@ class Opened:
     handle: int
     endpoint: Endpoint
     """As it is bound."""
+    certificate: Certificate | None
+    """What clients are shown."""
 
     @property
     def place(self) -> tuple[TurnTransport, str]:
@@ -58,7 +62,9 @@ class Opened:
         where = ListenAddress.parse(text)
         return Endpoint(where.host, where.port or self.endpoint.port)
 
-    def retune(self, engine: Engine, settings: TurnConf, tls: Tls | None) -> None:
+    def retune(self, engine: Engine, settings: TurnConf) -> None:
+        """Have it as this says. Raises ValueError where the certificate is of no use."""
+        tls = tls_of(self.certificate)
         engine.retune_turn(RetuneTurn(listener=self.handle, tls=tls, limits=limits_of(settings)))
 
 
@@ -70,20 +76,47 @@ def limits_of(settings: TurnConf) -> TurnLimits:
     )
 
 
-def tls_of(interface: TurnInterface) -> Tls | None:
-    """Raises ListenError."""
+def files_of(interface: TurnInterface) -> CertificateFiles | None:
+    """Where its certificate is; None: it has none."""
     if not interface.transport.is_encrypted:
         return None
-    return Tls(
-        certificate_pem=_read(interface.cert, "cert", interface),
-        key_pem=_read(interface.key, "key", interface),
+    place = f"turn.interfaces, {interface.bind} {interface.transport}"
+    return CertificateFiles(
+        service=f"{SERVICE} {interface.bind} {interface.transport}",
+        chain=interface.cert,
+        key=interface.key,
+        chain_name=f"cert of {place}",
+        key_name=f"key of {place}",
     )
+
+
+def certificate_of(interface: TurnInterface) -> Certificate | None:
+    """Raises ListenError."""
+    files = files_of(interface)
+    return files.read() if files is not None else None
+
+
+def tls_of(certificate: Certificate | None) -> Tls | None:
+    if certificate is None:
+        return None
+    return Tls(certificate_pem=certificate.chain, key_pem=certificate.key)
+
+
+def check(engine: Engine, opened: Opened) -> None:
+    """Raises ListenError where its certificate is of no use."""
+    files, tls = files_of(opened.interface), tls_of(opened.certificate)
+    if files is None or tls is None:
+        return
+    try:
+        engine.check_tls(tls)
+    except ValueError as error:
+        raise files.refused(error) from None
 
 
 def open_listener(engine: Engine, interface: TurnInterface, settings: TurnConf) -> Opened:
     """Raises ListenError."""
     where = ListenAddress.parse(interface.bind)
-    tls = tls_of(interface)
+    certificate = certificate_of(interface)
 
     def listen(host: str) -> Opened:
         port = engine.listen_turn(
@@ -91,11 +124,11 @@ def open_listener(engine: Engine, interface: TurnInterface, settings: TurnConf) 
                 transport=TRANSPORTS[interface.transport],
                 host=host,
                 port=where.port,
-                tls=tls,
+                tls=tls_of(certificate),
                 limits=limits_of(settings),
             )
         )
-        return Opened(interface, port.handle, Endpoint(port.host, port.port))
+        return Opened(interface, port.handle, Endpoint(port.host, port.port), certificate)
 
     try:
         try:
@@ -111,13 +144,3 @@ def open_listener(engine: Engine, interface: TurnInterface, settings: TurnConf) 
     raise ListenError(
         f"TURN: cannot listen on {interface.bind} {interface.transport} (turn.interfaces): {reason.lower()}"
     )
-
-
-def _read(file: str, key: str, interface: TurnInterface) -> bytes:
-    try:
-        return Path(file).read_bytes()
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise ListenError(
-            f"TURN: cannot read {file} ({key} of turn.interfaces, {interface.bind}): {reason}"
-        ) from None

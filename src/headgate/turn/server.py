@@ -13,6 +13,7 @@ from types import TracebackType
 from typing import Self
 
 from headgate.core.auth.outbound import Outbound
+from headgate.core.certificate import Certificate
 from headgate.core.config.change import Change, Prepared
 from headgate.core.config.networks import ListenAddress
 from headgate.core.config.turn_conf import TurnConf, TurnInterface, TurnTransport
@@ -21,7 +22,7 @@ from headgate.core.registry import Registry
 from headgate.core.relay_credentials import RelayCredential
 from headgate.core.service import Endpoint, Protocol, Service
 from headgate.core.session import CloseReason, Totals
-from headgate.engine import Closed, Engine, EngineLoop, Event, PeerConnected, StunReceived, Tls
+from headgate.engine import Closed, Engine, EngineLoop, Event, PeerConnected, StunReceived
 from headgate.engine import CloseReason as EngineReason
 from headgate.turn.allocation import Allocation
 from headgate.turn.clients import Clients
@@ -30,10 +31,11 @@ from headgate.turn.engine_relay import EngineRelay
 from headgate.turn.enquiry import Enquiry
 from headgate.turn.events import Allocated, CredentialWanted, Moved, PeerDenied, Released, TurnEvent
 from headgate.turn.generated_secret import FILE, generated_secret
-from headgate.turn.listeners import Opened, open_listener, tls_of
+from headgate.turn.listeners import SERVICE, Opened, certificate_of, check, files_of, open_listener
 from headgate.turn.machine import TurnMachine
 from headgate.turn.peer_connections import PeerConnections
 from headgate.turn.relay import FiveTuple
+from headgate.turn.renewals import Renewals
 from headgate.turn.reports import closed, report
 from headgate.turn.session import CredentialLease, TurnSession
 from headgate.turn.stun.address import TransportAddress
@@ -42,7 +44,6 @@ __all__ = ["SERVICE", "TurnServer"]
 
 logger = logging.getLogger(__name__)
 
-SERVICE = "TURN"
 ROUTER = "relay"
 REASONS = {
     EngineReason.PEER: CloseReason.PEER,
@@ -86,6 +87,7 @@ class TurnServer:
         """Of the sessions that are gone, by transport."""
         self.denied_peers = 0
         """Requests refused because of who the peer was, since the start."""
+        self.renewals = Renewals(bus=registry.bus, take=self._take)
         self._peers = PeerConnections(loop, self._on_event)
         self._relay = EngineRelay(loop.engine, began=self._peers.began)
         self.machine = TurnMachine(
@@ -146,6 +148,7 @@ class TurnServer:
             self.close_listeners()
             await self._tasks.__aexit__(None, None, None)
             raise
+        self.renewals.follow(self._opened, tasks=self._tasks)
         self._show()
         self._warn(self._settings)
         return self
@@ -176,6 +179,7 @@ class TurnServer:
             self._timer = None
 
     def close_listeners(self) -> None:
+        self.renewals.stop()
         for opened in self._opened:
             self._leave(opened)
         self._opened.clear()
@@ -358,11 +362,19 @@ class TurnServer:
             self._by_handle[listener.handle] = listener
             self._loop.attach(listener.handle, self._on_event)
         self._opened[:] = opened
+        self.renewals.follow(opened, tasks=self._tasks)
         credentials = self._credentials(settings)
         self.machine.follow(settings, credentials)
         self._show()
         self._revoke(before, credentials)
         self._warn(settings)
+
+    def _take(self, handle: int, certificate: Certificate) -> None:
+        """Show it to who connects from now on. Raises ValueError when it is of no use."""
+        opened = replace(self._by_handle[handle], certificate=certificate)
+        opened.retune(self._loop.engine, self._settings)
+        self._by_handle[handle] = opened
+        self._opened[:] = [opened if one.handle == handle else one for one in self._opened]
 
     def _revoke(self, before: Credentials, now: Credentials) -> None:
         """Whoever's password is not what it was has lost their access, and nobody else."""
@@ -423,13 +435,18 @@ def _url(interface: TurnInterface) -> str:
     return f"{scheme}:{f'[{host}]' if ':' in host else host}:{port}?transport={stream}"
 
 
+def _certificate(same: Opened, interface: TurnInterface) -> Certificate | None:
+    """The one that is shown, where it is of the same files: those are followed anyway. Raises ListenError."""
+    return same.certificate if files_of(same.interface) == files_of(interface) else certificate_of(interface)
+
+
 class NewTurn:
     """What `TurnServer.prepare` opened, for a configuration that is not in force yet."""
 
     def __init__(self, server: TurnServer, settings: TurnConf) -> None:
         self._server = server
         self._settings = settings
-        self._kept: list[tuple[Opened, Tls | None]] = []
+        self._kept: list[Opened] = []
         self._opened: list[Opened] = []
         self._new: list[Opened] = []
 
@@ -443,8 +460,9 @@ class NewTurn:
                 same = next((one for one in present if one.place == place), None)
                 if same is not None:
                     present.remove(same)
-                    kept = replace(same, interface=interface)
-                    self._kept.append((kept, tls_of(interface)))
+                    kept = replace(same, interface=interface, certificate=_certificate(same, interface))
+                    check(engine, kept)
+                    self._kept.append(kept)
                     self._opened.append(kept)
                 else:
                     opened = open_listener(engine, interface, self._settings)
@@ -456,8 +474,8 @@ class NewTurn:
         return self
 
     def commit(self) -> None:
-        for opened, tls in self._kept:
-            opened.retune(self._server.engine, self._settings, tls)
+        for opened in self._kept:
+            opened.retune(self._server.engine, self._settings)
         handles = {one.handle for one in self._opened}
         gone = [one for one in self._server.interfaces if one.handle not in handles]
         self._server.follow(self._settings, self._opened, gone)

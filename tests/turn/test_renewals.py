@@ -1,0 +1,78 @@
+"""Certificates of the relay's interfaces, renewed while clients come."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+
+from headgate.core.config import file_watch
+from headgate.core.events import CertificateRefused, CertificateRenewed
+from headgate.core.service import Endpoint
+from headgate.server import Server
+from tests.core.authority import Authority, Pair
+from tests.turn.live import open_relay
+
+PATIENCE = 30.0
+
+
+@pytest.fixture(autouse=True)
+def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(file_watch, "POLL_INTERVAL", 0.02)
+    monkeypatch.setattr(file_watch, "REST", 0.05)
+
+
+def over(transport: str, directory: Path) -> dict[str, str]:
+    cert, key = str(directory / "server.crt"), str(directory / "server.key")
+    return {"transport": transport, "bind": "127.0.0.1:0", "cert": cert, "key": key}
+
+
+async def shown(endpoint: Endpoint, authority: Authority) -> int:
+    """The serial number of what a new client is shown."""
+    context = authority.context()
+    _, writer = await asyncio.open_connection(endpoint.host, endpoint.port, ssl=context)
+    try:
+        secured: ssl.SSLObject = writer.get_extra_info("ssl_object")
+        return x509.load_der_x509_certificate(secured.getpeercert(binary_form=True) or b"").serial_number
+    finally:
+        writer.close()
+
+
+async def until(server: Server, kind: type, count: int) -> None:
+    with server.bus.subscribe() as news:
+        while sum(isinstance(one.event, kind) for one in server.bus.since(0)) < count:
+            await news.batch()
+
+
+async def test_what_is_good_is_shown_and_what_is_not_is_left(tmp_path: Path) -> None:
+    authority = Authority()
+    first, second, other = authority.issue(), authority.issue(), authority.issue()
+    first.write(tmp_path)
+    interfaces = [over("tls", tmp_path), over("dtls", tmp_path)]
+    async with asyncio.timeout(PATIENCE), open_relay(interfaces=interfaces) as server:
+        endpoint = server.turn.interfaces[0].endpoint
+        assert await shown(endpoint, authority) == first.serial
+        Pair(other.chain, first.key, 0).write(tmp_path)
+        await until(server, CertificateRefused, 2)
+        assert await shown(endpoint, authority) == first.serial
+        second.write(tmp_path)
+        await until(server, CertificateRenewed, 2)
+        while await shown(endpoint, authority) != second.serial:
+            pass  # the engine's thread has yet to hear of it
+        assert [one.renewed for one in server.turn.renewals.present] == [1, 1]
+        assert [one.refused for one in server.turn.renewals.present] == [1, 1]
+
+
+async def test_an_interface_that_goes_is_not_looked_after(tmp_path: Path) -> None:
+    authority = Authority()
+    authority.issue().write(tmp_path)
+    plain = {"transport": "udp", "bind": "127.0.0.1:0"}
+    async with asyncio.timeout(PATIENCE), open_relay(interfaces=[over("tls", tmp_path), plain]) as server:
+        (renewal,) = server.turn.renewals.present
+        assert renewal.present is not None
+        opened = server.turn.interfaces
+        server.turn.follow(server.turn.settings, [opened[1]], [opened[0]])
+        assert server.turn.renewals.present == []
