@@ -9,6 +9,7 @@ from pydantic import AfterValidator, SecretStr
 
 from headgate.core.config.choices import EventType, LogFormat
 from headgate.core.config.durations import Duration
+from headgate.core.config.rooms_conf import RoomsConf
 from headgate.core.config.scalars import Switch
 from headgate.core.config.section import Section, key
 
@@ -60,3 +61,4 @@ class OwnConf(Section):
         default=False,
     )
     webhooks: tuple[Webhook, ...] = key("webhooks", "who is told of events by HTTP", default=())
+    rooms: RoomsConf = key("rooms", "rooms in which people meet; see below", default=RoomsConf())
