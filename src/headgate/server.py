@@ -33,7 +33,7 @@ from headgate.core.hooks.runner import HookRunner
 from headgate.core.log import LEVELS, LogWriter
 from headgate.core.loop_watch import LoopWatch
 from headgate.core.registry import Registry
-from headgate.core.service import Endpoint
+from headgate.core.service import Endpoint, Protocol
 from headgate.core.session import Session
 from headgate.core.webhooks.webhooks import Webhooks
 from headgate.engine import EngineLoop
@@ -43,6 +43,7 @@ from headgate.media.rtsp.puller import RtspPuller
 from headgate.media.rtsp.server import RtspServer
 from headgate.media.source import MakePuller
 from headgate.media.sources import Sources
+from headgate.rooms.server import RoomsServer
 
 __all__ = ["Server", "run"]
 
@@ -117,6 +118,12 @@ class Server:
             access=self.access,
             leases=self.leases,
         )
+        self.rooms = RoomsServer(
+            registry=self.registry,
+            settings=configuration.own.rooms,
+            state=startup.state.path.parent if startup.state else None,
+            version=importlib.metadata.version("headgate"),
+        )
         self.view = View(
             access=self.access,
             registry=self.registry,
@@ -134,6 +141,7 @@ class Server:
             hooks=self.runner,
             webhooks=self.webhooks.senders,
             closures=self.rtsp.closures,
+            rooms=self.rooms.directory,
         )
         self._operator = Site(
             "API", lambda: build(self.view), switch="api", address="apiAddress", settings=settings
@@ -151,6 +159,7 @@ class Server:
             self._operator,
             self._metrics,
             self.rtsp,
+            self.rooms,
             Follower(_set_log_level, lambda change: change.concerns("logLevel")),
             Follower(_tell_to_start_anew, lambda change: change.concerns(*AT_START)),
             Follower(self.paths.follow, lambda change: bool(change.paths or change.global_keys)),
@@ -188,10 +197,13 @@ class Server:
             for site in (self._operator, self._metrics):
                 site.open()
                 stack.callback(site.close)
+            self.rooms.open()
+            stack.callback(self.rooms.abandon)
             # Nothing can fail any more, so no ListenError is wrapped in an ExceptionGroup.
             self._tasks = await stack.enter_async_context(asyncio.TaskGroup())
             for site in (self._operator, self._metrics):
                 await stack.enter_async_context(site)
+            await stack.enter_async_context(self.rooms)
             if self._file is not None:
                 watching = self._tasks.create_task(watch_file(self._file, self.store.reload))
                 stack.callback(watching.cancel)
@@ -217,6 +229,7 @@ class Server:
         # Sessions first, while those who watch over SSE can still be told.
         self.registry.drain()
         await self.rtsp.close()
+        self.rooms.close()
         self.sources.close()
         self.on_demand.stop()
         self.hooks.stop()
@@ -263,7 +276,10 @@ class Server:
             yield f"  {'operator:':<10}http://{_reachable(self.operator)} (start at /docs)"
         if self.metrics is not None:
             yield f"  {'metrics:':<10}http://{_reachable(self.metrics)}/metrics"
-        path, media = self._example_path(), next(iter(self.registry.services), None)
+        if self.rooms.url is not None:
+            yield f"meet:     {self.rooms.url}"
+        services = [one for one in self.registry.services if one.protocol is not Protocol.ROOMS]
+        path, media = self._example_path(), next(iter(services), None)
         if path is not None and media is not None:
             url = f"{media.protocol}://{_reachable(media.listeners[0].endpoint)}/{path}"
             yield f"publish:  {PUBLISH} {url}"

@@ -19,6 +19,7 @@ from headgate.core.histogram import Histogram
 from headgate.core.hooks.runner import HookRunner
 from headgate.core.loop_watch import LoopWatch
 from headgate.core.registry import Registry
+from headgate.core.room_directory import RoomDirectory
 from headgate.core.service import Endpoint
 from headgate.core.service import Protocol as ServiceProtocol
 from headgate.core.session import Session
@@ -108,6 +109,7 @@ class View:
     webhooks: Sequence[WebhookSender] = ()
     closures: Mapping[str, int] = field(default_factory=dict)
     """RTSP connections closed since the start, by reason."""
+    rooms: RoomDirectory | None = None
     configuration: Callable[[], Configuration]
     store: ConfigurationStore
     """Where it is changed."""

@@ -42,8 +42,8 @@ def open_rooms(hub: Hub, parent: Room, labels: Sequence[Label]) -> None:
                 hub.rooms.emptied(room, now=hub.now())
             room.keep = True
         room.invited = frozenset(label.ids)
-        for id in label.ids:
-            if (member := parent.members.get(id)) is not None:
+        for public_id in label.ids:
+            if (member := parent.members.get(public_id)) is not None:
                 _send_to(hub, member, room)
 
 

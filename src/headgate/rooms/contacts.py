@@ -53,13 +53,13 @@ def look_up(hub: Hub, sender: Participant, document: Sessions, iid: str) -> None
 
 
 def _session(hub: Hub, token: str) -> list[dict[str, Any]]:
-    id = hub.identity.read_attestation(token)
-    if id is None:
+    own = hub.identity.read_attestation(token)
+    if own is None:
         raise Refusal(Code.BAD_ATTESTATION, "this attestation is not valid any more")
-    found = hub.people.get(id)
+    found = hub.people.get(own)
     if found is None:
         raise Refusal(Code.NO_SUCH_SESSION, "this session is over")
-    return [found.profile.document(id, kind="")]
+    return [found.profile.document(own, kind="")]
 
 
 def _contact(hub: Hub, sender: Participant, token: str) -> list[dict[str, Any]]:
@@ -73,8 +73,8 @@ def _contact(hub: Hub, sender: Participant, token: str) -> list[dict[str, Any]]:
     sessions = list(hub.users.get(other, {}).values())
     if not sessions:
         # A made-up one, so that the client has something to show. Nobody has its Id.
-        id = hub.identity.id_of(f"offline {other}")
-        return [{"Type": "", "Id": id, "Userid": other, "Prio": PRIORITY}]
+        own = hub.identity.id_of(f"offline {other}")
+        return [{"Type": "", "Id": own, "Userid": other, "Prio": PRIORITY}]
     for session in sessions:
         followers = session.followers = session.followers or set()
         if len(followers) < FOLLOWER_LIMIT:

@@ -118,9 +118,7 @@ def _document(envelope: Body) -> Document:  # one table of the protocol; it is r
             )
         case "Sessions":
             body = _inner(_body(envelope, kind), kind)
-            return Sessions(
-                type=_word(body, "Type", SessionsType), token=_text(body, "Token", TEXT_LIMIT)
-            )
+            return Sessions(type=_word(body, "Type", SessionsType), token=_text(body, "Token", TEXT_LIMIT))
         case "Hand":
             return Hand(raised=_switch(_body(envelope, kind), "Raised") or False)
         case "History":

@@ -63,7 +63,7 @@ class Counts:
 
 
 class Hub:
-    """Owns every participant and room. No socket, task or clock: `now` is monotonic seconds, `wall` Unix time.
+    """Owns every participant and room; no socket or task. `now` is monotonic seconds, `wall` Unix time.
 
     Whoever holds a socket calls `connect`, then `receive` for each message, then `lost`; and `expire` at
     least once a second.
@@ -120,8 +120,8 @@ class Hub:
         userid = arrival.userid or ("" if known is None else known.userid)
         if not self.settings.users.enabled:
             userid = ""
-        id = self.identity.id_of(sid)
-        present = self.people.get(id)
+        own = self.identity.id_of(sid)
+        present = self.people.get(own)
         if present is not None:
             entrance.take_over(self, present, arrival, outlet)
             return present
@@ -132,20 +132,22 @@ class Hub:
                 created=created,
                 arrival=arrival,
                 sid=sid,
-                public_id=id,
+                public_id=own,
                 userid=userid,
                 end=self._ended,
             )
         )
         participant.outlet = outlet
-        self.people[id] = participant
+        self.people[own] = participant
         if userid:
-            self.users.setdefault(userid, {})[id] = participant
+            self.users.setdefault(userid, {})[own] = participant
         self.registry.changed(participant)
-        participant.send(answer(entrance.self_document(self, participant), own=id))
+        participant.send(answer(entrance.self_document(self, participant), own=own))
         return participant
 
-    def lost(self, participant: Participant, outlet: Outlet, reason: CloseReason, *, may_return: bool) -> None:
+    def lost(
+        self, participant: Participant, outlet: Outlet, reason: CloseReason, *, may_return: bool
+    ) -> None:
         """The socket is gone. It was the participant's, unless another has taken its place."""
         if participant.outlet is not outlet:
             return
@@ -177,10 +179,10 @@ class Hub:
 
     def _ended(self, participant: Participant, reason: CloseReason) -> None:
         """Called by the registry, once, whoever ends the session."""
-        id = participant.public_id
-        self._away.pop(id, None)
-        self._returning.pop(id, None)
-        self.people.pop(id, None)
+        own = participant.public_id
+        self._away.pop(own, None)
+        self._returning.pop(own, None)
+        self.people.pop(own, None)
         self.forget_user(participant)
         if participant.image is not None:
             self.pictures.remove(participant.image)
@@ -209,11 +211,11 @@ class Hub:
     def expire(self) -> None:
         """Whatever has lasted long enough."""
         now = self.now()
-        for id in [id for id, until in self._away.items() if until <= now]:
-            self.registry.close(self.people[id], CloseReason.PEER)
-        for id in [id for id, until in self._returning.items() if until <= now]:
-            del self._returning[id]
-            joining.left(self, self.people[id], gone=True)
+        for public_id in [public_id for public_id, until in self._away.items() if until <= now]:
+            self.registry.close(self.people[public_id], CloseReason.PEER)
+        for public_id in [public_id for public_id, until in self._returning.items() if until <= now]:
+            del self._returning[public_id]
+            joining.left(self, self.people[public_id], gone=True)
         for room in [room for room in self._closing if room.ends is not None and room.ends <= now]:
             moderation.close(self, room, "the room was closed")
         for room in self.rooms.expired(now=now):
@@ -290,7 +292,9 @@ class Hub:
 
     def frame_of(self, sender: Participant, data: Mapping[str, Any], *, to: str = "") -> bytes:
         """An envelope with the sender's attestation."""
-        attestation = sender.attestation(self.identity.attestation, now=self.now(), renewal=ATTESTATION_RENEWAL)
+        attestation = sender.attestation(
+            self.identity.attestation, now=self.now(), renewal=ATTESTATION_RENEWAL
+        )
         return from_sender(data, sender=sender.public_id, attestation=attestation, to=to)
 
     def find(self, id: str, *, sender: Participant) -> Participant:
@@ -310,7 +314,7 @@ class Hub:
         """Who hears what is said in a room: of the global one, everybody who is in any."""
         if not self.is_global(room):
             return room.members.values()
-        everybody = {id: one for each in self.rooms for id, one in each.members.items()}
+        everybody = {public_id: one for each in self.rooms for public_id, one in each.members.items()}
         return everybody.values()
 
     def is_global(self, room: Room) -> bool:

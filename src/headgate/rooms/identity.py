@@ -38,12 +38,13 @@ class Identity:
     and nothing need be remembered to tell.
     """
 
-    def __init__(self, secrets: Secrets, *, realm: str, wall: Callable[[], float]) -> None:
-        self._key = secrets.session
-        self._user_key = secrets.encryption
+    def __init__(self, keys: Secrets, *, realm: str, wall: Callable[[], float]) -> None:
+        self._key = keys.session
+        self._user_key = keys.encryption
         self._seal = Seal(self._key)
         self._wall = wall
-        self.realm = f"{realm}.{secrets.server_token}"
+        self.server_token = keys.server_token
+        self.realm = f"{realm}.{keys.server_token}"
 
     def new_sid(self) -> str:
         return "".join(secrets.choice(ALPHABET) for _ in range(SID_LENGTH))

@@ -62,16 +62,16 @@ def welcome(hub: Hub, participant: Participant, room: Room, iid: str) -> None:
         "Room": {**room.document, "Credentials": None},
         "Users": users(hub, room),
     }
-    id = participant.public_id
+    own = participant.public_id
     if participant.shows_state or participant.backlog is not None:
         data["Extensions"] = [extension.value for extension in Extension]
     if participant.shows_state:
-        data["State"] = room.state(moderator=id in room.moderators)
+        data["State"] = room.state(moderator=own in room.moderators)
     if participant.backlog is not None:
         data["Resume"] = {"Timeout": hub.settings.resume_timeout, "Seq": participant.backlog.seq}
-    participant.send_unnumbered(answer(data, own=id, iid=iid))
+    participant.send_unnumbered(answer(data, own=own, iid=iid))
     _confer(room)
-    if id in room.moderators or room.parent is not None:
+    if own in room.moderators or room.parent is not None:
         moderation.tell_state(room, but=participant)
     if room.parent is not None:
         moderation.tell_state(room.parent)
@@ -97,10 +97,10 @@ def left(hub: Hub, participant: Participant, *, gone: bool) -> set[str]:
     room = participant.room
     if room is None:
         return set()
-    id = participant.public_id
-    concerns_state = id in room.moderators or id in room.hands or participant.outlet is None
-    told = {member.public_id for member in hub.audience(room)} - {id}
-    room.leave(id)
+    own = participant.public_id
+    concerns_state = own in room.moderators or own in room.hands or participant.outlet is None
+    told = {member.public_id for member in hub.audience(room)} - {own}
+    room.leave(own)
     participant.room = None
     participant.target = None
     hub.broadcast(room, left_frame(hub, participant, gone=gone), sender=participant)

@@ -36,8 +36,8 @@ def moderate(hub: Hub, sender: Participant, room: Room, order: Moderate, iid: st
         case Action.MUTE | Action.UNMUTE:
             _mute(room, order)
         case Action.LOWER:
-            for id in [order.id] if order.id else list(room.hands):
-                room.hands.pop(id, None)
+            for public_id in [order.id] if order.id else list(room.hands):
+                room.hands.pop(public_id, None)
         case Action.PROMOTE:
             room.moderators.add(_member(room, order.id).public_id)
         case Action.DEMOTE:
@@ -60,23 +60,23 @@ def moderate(hub: Hub, sender: Participant, room: Room, order: Moderate, iid: st
 
 
 def raise_hand(sender: Participant, room: Room, document: Hand, iid: str) -> None:
-    id = sender.public_id
+    own = sender.public_id
     if document.raised:
-        room.hands.setdefault(id)
+        room.hands.setdefault(own)
     else:
-        room.hands.pop(id, None)
-    state = room.state(moderator=id in room.moderators)
-    sender.send(answer({"Type": "State", "State": state}, own=id, iid=iid))
+        room.hands.pop(own, None)
+    state = room.state(moderator=own in room.moderators)
+    sender.send(answer({"Type": "State", "State": state}, own=own, iid=iid))
     tell_state(room, but=sender)
 
 
 def tell_state(room: Room, *, but: Participant | None = None) -> None:
     """To everybody in it who understands it; made twice at most, however many they are."""
     frames: dict[bool, bytes] = {}
-    for id, member in room.members.items():
+    for public_id, member in room.members.items():
         if not member.shows_state or member is but:
             continue
-        moderator = id in room.moderators
+        moderator = public_id in room.moderators
         if moderator not in frames:
             frames[moderator] = from_server({"Type": "State", "State": room.state(moderator=moderator)})
         member.send(frames[moderator])
@@ -85,8 +85,8 @@ def tell_state(room: Room, *, but: Participant | None = None) -> None:
 def tell_moderators(room: Room) -> None:
     """Of the lobby, which is nobody else's business."""
     frame: bytes | None = None
-    for id in room.moderators:
-        member = room.members.get(id)
+    for public_id in room.moderators:
+        member = room.members.get(public_id)
         if member is not None and member.shows_state:
             frame = frame or from_server({"Type": "State", "State": room.state(moderator=True)})
             member.send(frame)
@@ -106,8 +106,8 @@ def close(hub: Hub, room: Room, reason: str) -> None:
     """Everybody out, of its breakout rooms too, and it is gone."""
     for child in list(room.breakouts.values()):
         close(hub, child, reason)
-    for id, one in list(room.waiting.items()):
-        del room.waiting[id]
+    for public_id, one in list(room.waiting.items()):
+        del room.waiting[public_id]
         one.waiting_for = None
         hub.refuse(one, _denied(one))
     for member in list(room.members.values()):
@@ -148,18 +148,18 @@ def _mute(room: Room, order: Moderate) -> None:
     if order.id:
         targets = [_member(room, order.id).public_id]
     else:
-        targets = [id for id in room.members if id not in room.moderators]
-    for id in targets:
+        targets = [public_id for public_id in room.members if public_id not in room.moderators]
+    for public_id in targets:
         if order.action is Action.UNMUTE:
-            kept = room.muted.get(id, set()) - {media}
-        elif len(room.muted) < DECISION_LIMIT or id in room.muted:
-            kept = room.muted.get(id, set()) | {media}
+            kept = room.muted.get(public_id, set()) - {media}
+        elif len(room.muted) < DECISION_LIMIT or public_id in room.muted:
+            kept = room.muted.get(public_id, set()) | {media}
         else:
             raise Refusal(Code.NOT_ALLOWED, "the room remembers too many already; close it")
         if kept:
-            room.muted[id] = kept
+            room.muted[public_id] = kept
         else:
-            room.muted.pop(id, None)
+            room.muted.pop(public_id, None)
 
 
 def _set(hub: Hub, room: Room, settings: Settings) -> None:
@@ -177,8 +177,8 @@ def _set(hub: Hub, room: Room, settings: Settings) -> None:
     if settings.lobby is not None:
         room.lobby = settings.lobby
         if not room.lobby:
-            for id in list(room.waiting):
-                _admit(hub, room, id)
+            for public_id in list(room.waiting):
+                _admit(hub, room, public_id)
 
 
 def _member(room: Room, id: str) -> Participant:

@@ -108,9 +108,7 @@ class Participant(Session):
         userid: str,
         end: Callable[[Participant, CloseReason], None],
     ) -> None:
-        super().__init__(
-            id=id, service=service, remote=arrival.remote, local=arrival.local, created=created
-        )
+        super().__init__(id=id, service=service, remote=arrival.remote, local=arrival.local, created=created)
         self.user_agent = arrival.user_agent
         self.user = userid or None
         self.transport = "TCP"
@@ -143,7 +141,7 @@ class Participant(Session):
         return ()
 
     @property
-    def finished(self) -> Totals | None:  # type: ignore[override] # counted here, not by the engine
+    def finished(self) -> Totals | None:  # counted here, not by the engine
         received, sent, documents_in, documents_out = self.traffic
         return Totals(
             bytes_received=received,

@@ -28,6 +28,7 @@ class Room:
     """Kept by `Rooms`. Members are in the order in which they came."""
 
     __slots__ = (
+        "_former",
         "admitted",
         "breakouts",
         "code",
@@ -51,7 +52,6 @@ class Room:
         "pin",
         "removed",
         "waiting",
-        "_former",
     )
 
     def __init__(self, *, kind: str, name: str, created: datetime, pin: str = "") -> None:
@@ -98,13 +98,13 @@ class Room:
         return {"Type": self.kind, "Name": self.name}
 
     def enter(self, participant: Participant) -> None:
-        id = participant.public_id
-        self.members[id] = participant
+        own = participant.public_id
+        self.members[own] = participant
         self.empty_since = None
-        if id in self._former or (not self.moderators and self.parent is None):
-            self.moderators.add(id)
-        if self.parent is not None and self.parent.moderates(id):
-            self.moderators.add(id)
+        if own in self._former or (not self.moderators and self.parent is None):
+            self.moderators.add(own)
+        if self.parent is not None and self.parent.moderates(own):
+            self.moderators.add(own)
 
     def leave(self, id: str) -> None:
         """Whoever has been here longest takes over from the last moderator."""
@@ -155,10 +155,14 @@ class Room:
     def state(self, *, moderator: bool) -> dict[str, Any]:
         """The State document's inside, as a moderator or everybody else sees it."""
         state: dict[str, Any] = {
-            "Moderators": [id for id in self.members if id in self.moderators],
+            "Moderators": [public_id for public_id in self.members if public_id in self.moderators],
             "Hands": list(self.hands),
-            "Muted": {id: sorted(media) for id, media in self.muted.items() if id in self.members},
-            "Away": [id for id, member in self.members.items() if member.outlet is None],
+            "Muted": {
+                public_id: sorted(media)
+                for public_id, media in self.muted.items()
+                if public_id in self.members
+            },
+            "Away": [public_id for public_id, member in self.members.items() if member.outlet is None],
             "Locked": self.locked,
             "Lobby": self.lobby,
             "Limit": self.limit,
@@ -167,8 +171,8 @@ class Room:
         }
         if moderator:
             state["Waiting"] = [
-                {"Id": id, **one.profile.fields(), **one.profile.shown_status()}
-                for id, one in self.waiting.items()
+                {"Id": public_id, **one.profile.fields(), **one.profile.shown_status()}
+                for public_id, one in self.waiting.items()
             ]
         if self.parent is not None:
             state["Parent"] = self.parent.document

@@ -26,7 +26,7 @@ def confer(hub: Hub, sender: Participant, document: Conference) -> None:
     if sender.room is not None and sender.room.kind == "Conference":
         return
     data = {"Type": "Conference", "Id": document.id, "Conference": list(document.ids)}
-    for id in dict.fromkeys(document.ids):
-        if id != sender.public_id and id in hub.people:
-            target = hub.find(id, sender=sender)
-            target.send(hub.frame_of(sender, data, to=id))
+    for public_id in dict.fromkeys(document.ids):
+        if public_id != sender.public_id and public_id in hub.people:
+            target = hub.find(public_id, sender=sender)
+            target.send(hub.frame_of(sender, data, to=public_id))

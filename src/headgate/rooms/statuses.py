@@ -29,13 +29,13 @@ def change(hub: Hub, sender: Participant, status: Any) -> None:
         if not isinstance(picture, str):
             raise Refusal(Code.BAD_REQUEST, f"{PICTURE} is text")
         rest = {**status, PICTURE: ""}
-    inline = picture is not None and picture.startswith("data:")
-    if len(to_json(rest if inline else status, inf_nan_mode="null")) > SIZE_LIMIT:
+    inline = picture if picture is not None and picture.startswith("data:") else None
+    if len(to_json(status if inline is None else rest, inf_nan_mode="null")) > SIZE_LIMIT:
         raise Refusal(Code.BAD_REQUEST, "the status is too large")
-    if not inline:
+    if inline is None:
         _show(hub, sender, status)
         return
-    if not hub.pictures.read(picture, functools.partial(_pictured, hub, sender, status)):
+    if not hub.pictures.read(inline, functools.partial(_pictured, hub, sender, status)):
         raise Refusal(Code.BAD_REQUEST, f"{PICTURE} is no PNG, JPEG, GIF or WebP as data:…;base64,…")
 
 

@@ -103,9 +103,9 @@ class RoomTable:
     def expired(self, *, now: float) -> list[Room]:
         """Rooms whose time is over; the caller drops them."""
         over = []
-        for id, room in list(self._empty.items()):
+        for public_id, room in list(self._empty.items()):
             if room.empty_since is None:
-                del self._empty[id]
+                del self._empty[public_id]
             elif room.empty_since + EMPTY_ROOM_AGE > now:
                 break
             elif not room.keep and not any(self._is_used(one) for one in room.breakouts.values()):
@@ -134,15 +134,15 @@ def _check_pin(room: Room, pin: str | None) -> None:
 
 def _must_wait(room: Room, participant: Participant, settings: RoomsConf) -> bool:
     """Raises Refusal where waiting does not help."""
-    id = participant.public_id
+    own = participant.public_id
     if room.is_removed(participant) or (room.parent is not None and room.parent.is_removed(participant)):
         raise Refusal(Code.REMOVED, "a moderator has put you out of this room")
-    trusted = room.moderates(id) or (room.parent is not None and room.parent.moderates(id))
-    if room.parent is not None and id not in room.invited and not trusted:
+    trusted = room.moderates(own) or (room.parent is not None and room.parent.moderates(own))
+    if room.parent is not None and own not in room.invited and not trusted:
         raise Refusal(Code.NOT_INVITED, "this room is for those whom a moderator has sent there")
-    if id in room.members:
+    if own in room.members:
         return False
-    trusted = trusted or id in room.admitted
+    trusted = trusted or own in room.admitted
     if room.locked and not trusted:
         raise Refusal(Code.ROOM_LOCKED, "the room is locked")
     if len(room.members) >= (room.limit or settings.room_limit):

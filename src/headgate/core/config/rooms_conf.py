@@ -44,7 +44,9 @@ def _address(text: str) -> str:
 def _base_path(text: str) -> str:
     path = text if text.endswith("/") else text + "/"
     if BASE_PATH.fullmatch(path) is None:
-        raise ValueError("a base path begins with a slash, and has letters, digits and . _ ~ - between slashes")
+        raise ValueError(
+            "a base path begins with a slash, and has letters, digits and . _ ~ - between slashes"
+        )
     return path
 
 
@@ -62,7 +64,9 @@ def _origin(text: str) -> str:
 
 def _ice_uri(text: str) -> str:
     if ICE_URI.fullmatch(text) is None:
-        raise ValueError(f"'{text[:64]}' is no URI of a STUN or TURN server: turn:example.org:3478?transport=udp")
+        raise ValueError(
+            f"'{text[:64]}' is no URI of a STUN or TURN server: turn:example.org:3478?transport=udp"
+        )
     return text
 
 
@@ -94,7 +98,9 @@ class RoomsUsers(Section):
     enabled: Switch = key("enabled", "whether people can have accounts", default=False)
     mode: UsersMode = key("mode", "how they show who they are", default=UsersMode.NONE)
     sharedsecret_secret: Secret = key(
-        "sharedsecretSecret", "sharedsecret: what user names are signed with; empty: one is made", default=EMPTY
+        "sharedsecretSecret",
+        "sharedsecret: what user names are signed with; empty: one is made",
+        default=EMPTY,
     )
     httpheader_header: Header = key(
         "httpheaderHeader", "httpheader: what the proxy names the user in", default="x-users"
@@ -111,9 +117,13 @@ class RoomsUsers(Section):
         "certificateVerifiedHeaderValue", "certificate: what that header says then", default=""
     )
     certificate_certificate_header: Header = key(
-        "certificateCertificateHeader", "certificate: the proxy's header with the certificate (PEM)", default=""
+        "certificateCertificateHeader",
+        "certificate: the proxy's header with the certificate (PEM)",
+        default="",
     )
-    allow_registration: Switch = key("allowRegistration", "whether anybody can have an account made", default=False)
+    allow_registration: Switch = key(
+        "allowRegistration", "whether anybody can have an account made", default=False
+    )
 
 
 class RoomsModules(Section):
@@ -154,11 +164,15 @@ class RoomsConf(Section):
     )
     turn_secret: SecretStr = key("turnSecret", "shared secret of these", default=EMPTY)
     renegotiation: Switch = key("renegotiation", "clients may renegotiate calls", default=False)
-    session_secret: Secret = key("sessionSecret", "what tokens are signed with; empty: one is made", default=EMPTY)
+    session_secret: Secret = key(
+        "sessionSecret", "what tokens are signed with; empty: one is made", default=EMPTY
+    )
     encryption_secret: Secret = key(
         "encryptionSecret", "what secret user ids are made with; empty: one is made", default=EMPTY
     )
-    server_token: Line = key("serverToken", "public; another one voids tokens; empty: one is made", default="")
+    server_token: Line = key(
+        "serverToken", "public; another one voids tokens; empty: one is made", default=""
+    )
     server_realm: Line = key("serverRealm", "part of the ids of new users", default="local")
     token_file: str = key("tokenFile", "codes that let people in to the page, one a line", default="")
     global_room: Line = key("globalRoom", "a room whose members are in every room", default="")
@@ -166,7 +180,9 @@ class RoomsConf(Section):
     authorize_room_join: Switch = key("authorizeRoomJoin", "only users join rooms", default=False)
     authorize_room_creation: Switch = key("authorizeRoomCreation", "only users make rooms", default=False)
     room_types: dict[Annotated[str, AfterValidator(_expression)], Line] = key(
-        "roomTypes", "regular expressions of names, and the type of such a room: Room or Conference", default={}
+        "roomTypes",
+        "regular expressions of names, and the type of such a room: Room or Conference",
+        default={},
     )
     room_limit: Natural = key(
         "roomLimit", "people in a room at once", default=ROOM_LIMIT, least=1, most=ROOM_LIMIT
