@@ -16,6 +16,7 @@ from fastapi import APIRouter
 from starlette.responses import Response
 
 from headgate.api.exposition import CONTENT_TYPE, Family, Kind, expose, labels
+from headgate.api.rooms import families as room_families
 from headgate.api.view import View, Viewed
 from headgate.core.service import Protocol
 from headgate.core.session import Totals
@@ -76,6 +77,7 @@ def render(view: View) -> str:
     text.append(expose(_server(view)))
     text.append(expose(_health(view)))
     text.append(expose(_hooks(view)))
+    text.append(expose(room_families(view)))
     text.append(expose(_process()))
     return "".join(text)
 
