@@ -13,6 +13,7 @@ from websockets.asyncio.client import ClientConnection, connect
 __all__ = ["Caller", "Document"]
 
 Document = dict[str, Any]
+LARGEST = 4 << 20  # bytes
 TIMEOUT = 10.0  # seconds; a busy machine
 
 
@@ -26,7 +27,7 @@ class Caller:
     @classmethod
     @asynccontextmanager
     async def connect(cls, url: str, *, query: str = "", **options: Any) -> AsyncIterator[Caller]:
-        async with connect(url + query, compression=None, proxy=None, **options) as socket:
+        async with connect(url + query, compression=None, proxy=None, max_size=LARGEST, **options) as socket:
             caller = cls(socket)
             caller.me = (await caller.next("Self"))["Data"]
             yield caller
