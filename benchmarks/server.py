@@ -18,6 +18,7 @@ __all__ = ["Running", "Server", "ServerError", "find_headgate", "find_mediamtx"]
 
 _START_SECONDS = 20.0
 _STOP_SECONDS = 10.0
+OTHER_WINGS_OFF = {"HEADGATE_TURN_INTERFACES": "", "HEADGATE_ROOMS_ADDRESS": ""}
 
 
 class ServerError(RuntimeError):
@@ -55,7 +56,12 @@ class Server:
                     stdout=log,
                     stderr=subprocess.STDOUT,
                     cwd=folder,
-                    env=os.environ | {"HEADGATE_STATE_DIR": str(folder), "HEADGATE_TURN_INTERFACES": ""},
+                    env=os.environ
+                    | {
+                        "HEADGATE_STATE_DIR": str(folder),
+                        "HEADGATE_TURN_INTERFACES": "",
+                        "HEADGATE_ROOMS_ADDRESS": "",
+                    },
                 )
             running = Running(
                 server=self, process=process, port=port, api_port=api_port or 0, log=folder / "log"
