@@ -24,7 +24,7 @@ class ForeignError(HeadgateError):
 def translate(file: Path) -> str:
     """Our configuration for the same server, with comments. Raises ForeignError.
 
-    What ends in .toml is turn-rs's, what has sections of a server.conf Spreed WebRTC's, everything else coturn's.
+    What ends in .toml is turn-rs's, what has a server.conf's sections Spreed WebRTC's, the rest coturn's.
     """
     is_toml = file.suffix.lower() == ".toml"
     text = _read(file, limit=TOML_LIMIT if is_toml else SIZE_LIMIT)
