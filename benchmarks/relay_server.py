@@ -67,6 +67,7 @@ def _prepare_headgate(program: str, place: Place) -> Sequence[str]:
     lines = [
         "logLevel: error",
         *(f"{key}: false" for key in off),
+        "rooms: {address: ''}",
         "turn:",
         "  realm: bench",
         f"  interfaces: [{{transport: udp, bind: '127.0.0.1:{place.port}'}}]",

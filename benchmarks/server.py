@@ -196,7 +196,7 @@ def _version(command: Sequence[str]) -> str:
 
 
 # Sections that only we have, switched off.
-_OWN = ("turn: {interfaces: []}",)
+_OWN = ("turn: {interfaces: []}", "rooms: {address: ''}")
 
 
 def _prepare(

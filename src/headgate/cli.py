@@ -128,10 +128,10 @@ def kick(session: str, api: str) -> None:
 @main.command("import")
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
 def import_(file: Path) -> None:
-    """Print another relay's configuration as ours.
+    """Print another server's configuration as ours.
 
-    FILE is coturn's turnserver.conf or, where it ends in .toml, one of turn-rs. Comments say what
-    could not be carried over, and why.
+    FILE is coturn's turnserver.conf, Spreed WebRTC's server.conf or, where it ends in .toml, one of
+    turn-rs. Comments say what could not be carried over, and why.
     """
     from headgate.core.config.foreign import ForeignError, translate
 

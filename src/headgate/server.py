@@ -45,6 +45,7 @@ from headgate.media.rtsp.server import RtspServer
 from headgate.media.source import MakePuller
 from headgate.media.source_address import SourceAddresses
 from headgate.media.sources import Sources
+from headgate.rooms.server import RoomsServer
 from headgate.turn.overview import Overview
 from headgate.turn.server import TurnServer
 
@@ -125,6 +126,13 @@ class Server:
             settings=configuration.own.turn,
             state=startup.state.path.parent if startup.state else None,
         )
+        self.rooms = RoomsServer(
+            registry=self.registry,
+            settings=configuration.own.rooms,
+            state=startup.state.path.parent if startup.state else None,
+            version=importlib.metadata.version("headgate"),
+            mint=self.turn.mint,
+        )
         self.view = View(
             access=self.access,
             leases=self.leases,
@@ -143,6 +151,7 @@ class Server:
             hooks=self.runner,
             webhooks=self.webhooks.senders,
             closures=self.rtsp.closures,
+            rooms=self.rooms.directory,
             renewals=lambda: (self.rtsp.renewal, *self.turn.renewals.present),
             relay=Overview(self.turn, registry=self.registry),
         )
@@ -162,6 +171,7 @@ class Server:
             self._operator,
             self._metrics,
             self.rtsp,
+            self.rooms,
             self.webhooks,
             self.turn,
             Follower(_set_log_level, lambda change: change.concerns("logLevel")),
@@ -202,10 +212,13 @@ class Server:
             for site in (self._operator, self._metrics):
                 site.open()
                 stack.callback(site.close)
+            self.rooms.open()
+            stack.callback(self.rooms.abandon)
             # Nothing can fail any more, so no ListenError is wrapped in an ExceptionGroup.
             self._tasks = await stack.enter_async_context(asyncio.TaskGroup())
             for site in (self._operator, self._metrics):
                 await stack.enter_async_context(site)
+            await stack.enter_async_context(self.rooms)
             if self._file is not None:
                 watching = self._tasks.create_task(watch_file(self._file, self.store.reload))
                 stack.callback(watching.cancel)
@@ -237,6 +250,7 @@ class Server:
         # Sessions first, while those who watch over SSE can still be told.
         self.registry.drain()
         await self.rtsp.close()
+        self.rooms.close()
         self.turn.close()
         self.sources.close()
         self.paths.close()
@@ -292,9 +306,13 @@ class Server:
             yield f"  {'operator:':<10}http://{_reachable(self.operator)} (start at /docs)"
         if self.metrics is not None:
             yield f"  {'metrics:':<10}http://{_reachable(self.metrics)}/metrics"
+        if self.rooms.url is not None:
+            yield f"meet:     {self.rooms.url}"
         yield from self.turn.greeting()
         listening = (
-            one for one in self.registry.services if one.listeners and one.protocol is not Protocol.TURN
+            one
+            for one in self.registry.services
+            if one.listeners and one.protocol not in {Protocol.TURN, Protocol.ROOMS}
         )
         path, media = self._example_path(), next(listening, None)
         if path is not None and media is not None:

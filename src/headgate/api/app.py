@@ -25,6 +25,7 @@ from headgate.api import (
     metrics,
     relay,
     relay_control,
+    rooms,
     services,
 )
 from headgate.api.docs import HEADERS, index_page, reference_page
@@ -75,7 +76,18 @@ def build(view: View) -> FastAPI:
     )
     app.state.view = view
     app.state.subscribers = events.Subscribers()
-    dialects = (media, configuration, services, applications, relay, relay_control, events, metrics, health)
+    dialects = (
+        media,
+        configuration,
+        services,
+        applications,
+        relay,
+        relay_control,
+        rooms,
+        events,
+        metrics,
+        health,
+    )
     for dialect in dialects:
         # Their prefixes are in them already. Including a router would build every route once more,
         # in the middle of the first request.

@@ -18,6 +18,7 @@ from starlette.responses import Response
 
 from headgate.api.exposition import CONTENT_TYPE, Family, Kind, expose, labels
 from headgate.api.relay_metrics import relay_families
+from headgate.api.rooms import families as room_families
 from headgate.api.view import View, Viewed
 from headgate.core.histogram import Histogram
 from headgate.core.service import Protocol
@@ -106,6 +107,7 @@ def render(view: View) -> str:
     text.append(expose(_server(view)))
     text.append(expose(_health(view)))
     text.append(expose(_hooks(view)))
+    text.append(expose(room_families(view)))
     text.append(expose(_certificates(view)))
     text.append(expose(_process()))
     return "".join(text)

@@ -21,6 +21,7 @@ from headgate.core.loop_watch import LoopWatch
 from headgate.core.registry import Registry
 from headgate.core.relay import Relay
 from headgate.core.renewal import Renewal
+from headgate.core.room_directory import RoomDirectory
 from headgate.core.service import Endpoint
 from headgate.core.service import Protocol as ServiceProtocol
 from headgate.core.session import Session
@@ -121,6 +122,7 @@ class View:
     webhooks: Sequence[WebhookSender] = ()
     closures: Mapping[str, int] = field(default_factory=dict)
     """RTSP connections closed since the start, by reason."""
+    rooms: RoomDirectory | None = None
     renewals: Callable[[], Sequence[Renewal]] = tuple
     """Of every service's certificate; without one while it has no TLS."""
     relay: Relay | None = None

@@ -10,6 +10,7 @@ from pydantic import AfterValidator, SecretStr
 from headgate.core.config.choices import EventType, LogFormat
 from headgate.core.config.durations import Duration
 from headgate.core.config.networks import Networks
+from headgate.core.config.rooms_conf import RoomsConf
 from headgate.core.config.scalars import Switch
 from headgate.core.config.section import Section, key
 from headgate.core.config.turn_conf import TurnConf
@@ -67,4 +68,5 @@ class OwnConf(Section):
         default=(),
     )
     webhooks: tuple[Webhook, ...] = key("webhooks", "who is told of events by HTTP", default=())
+    rooms: RoomsConf = key("rooms", "rooms in which people meet; see below", default=RoomsConf())
     turn: TurnConf = key("turn", "the STUN and TURN server; see below", default=TurnConf())

@@ -29,6 +29,7 @@ from headgate.core.config.global_conf import Address, GlobalConf, IceServer
 from headgate.core.config.networks import Networks
 from headgate.core.config.own_conf import OwnConf, Webhook
 from headgate.core.config.path_conf import PathConf
+from headgate.core.config.rooms_conf import RoomsConf, RoomsModules, RoomsUsers
 from headgate.core.config.scalars import HttpEncryption, Real, Switch, Whole
 from headgate.core.config.section import Section
 from headgate.core.config.sizes import Size
@@ -148,6 +149,12 @@ def reference() -> str:
         _table(OwnConf, OwnConf.names(), ()),
         "### An item of `webhooks`\n",
         _table(Webhook, Webhook.names(), ()),
+        "### `rooms`\n",
+        _table(RoomsConf, RoomsConf.names(), ()),
+        "### `rooms.modules`\n",
+        _table(RoomsModules, RoomsModules.names(), ()),
+        "### `rooms.users`\n",
+        _table(RoomsUsers, RoomsUsers.names(), ()),
         "### `turn`\n",
         _table(TurnConf, EFFECTIVE_TURN, ()),
         "### An item of `turn.interfaces`\n",

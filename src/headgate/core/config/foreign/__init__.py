@@ -1,4 +1,4 @@
-"""Configurations of other relays, read and said again as a section `turn`."""
+"""Configurations of other servers, read and said again as ours."""
 
 from headgate.core.config.foreign.reading import ForeignError, translate
 

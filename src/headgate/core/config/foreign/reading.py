@@ -1,4 +1,4 @@
-"""A file of another relay, bounded, and whose it is."""
+"""A file of another server, bounded, and whose it is."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import tomllib
 from pathlib import Path
 
 from headgate.core.config.foreign.coturn import from_coturn
+from headgate.core.config.foreign.spreed import looks_like_server_conf, read_server_conf
 from headgate.core.config.foreign.translation import Translation, printable
 from headgate.core.config.foreign.turn_rs import from_turn_rs
 from headgate.core.errors import HeadgateError
@@ -21,12 +22,17 @@ class ForeignError(HeadgateError):
 
 
 def translate(file: Path) -> str:
-    """Our configuration for the same relay, with comments. Raises ForeignError.
+    """Our configuration for the same server, with comments. Raises ForeignError.
 
-    What ends in .toml is turn-rs's, everything else coturn's.
+    What ends in .toml is turn-rs's, what has a server.conf's sections Spreed WebRTC's, the rest coturn's.
     """
     is_toml = file.suffix.lower() == ".toml"
     text = _read(file, limit=TOML_LIMIT if is_toml else SIZE_LIMIT)
+    if not is_toml and looks_like_server_conf(text):
+        try:
+            return read_server_conf(text).text()
+        except ValueError as error:
+            raise ForeignError(f"{file}: {printable(str(error), 200)}") from None
     translation = Translation()
     if is_toml:
         try:
