@@ -32,6 +32,8 @@ USERS = [
     {"user": "bob", "pass": CANARY, "permissions": [{"action": "read"}]},
 ]
 SECRET_WORDS = ("pass", "secret", "token")
+PUBLIC = {"serverToken", "tokenFile"}
+"""Told to every page; the name of a file."""
 SRT = {"srtReadPassphrase", "srtPublishPassphrase"}
 """Refused while SRT is not built, so that no server has one."""
 
@@ -73,6 +75,13 @@ def settings() -> Configuration:
                     "authSecrets": [CANARY * 2],
                     "authHTTPAddress": f"http://127.0.0.1:1/x?key={CANARY}",
                 },
+                "rooms": {
+                    "address": LOCAL,
+                    "turnSecret": CANARY,
+                    "sessionSecret": CANARY * 4,
+                    "encryptionSecret": CANARY * 4,
+                    "users": {"enabled": True, "mode": "sharedsecret", "sharedsecretSecret": CANARY * 4},
+                },
             }
         ),
     )
@@ -94,9 +103,10 @@ def secret_keys(section: type[Section]) -> Iterator[str]:
 def test_every_secret_of_the_model_has_its_canary() -> None:
     """A new one must be planted above, and is redacted by its key."""
     planted = {"pass", "password", "accessToken", "secret", "authSecrets"}
+    planted |= {"turnSecret", "sessionSecret", "encryptionSecret", "sharedsecretSecret"}
     found = {key for one in (GlobalConf, PathConf, Applications, OwnConf) for key in secret_keys(one)}
-    assert found - SRT == planted
-    assert redacted(dict.fromkeys(found, CANARY)) == dict.fromkeys(found, REDACTED)
+    assert found - SRT - PUBLIC == planted
+    assert redacted(dict.fromkeys(planted, CANARY)) == dict.fromkeys(planted, REDACTED)
 
 
 @pytest.fixture

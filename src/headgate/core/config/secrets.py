@@ -12,7 +12,19 @@ REDACTED = "<redacted>"
 """Stands where a secret is. Written back, it means: as it was."""
 
 SECRET_KEYS = frozenset(
-    {"pass", "password", "srtReadPassphrase", "srtPublishPassphrase", "accessToken", "secret", "authSecrets"}
+    {
+        "pass",
+        "password",
+        "srtReadPassphrase",
+        "srtPublishPassphrase",
+        "accessToken",
+        "secret",
+        "authSecrets",
+        "turnSecret",
+        "sessionSecret",
+        "encryptionSecret",
+        "sharedsecretSecret",
+    }
 )
 """Keys whose whole value is a secret, wherever they stand."""
 SECRET_FIELD = re.compile(
