@@ -6,6 +6,8 @@ import resource
 import sys
 from pathlib import Path
 
+from benchmarks.control import NAME as CONTROL
+from benchmarks.control import ControlRow, control_table, put_control_on
 from benchmarks.journey import Journey
 from benchmarks.journeys import JOURNEYS
 from benchmarks.load import Load, LoadError
@@ -22,27 +24,45 @@ def main() -> int:
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     journeys = [journey for journey in JOURNEYS if _chosen(journey, arguments)]
-    if not journeys:
+    control = not arguments.only or arguments.only in CONTROL
+    if not journeys and not control:
         print(f"no journey is named {arguments.only!r}", file=sys.stderr)
         return 2
     try:
         servers = _servers(arguments.server)
         load = Load.find(ROOT)
         machine = Machine.here()
-        floors = load.floors(seconds=arguments.seconds / 2)
+        floors = load.floors(seconds=arguments.seconds / 2) if journeys else []
     except (ServerError, LoadError) as error:
         print(error, file=sys.stderr)
         return 1
     rows = [row for journey in journeys for row in _measure(load, journey, servers, arguments)]
     table = Table(machine=machine, servers=servers, rows=rows, floors=floors, runs=arguments.runs)
-    text = table.markdown()
+    control_rows = _measure_control(load, servers, arguments) if control else []
+    text = table.markdown() + control_table(control_rows)
     print(text)
     results = Path(__file__).parent / "results"
     results.mkdir(exist_ok=True)
     stem = results / machine.when.replace(":", "").replace("+0000", "Z")
     stem.with_suffix(".md").write_text(text)
-    stem.with_suffix(".json").write_text(json.dumps(table.document(), indent=1))
-    return 1 if any(row.void for row in rows) else 0
+    stem.with_suffix(".json").write_text(
+        json.dumps(table.document() | {"control": [row.document() for row in control_rows]}, indent=1)
+    )
+    return 1 if any(row.void for row in [*rows, *control_rows]) else 0
+
+
+def _measure_control(load: Load, servers: list[Server], arguments: argparse.Namespace) -> list[ControlRow]:
+    rows = [ControlRow(server) for server in servers]
+    for turn in range(arguments.runs):
+        for row in rows:
+            print(f"{CONTROL}: {row.server.name}, run {turn + 1} of {arguments.runs}", file=sys.stderr)
+            try:
+                with row.server.running(cpus=load.server_cpu, api=True) as running:
+                    row.runs.append(put_control_on(running))
+            except ServerError as error:
+                print(f"  void: {error}", file=sys.stderr)
+                row.void.append(str(error).replace("\n", " ")[-300:])
+    return rows
 
 
 def _measure(load: Load, journey: Journey, servers: list[Server], arguments: argparse.Namespace) -> list[Row]:

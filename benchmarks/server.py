@@ -36,16 +36,18 @@ class Server:
     """Configuration keys to set to false: everything but RTSP."""
 
     @contextlib.contextmanager
-    def running(self, *, cpus: Sequence[int]) -> Iterator["Running"]:
+    def running(self, *, cpus: Sequence[int], api: bool = False) -> Iterator["Running"]:
         """Start on free ports of loopback, wait until it listens, stop on leaving.
 
-        Raises ServerError when it ends or does not listen in time.
+        `api`: with its control API. Raises ServerError when it ends or does not listen in time.
         """
         with tempfile.TemporaryDirectory(prefix="headgate-bench-") as name:
             folder = Path(name)
-            port = _free_port()
+            port, api_port = _free_port(), _free_port() if api else None
             file = folder / "server.yml"
-            file.write_text(_configuration(port=port, media_port=_free_even_pair(), off=self.off))
+            file.write_text(
+                _configuration(port=port, media_port=_free_even_pair(), api_port=api_port, off=self.off)
+            )
             with (folder / "log").open("wb") as log, on_cpus(cpus):
                 process = subprocess.Popen(
                     [*self.command, str(file)],
@@ -55,7 +57,9 @@ class Server:
                     cwd=folder,
                     env=os.environ | {"HEADGATE_STATE_DIR": str(folder)},
                 )
-            running = Running(server=self, process=process, port=port, log=folder / "log")
+            running = Running(
+                server=self, process=process, port=port, api_port=api_port or 0, log=folder / "log"
+            )
             try:
                 running.wait_until_listening()
                 yield running
@@ -70,6 +74,8 @@ class Running:
     server: Server
     process: subprocess.Popen[bytes]
     port: int
+    api_port: int
+    """0 while it is off."""
     log: Path
 
     @property
@@ -82,12 +88,16 @@ class Running:
     def wait_until_listening(self) -> None:
         """Raises ServerError when the process ends, or does not listen in time."""
         deadline = time.monotonic() + _START_SECONDS
+        ports = [self.port, self.api_port] if self.api_port else [self.port]
         while time.monotonic() < deadline:
             if self.process.poll() is not None:
                 raise ServerError(
                     f"{self.server.name} ended with {self.process.returncode}: {self.last_words()}"
                 )
-            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port), timeout=1):
+            with contextlib.suppress(OSError):
+                while ports:
+                    socket.create_connection(("127.0.0.1", ports[0]), timeout=1).close()
+                    del ports[0]
                 return
             time.sleep(0.05)
         raise ServerError(f"{self.server.name} does not listen: {self.last_words()}")
@@ -143,7 +153,8 @@ def _version(command: Sequence[str]) -> str:
     return lines[0].strip() if result.returncode == 0 else "unknown"
 
 
-def _configuration(*, port: int, media_port: int, off: Sequence[str]) -> str:
+def _configuration(*, port: int, media_port: int, api_port: int | None, off: Sequence[str]) -> str:
+    api = [] if api_port is None else ["api: true", f"apiAddress: 127.0.0.1:{api_port}"]
     lines = [
         "logLevel: error",
         "rtsp: true",
@@ -151,7 +162,8 @@ def _configuration(*, port: int, media_port: int, off: Sequence[str]) -> str:
         f"rtspAddress: 127.0.0.1:{port}",
         f"rtpAddress: 127.0.0.1:{media_port}",
         f"rtcpAddress: 127.0.0.1:{media_port + 1}",
-        *(f"{key}: false" for key in off),
+        *(f"{key}: false" for key in off if key != "api" or not api),
+        *api,
         "paths:",
         "  all_others: {}",
     ]

@@ -6,6 +6,8 @@ import asyncio
 import errno
 import select
 from collections.abc import AsyncIterator
+from contextlib import suppress
+from dataclasses import replace
 
 import pytest
 
@@ -239,3 +241,51 @@ def test_a_flow_without_its_connection_ends_at_once(engine: Engine) -> None:
     # Its address is free again.
     engine.close(engine.publish_udp(over_udp))
     engine.shutdown()
+
+
+async def test_a_listener_is_retuned(gate: Gate) -> None:
+    listen = Listen(host="127.0.0.1", port=gate.port, read_timeout=0.2)
+    gate.loop.engine.retune(gate.listener, listen)
+    closed = False
+    while not closed:  # the listener's thread has yet to hear of it, perhaps
+        reader, writer = await asyncio.open_connection("127.0.0.1", gate.port)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(1):
+                closed = await reader.read() == b""
+        writer.close()
+
+
+async def test_tls_that_is_none(gate: Gate) -> None:
+    junk = Tls(certificate_pem=b"junk", key_pem=b"junk")
+    engine = gate.loop.engine
+    with pytest.raises(ValueError, match="no certificate"):
+        engine.check_tls(junk)
+    with pytest.raises(ValueError, match="no certificate"):
+        engine.retune(gate.listener, Listen(host="127.0.0.1", port=1, tls=junk))
+    _, writer, _ = await gate.connect()
+    writer.close()
+
+
+async def test_a_port_is_shared_with_its_successor_only(gate: Gate) -> None:
+    engine, wider = gate.loop.engine, Listen(host="0.0.0.0", port=gate.port)
+    with pytest.raises(OSError) as taken:
+        engine.listen(wider)
+    assert taken.value.errno == errno.EADDRINUSE
+    with pytest.raises(ValueError, match="not an open listener"):
+        engine.listen(replace(wider, beside=gate.listener + 64))
+    _, port = engine.listen(replace(wider, beside=gate.listener))
+    assert port == gate.port
+    udp = engine.bind_udp("127.0.0.1", 0)
+    with pytest.raises(OSError) as taken:
+        engine.bind_udp("0.0.0.0", udp.port)
+    assert taken.value.errno == errno.EADDRINUSE
+    with pytest.raises(ValueError, match="not a bound UDP port"):
+        engine.bind_udp("0.0.0.0", udp.port, beside=udp.handle + 64)
+    assert engine.bind_udp("0.0.0.0", udp.port, beside=udp.handle).port == udp.port
+
+
+async def test_relay_latency_of_nobody(gate: Gate) -> None:
+    latency = gate.loop.engine.relay_latency()
+    assert len(latency.counts) == len(latency.bounds) + 1
+    assert latency.bounds == sorted(latency.bounds)
+    assert (sum(latency.counts), latency.sum) == (0, 0.0)

@@ -5,15 +5,18 @@ from __future__ import annotations
 import asyncio
 import re
 import socket
+from pathlib import Path
 
 import httpx
 import pytest
 
+from headgate.core.config import Startup
 from headgate.core.errors import ListenError
-from headgate.core.events import ConnectionClosed, ConnectionOpened, PathReady
+from headgate.core.events import ConnectionClosed, ConnectionOpened, PathNotReady, PathReady
 from headgate.core.service import Endpoint, Protocol
-from headgate.core.session import CloseReason, SessionState
+from headgate.core.session import CloseReason, Role, SessionState
 from headgate.server import Server
+from tests.core.auth.servers import Backend, serve
 from tests.core.hooks.notes import until
 from tests.core.webhooks.receiver import Receiver
 from tests.media.conftest import configuration
@@ -36,6 +39,8 @@ async def until_refused(endpoint: Endpoint) -> None:
             _, writer = await asyncio.open_connection(endpoint.host, endpoint.port)
         except ConnectionRefusedError:
             return
+        except ConnectionResetError:
+            continue  # it was being closed just then
         writer.close()
 
 
@@ -258,7 +263,40 @@ async def test_a_webhook_is_told_of_everything_up_to_the_end() -> None:
         ]
 
 
+async def test_webhooks_follow_the_file(tmp_path: Path) -> None:
+    file = tmp_path / "headgate.yml"
+    file.write_text("api: no\nrtsp: no\n")
+    startup = Startup.load(file, {"HEADGATE_STATE_DIR": str(tmp_path / "state")})
+    async with Receiver.open() as receiver, Server(startup) as server:
+        hook = f'[{{url: "{receiver.url}", secret: sixteen characters}}]'
+        file.write_text(f"api: no\nrtsp: no\nwebhooks: {hook}\n")
+        assert await server.store.reload()
+        (request,) = await receiver.has(1)
+        assert (request.document["type"], request.document["keys"]) == ("configuration.changed", ["webhooks"])
+
+
 async def test_an_error_inside_comes_out_as_it_is() -> None:
     with pytest.raises(ZeroDivisionError):
         async with Server(configuration(api=True, api_address=LOCAL)):
             raise ZeroDivisionError
+
+
+async def test_a_wait_for_a_publisher_and_for_a_verdict_end_with_the_server() -> None:
+    backend = Backend()
+    backend.decide = lambda _: 200
+    conf = {"publisher_grace_period": 3600}
+    async with serve(backend.answer) as url:
+        settings = configuration(paths={"cam": conf}, auth_method="http", auth_http_address=url)
+        async with Server(settings) as server, Client.connect(server) as reader:
+            async with Client.connect(server) as publisher:
+                assert (await publisher.publish()).status == 200
+                assert (await reader.read()).status == 200
+            while server.registry.sessions()[0].role is not Role.READ:  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+            backend.decide = lambda _: 503
+            await server.store.patch_global({"authHTTPAddress": url + "?again"})
+            while len(backend.asked) < 3:  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+            began = asyncio.get_running_loop().time()
+        assert asyncio.get_running_loop().time() - began < 5
+    assert len([one for one in server.bus.since(0) if isinstance(one.event, PathNotReady)]) == 1

@@ -8,13 +8,14 @@ use libfuzzer_sys::fuzz_target;
 const LIMITS: Limits = Limits { head_size: 512, body_size: 512 };
 
 fn split(pieces: &[&[u8]]) -> (Vec<Vec<u8>>, bool) {
-    let mut splitter = Splitter::new(LIMITS);
+    let mut splitter = Splitter::with_http(LIMITS);
     let mut items = Vec::new();
     for piece in pieces {
         let result = splitter.feed(piece, &mut |item| {
             items.push(match item {
                 Item::Message(message) => message.to_vec(),
                 Item::Interleaved { channel, packet } => [&[b'$', channel], packet].concat(),
+                Item::Http(head) => [b"HTTP", head].concat(),
             });
         });
         if result.is_err() {

@@ -9,7 +9,19 @@ or was delivered). Failure now is an exception, failure later is an event.
 from collections.abc import Sequence
 from typing import Final, final
 
-from headgate.engine import Connect, Listen, OpenStream, PublishTcp, PublishUdp, ReadTcp, ReadUdp
+from headgate.engine import (
+    Connect,
+    GroupSender,
+    Hear,
+    JoinGroup,
+    Listen,
+    OpenStream,
+    PublishTcp,
+    PublishUdp,
+    ReadTcp,
+    ReadUdp,
+    Tls,
+)
 
 __all__ = [
     "Accepted",
@@ -17,8 +29,10 @@ __all__ = [
     "Connected",
     "Counters",
     "Engine",
+    "HttpReceived",
     "Malformed",
     "Received",
+    "RelayLatency",
     "StreamTrack",
     "UdpPort",
 ]
@@ -53,6 +67,17 @@ class Received:
 
     connection: Final[int]
     message: Final[bytes]
+
+@final
+class HttpReceived:
+    """The first thing a client said is an HTTP/1 request; this is its head, with the blank line.
+
+    Nothing behind it is taken, nor looked at, until `tunnel_websocket` or `tunnel_http` says what
+    becomes of the connection. Until then it is silent: `read_timeout` closes it.
+    """
+
+    connection: Final[int]
+    head: Final[bytes]
 
 @final
 class Malformed:
@@ -95,6 +120,7 @@ class Counters:
     packets_lost: Final[int]
     """Publisher: gaps in the sequence (RFC 3550 A.3). Reader: what its receiver reports say."""
     packets_in_error: Final[int]
+    """Publisher: no RTP, too large, or not under the SRTP key (a repetition included)."""
     packets_discarded: Final[int]
     """Reader: packets not sent because the reader was too slow."""
     rtcp_packets_received: Final[int]
@@ -110,6 +136,19 @@ class Counters:
     """Connection: interleaved frames on channels nobody set up."""
     idle_s: Final[float]
     """Seconds since bytes last arrived: of a connection; of a publisher any packet; of a reader RTCP."""
+
+@final
+class RelayLatency:
+    """How long units of RTP were on their way through the engine, once for each reader they were sent to.
+
+    From the turn of the loop in which a unit's first packet was read until the last of it was given to
+    the kernel (or, over TLS, to be encrypted); times are read every 16 sends. Seconds.
+    """
+
+    bounds: Final[list[float]]
+    counts: Final[list[int]]
+    """Not above each bound and above the one before; one more for what is above them all."""
+    sum: Final[float]
 
 @final
 class StreamTrack:
@@ -141,7 +180,7 @@ class Engine:
     def fileno(self) -> int:
         """An eventfd, readable while events wait. Valid until `shutdown`."""
 
-    def drain(self, limit: int) -> list[Accepted | Connected | Received | Malformed | Closed]:
+    def drain(self, limit: int) -> list[Accepted | Connected | Received | HttpReceived | Malformed | Closed]:
         """Take at most `limit` events, oldest first, and clear the eventfd when none is left."""
 
     def refused_connections(self) -> int:
@@ -151,9 +190,20 @@ class Engine:
         """Bind and listen. Returns the handle and the bound port.
 
         Raises OSError (with errno) when the address cannot be bound, ValueError
-        when the address is not an IP literal or the TLS certificate and key do
-        not parse or do not belong together.
+        when the address is not an IP literal, the TLS certificate and key do
+        not parse or do not belong together, or `beside` is no open listener.
         """
+
+    def retune(self, listener: int, listen: Listen) -> None:
+        """Serve those who connect from now on as `listen` says; its address and `beside` are not looked at.
+
+        Who is connected, a handshake included, goes on as it began, and counts towards the new limit; so
+        may one who connects in this very moment, as the listener's thread has yet to hear of it.
+        Raises ValueError as `listen`, and then nothing is changed.
+        """
+
+    def check_tls(self, tls: Tls) -> None:
+        """Raises ValueError as `listen`: so that `retune` with the same cannot fail."""
 
     def connect(self, connect: Connect) -> int:
         """Begin a connection to a server; `Connected` or `Closed` follows. Returns the handle.
@@ -162,13 +212,46 @@ class Engine:
         ValueError when host or server name are none, or the system has no certificate authorities.
         """
 
-    def bind_udp(self, host: str, port: int) -> UdpPort:
-        """Bind a UDP socket for RTP or RTCP. Raises OSError, ValueError as `listen`."""
+    def bind_udp(self, host: str, port: int, *, beside: int | None = None) -> UdpPort:
+        """Bind a UDP socket for RTP or RTCP. Raises OSError, ValueError as `listen`.
+
+        `beside`: a port with the same number at an address that overlaps, which is to be closed some time.
+        Flows of both get what comes to either of them, and no two of all of these have a remote address.
+        """
+
+    def join_group(self, join: JoinGroup) -> UdpPort:
+        """Bind a UDP socket that hears one multicast group, and join it.
+
+        Raises OSError where no interface can, ValueError when an address is no IPv4 literal.
+        """
+
+    def group_sender(self, sender: GroupSender) -> UdpPort:
+        """Bind a UDP socket for readers that are multicast groups. Raises as `join_group`."""
+
+    def hear(self, hear: Hear) -> int:
+        """Count the RTCP of whoever hears a group. Returns a flow, which moves nothing.
+
+        Raises ValueError when a port is none of `join_group`.
+        """
 
     def send(self, connection: int, data: bytes) -> None:
         """Queue protocol bytes behind everything already queued for the connection.
 
         A client that lets more than 1 MiB of answers pile up is closed (`OVERFLOW`).
+        """
+
+    def tunnel_websocket(self, connection: int) -> None:
+        """After `HttpReceived`: from here on the connection's RTSP is inside of binary WebSocket messages.
+
+        Queue the handshake's answer with `send` before. Everything sent is a message of its own, a unit
+        one; what comes may be cut anywhere. Pings are answered, and whoever closes says so (RFC 6455 5.5).
+        """
+
+    def tunnel_http(self, *, get: int, post: int) -> None:
+        """After `HttpReceived` of both: what the client of `get` says is the body of `post`, in base64.
+
+        `post` ends (`JOINED`), and its socket is part of `get` as long as that lasts, or until another
+        `post` takes its place. Where `get` is gone it is closed.
         """
 
     def close(self, handle: int) -> None:
@@ -189,7 +272,8 @@ class Engine:
         and readers go on with the first key frame, in sequence.
 
         Raises ValueError when a channel names no track of the stream, or a channel
-        twice. A connection has one flow at a time: a second one closes the first.
+        twice, or an SRTP key is not of its suite's size. A connection has one flow at a
+        time: a second one closes the first.
         """
 
     def publish_udp(self, publish: PublishUdp) -> int:
@@ -197,7 +281,8 @@ class Engine:
 
         Raises ValueError as `publish_tcp`; OSError(EADDRINUSE) when another flow has a remote address;
         ValueError for an address nothing can be sent to (port 0 of a reader, unspecified, multicast,
-        link-local without a scope).
+        link-local without a scope). On ports of `join_group` the unspecified address is anybody, and
+        receiver reports go to the group.
         """
 
     def read_tcp(self, read: ReadTcp) -> int:
@@ -206,11 +291,13 @@ class Engine:
     def read_udp(self, read: ReadUdp) -> int:
         """Attach a reader that gets datagrams, paused. Returns the flow.
 
-        Raises as `publish_udp`.
+        On ports of `group_sender` its remotes are groups, and nothing else. Raises as `publish_udp`.
         """
 
     def play(self, flow: int) -> None:
         """Start or resume a reader, each video track at its next key frame.
+
+        One over UDP that plays already is sent the clock again: for those who come late to a group.
 
         Queue what must reach the client first (the answer to PLAY) with `send` before.
         """
@@ -223,6 +310,9 @@ class Engine:
 
     def counters(self, handles: Sequence[int]) -> list[Counters | None]:
         """The totals of many handles in one call; `None` for those forgotten or never known."""
+
+    def relay_latency(self) -> RelayLatency:
+        """Since the start, of all streams and readers."""
 
     def forget(self, handle: int) -> None:
         """Drop the counters of a closed connection or flow; they stay readable until then."""

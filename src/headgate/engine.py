@@ -10,7 +10,7 @@ import asyncio
 import enum
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import TracebackType
 from typing import NewType, Self, TypeAlias
 
@@ -20,8 +20,10 @@ from headgate._engine import (
     Connected,
     Counters,
     Engine,
+    HttpReceived,
     Malformed,
     Received,
+    RelayLatency,
     StreamTrack,
     UdpPort,
 )
@@ -41,7 +43,11 @@ __all__ = [
     "EngineLoop",
     "Event",
     "Flow",
+    "GroupSender",
     "Handler",
+    "Hear",
+    "HttpReceived",
+    "JoinGroup",
     "Listen",
     "Listener",
     "Malformed",
@@ -52,7 +58,11 @@ __all__ = [
     "ReadUdp",
     "Received",
     "Refusal",
+    "RelayLatency",
     "Remote",
+    "Srtp",
+    "SrtpKey",
+    "SrtpSuite",
     "Stream",
     "StreamTrack",
     "Tls",
@@ -62,7 +72,7 @@ __all__ = [
 
 logger = logging.getLogger(__name__)
 
-Event: TypeAlias = Accepted | Connected | Received | Malformed | Closed
+Event: TypeAlias = Accepted | Connected | Received | HttpReceived | Malformed | Closed
 
 Handler = Callable[[Event], None]
 Listener = NewType("Listener", int)
@@ -100,6 +110,12 @@ class Refusal(enum.IntEnum):
     BODY_TOO_LARGE = 2
     BAD_CONTENT_LENGTH = 3
     NOT_RTSP = 4
+    BAD_FRAME = 5
+    """Of a tunnel in WebSocket: nothing that a client may send."""
+    FRAME_TOO_LARGE = 6
+    """A message of more than 1 MiB, or in more than 1,024 frames."""
+    BAD_BASE64 = 7
+    """Of a tunnel in HTTP."""
 
 
 class CloseReason(enum.IntEnum):
@@ -121,6 +137,47 @@ class CloseReason(enum.IntEnum):
     """A bug in the engine, which ended this session only; it was logged to stderr."""
     CONNECT = 11
     """`Engine.connect`: nobody answered, or not in time. A certificate that is not believed is `TLS`."""
+    JOINED = 12
+    """`Engine.tunnel_http`: its socket is part of another connection from now on."""
+
+
+class SrtpSuite(enum.IntEnum):
+    """How SRTP packets are encrypted and authenticated. The twin is `Suite` in crates/engine/src/srtp.rs."""
+
+    AES_CM_128_HMAC_SHA1_80 = 1
+    AES_CM_256_HMAC_SHA1_80 = 2
+    AEAD_AES_128_GCM = 3
+    AEAD_AES_256_GCM = 4
+
+    @property
+    def key_size(self) -> int:
+        """Bytes."""
+        return 16 if self in {SrtpSuite.AES_CM_128_HMAC_SHA1_80, SrtpSuite.AEAD_AES_128_GCM} else 32
+
+    @property
+    def salt_size(self) -> int:
+        return 12 if self in {SrtpSuite.AEAD_AES_128_GCM, SrtpSuite.AEAD_AES_256_GCM} else 14
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SrtpKey:
+    """A master key of one direction (RFC 3711 3.2.1). One that has sent packets is good for no other flow."""
+
+    suite: SrtpSuite
+    key: bytes = field(repr=False)
+    salt: bytes = field(repr=False)
+    mki: bytes = b""
+    """What every packet that comes under it carries, 16 bytes at most. Of no effect on what is sent."""
+    rollovers: Sequence[tuple[int, int]] = ()
+    """(SSRC, how often its sequence number has wrapped), of packets that come."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Srtp:
+    """Encryption of one track, RTCP included."""
+
+    send: SrtpKey
+    receive: SrtpKey
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,6 +205,8 @@ class Listen:
     write_timeout: float = 10.0
     """A connection whose socket took nothing for so long, though bytes waited, is closed."""
     connection_limit: int = 20_000
+    beside: int | None = None
+    """The listener that is to be closed next, where this one has its port at an address that overlaps."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -195,6 +254,8 @@ class Channel:
     track: int
     rtp: int
     rtcp: int
+    srtp: Srtp | None = None
+    """None: in the clear, as far as the connection is."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -205,6 +266,7 @@ class Remote:
     host: str
     rtp_port: int
     rtcp_port: int
+    srtp: Srtp | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -241,10 +303,41 @@ class ReadTcp:
 class ReadUdp:
     stream: int
     connection: int
-    """As for `PublishUdp`."""
+    """As for `PublishUdp`; 0: none, as a group is many clients'."""
     rtp: int
     rtcp: int
     remotes: Sequence[Remote]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JoinGroup:
+    """Interfaces are named by an IPv4 address of theirs, everywhere."""
+
+    host: str
+    """The group, IPv4."""
+    port: int
+    interfaces: Sequence[str]
+    """None: the one that the system's routes lead to."""
+    source: str | None = None
+    """Only what this host sends (RFC 4607)."""
+    ttl: int
+    """Of our own reports, which go out by the first interface."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GroupSender:
+    interface: str
+    ttl: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hear:
+    connection: int
+    """As for `PublishUdp`."""
+    host: str
+    """Whose reports are counted; of several on one host, those of the first are."""
+    ports: Sequence[int]
+    """Of `join_group`: where reports about each track come."""
 
 
 class EngineLoop:

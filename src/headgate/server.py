@@ -33,7 +33,7 @@ from headgate.core.hooks.runner import HookRunner
 from headgate.core.log import LEVELS, LogWriter
 from headgate.core.loop_watch import LoopWatch
 from headgate.core.registry import Registry
-from headgate.core.service import Endpoint
+from headgate.core.service import Endpoint, Protocol
 from headgate.core.session import Session
 from headgate.core.webhooks.webhooks import Webhooks
 from headgate.engine import EngineLoop
@@ -42,7 +42,9 @@ from headgate.media.rtsp.pull import PullShared, pull_service
 from headgate.media.rtsp.puller import RtspPuller
 from headgate.media.rtsp.server import RtspServer
 from headgate.media.source import MakePuller
+from headgate.media.source_address import SourceAddresses
 from headgate.media.sources import Sources
+from headgate.rooms.server import RoomsServer
 
 __all__ = ["Server", "run"]
 
@@ -53,9 +55,6 @@ PUBLISH = (
     "ffmpeg -re -f lavfi -i testsrc2=size=1280x720:rate=30"
     " -c:v libx264 -preset ultrafast -tune zerolatency -pix_fmt yuv420p -g 30 -f rtsp"
 )
-
-AT_START = ("webhooks", "logFormat", "logDestinations", "logFile", "sysLogPrefix")
-"""Keys that are followed by the next server only."""
 
 logger = logging.getLogger(__name__)
 
@@ -117,8 +116,15 @@ class Server:
             access=self.access,
             leases=self.leases,
         )
+        self.rooms = RoomsServer(
+            registry=self.registry,
+            settings=configuration.own.rooms,
+            state=startup.state.path.parent if startup.state else None,
+            version=importlib.metadata.version("headgate"),
+        )
         self.view = View(
             access=self.access,
+            leases=self.leases,
             registry=self.registry,
             bus=self.bus,
             engine=self.loop.engine,
@@ -134,6 +140,8 @@ class Server:
             hooks=self.runner,
             webhooks=self.webhooks.senders,
             closures=self.rtsp.closures,
+            rooms=self.rooms.directory,
+            renewals=(self.rtsp.renewal,),
         )
         self._operator = Site(
             "API", lambda: build(self.view), switch="api", address="apiAddress", settings=settings
@@ -151,17 +159,19 @@ class Server:
             self._operator,
             self._metrics,
             self.rtsp,
+            self.rooms,
+            self.webhooks,
             Follower(_set_log_level, lambda change: change.concerns("logLevel")),
-            Follower(_tell_to_start_anew, lambda change: change.concerns(*AT_START)),
             Follower(self.paths.follow, lambda change: bool(change.paths or change.global_keys)),
-            Follower(lambda change: self.sources.apply(change.new)),
+            Follower(lambda change: self.sources.apply(change.new, changed=change.paths)),
             Follower(lambda _: self.on_demand.apply()),
-            Follower(lambda _: self.hooks.apply()),
+            Follower(lambda change: self.hooks.apply(changed=change.paths)),
             Follower(self._recheck, lambda change: any(key.startswith("auth") for key in change.global_keys)),
         ):
             self.store.register(applier)
         self._stack = AsyncExitStack()
         self._tasks: asyncio.TaskGroup | None = None
+        self._rechecking: asyncio.Task[None] | None = None
 
     @property
     def configuration(self) -> Configuration:
@@ -188,10 +198,13 @@ class Server:
             for site in (self._operator, self._metrics):
                 site.open()
                 stack.callback(site.close)
+            self.rooms.open()
+            stack.callback(self.rooms.abandon)
             # Nothing can fail any more, so no ListenError is wrapped in an ExceptionGroup.
             self._tasks = await stack.enter_async_context(asyncio.TaskGroup())
             for site in (self._operator, self._metrics):
                 await stack.enter_async_context(site)
+            await stack.enter_async_context(self.rooms)
             if self._file is not None:
                 watching = self._tasks.create_task(watch_file(self._file, self.store.reload))
                 stack.callback(watching.cancel)
@@ -200,24 +213,31 @@ class Server:
         return self
 
     def reload(self) -> None:
-        """Read the configuration file again, soon: SIGHUP."""
+        """Read the configuration file again, soon, and the certificate's: SIGHUP."""
         if self._tasks is not None:
             self._tasks.create_task(self.store.reload())
+            self._tasks.create_task(self.rtsp.renewal.look())
 
     def _recheck(self, _: Change) -> None:
         """Access has changed: whoever is here may have lost it."""
+        if self._rechecking is not None:
+            self._rechecking.cancel()
         if self._tasks is not None:
-            self._tasks.create_task(self.leases.recheck())
+            self._rechecking = self._tasks.create_task(self.leases.recheck())
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._tasks = None  # nothing is read or judged again
+        if self._rechecking is not None:
+            self._rechecking.cancel()
         await self.store.close()
         # Sessions first, while those who watch over SSE can still be told.
         self.registry.drain()
         await self.rtsp.close()
+        self.rooms.close()
         self.sources.close()
+        self.paths.close()
         self.on_demand.stop()
         self.hooks.stop()
         self.bus.close()
@@ -232,6 +252,10 @@ class Server:
             paths=self.paths,
             settings=lambda: self.configuration.global_,
             service=functools.partial(pull_service, self.registry),
+            addresses=SourceAddresses(
+                allowed=lambda: self.configuration.own.source_networks,
+                operators=lambda: [one for one in (self.operator, self.metrics) if one is not None],
+            ),
         )
         return dict.fromkeys(("rtsp", "rtsps"), functools.partial(RtspPuller, shared=shared))
 
@@ -257,13 +281,22 @@ class Server:
         """What to tell whoever started it: what listens where, and what to do with it."""
         yield f"headgate {self.view.version}"
         for service in self.registry.services:
+            if not service.listeners:
+                continue
             listeners = ", ".join(f"{one.endpoint} {one.transport}" for one in service.listeners)
             yield f"  {service.name + ':':<10}{listeners}"
         if self.operator is not None:
             yield f"  {'operator:':<10}http://{_reachable(self.operator)} (start at /docs)"
         if self.metrics is not None:
             yield f"  {'metrics:':<10}http://{_reachable(self.metrics)}/metrics"
-        path, media = self._example_path(), next(iter(self.registry.services), None)
+        if self.rooms.url is not None:
+            yield f"meet:     {self.rooms.url}"
+        listening = (
+            service
+            for service in self.registry.services
+            if service.listeners and service.protocol is not Protocol.ROOMS
+        )
+        path, media = self._example_path(), next(listening, None)
         if path is not None and media is not None:
             url = f"{media.protocol}://{_reachable(media.listeners[0].endpoint)}/{path}"
             yield f"publish:  {PUBLISH} {url}"
@@ -292,6 +325,7 @@ async def _serve(startup: Startup, *, log: LogWriter) -> None:
         server.reload()
 
     async with Server(startup) as server:
+        server.store.register(log)
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, on_signal, number)
@@ -303,11 +337,6 @@ async def _serve(startup: Startup, *, log: LogWriter) -> None:
 
 def _set_log_level(change: Change) -> None:
     logging.getLogger().setLevel(LEVELS[change.new.global_.log_level])
-
-
-def _tell_to_start_anew(change: Change) -> None:
-    keys = [key for key in AT_START if change.concerns(key)]
-    logger.warning("changed, and followed from the next start on: %s", ", ".join(keys))
 
 
 def _reachable(endpoint: Endpoint) -> Endpoint:

@@ -14,7 +14,7 @@ from fastapi import FastAPI
 
 from headgate.api.app import build
 from headgate.api.view import View
-from headgate.core.auth import Access
+from headgate.core.auth import Access, Leases
 from headgate.core.config import (
     Applications,
     Configuration,
@@ -29,8 +29,10 @@ from headgate.core.histogram import Histogram
 from headgate.core.hooks.runner import HookRunner
 from headgate.core.loop_watch import LoopWatch
 from headgate.core.registry import Registry
+from headgate.core.renewal import Renewal
 from headgate.core.service import Endpoint, Protocol, Service
 from headgate.core.session import CloseReason, Role, Session
+from headgate.core.tunnel import Tunnel
 from headgate.core.webhooks.sender import WebhookSender
 from headgate.engine import Engine
 
@@ -61,6 +63,7 @@ class Path:
     name: str
     conf_name: str = "all_others"
     source: Session | None = None
+    redirects: bool = False
     ready_time: datetime | None = None
     tracks: Sequence[str] = ()
     stream: int | None = None
@@ -72,7 +75,7 @@ class Paths:
         self.by_name: dict[str, Path] = {}
 
     def __iter__(self) -> Iterator[Path]:
-        return iter(self.by_name.values())
+        return iter(sorted(self.by_name.values(), key=lambda path: path.name))
 
     def get(self, name: str) -> Path | None:
         return self.by_name.get(name)
@@ -83,6 +86,7 @@ class Connection:
     handle: int
     remote: Endpoint
     session: Session | None = None
+    tunnel: Tunnel = Tunnel.NONE
     uuid: UUID = field(default_factory=uuid4)
     created: datetime = LONG_AGO
 
@@ -101,6 +105,7 @@ class House:
         self.access = Access(lambda: self.configuration.global_)
         self.view = View(
             access=self.access,
+            leases=Leases(access=self.access, registry=self.registry),
             registry=self.registry,
             bus=self.bus,
             engine=engine,
@@ -112,6 +117,7 @@ class House:
             hooks=HookRunner(),
             webhooks=[WebhookSender(Webhook(url="https://example.org/", secret="sixteen characters"))],
             closures={"peer": 7},
+            renewals=(Renewal(bus=self.bus, take=lambda _: None),),
             configuration=lambda: self.configuration,
             store=ConfigurationStore(Startup.of(self.configuration), bus=self.bus),
             started=LONG_AGO,

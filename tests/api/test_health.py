@@ -4,7 +4,7 @@ import httpx
 
 from headgate.api.app import build
 from headgate.api.view import View
-from headgate.core.auth import Access
+from headgate.core.auth import Access, Leases
 from headgate.core.config import Configuration, ConfigurationStore, Startup
 from headgate.core.events import Bus
 from headgate.core.registry import Registry
@@ -19,7 +19,7 @@ async def test_alive(house: House, operator: httpx.AsyncClient) -> None:
 
     assert (body["status"], body["version"], body["sessions"]) == ("ok", "1.2.3", 1)
     assert body["uptime_s"] > 0
-    assert body["started"] == "2024-02-29T12:30:15.123456+00:00"
+    assert body["started"] == "2024-02-29T12:30:15.123456Z"
 
 
 async def test_ready_while_services_listen(house: House, operator: httpx.AsyncClient) -> None:
@@ -41,9 +41,11 @@ async def test_not_ready_while_it_drains(house: House, operator: httpx.AsyncClie
 async def test_not_ready_before(engine: Engine) -> None:
     bus = Bus()
     configuration = Configuration.default()
+    access, registry = Access(lambda: configuration.global_), Registry(engine=engine, bus=bus)
     view = View(
-        access=Access(lambda: configuration.global_),
-        registry=Registry(engine=engine, bus=bus),
+        access=access,
+        leases=Leases(access=access, registry=registry),
+        registry=registry,
         bus=bus,
         engine=engine,
         paths=Paths(),

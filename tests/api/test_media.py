@@ -12,6 +12,7 @@ from headgate.api.documents import media as document
 from headgate.core.config import GlobalConf, PathConf
 from headgate.core.service import Endpoint, Protocol
 from headgate.core.session import CloseReason, Role
+from headgate.core.tunnel import Tunnel
 from headgate.engine import Codec, OpenStream, Track
 from tests.api.house import LONG_AGO, Connection, House
 
@@ -88,6 +89,14 @@ class TestPaths:
         ]
         TypeAdapter(document.Path).validate_json(json.dumps(path), strict=True)
 
+    async def test_a_path_whose_readers_are_sent_elsewhere(
+        self, house: House, operator: httpx.AsyncClient
+    ) -> None:
+        house.add_path("moved", redirects=True)
+        path = (await operator.get("/v3/paths/get/moved")).json()
+        assert (path["source"], path["ready"]) == ({"type": "redirect", "id": ""}, False)
+        TypeAdapter(document.Path).validate_json(json.dumps(path), strict=True)
+
     async def test_the_list_is_in_name_order_and_paged(
         self, house: House, operator: httpx.AsyncClient
     ) -> None:
@@ -130,7 +139,9 @@ class TestPaths:
 class TestConnections:
     async def test_one(self, house: House, operator: httpx.AsyncClient) -> None:
         session = house.visit()
-        connection = Connection(handle=404, remote=Endpoint("2001:db8::5", 4000), session=session)
+        connection = Connection(
+            handle=404, remote=Endpoint("2001:db8::5", 4000), session=session, tunnel=Tunnel.WEBSOCKET
+        )
         house.rtsp_connections[connection.uuid] = connection
 
         answer = (await operator.get(f"/v3/rtspconns/get/{connection.uuid}")).json()
@@ -140,6 +151,7 @@ class TestConnections:
         assert datetime.fromisoformat(answer["created"]) == LONG_AGO
         assert answer["remoteAddr"] == "[2001:db8::5]:4000"
         assert answer["session"] == str(session.id.uuid)
+        assert answer["tunnel"] == "websocket"
         TypeAdapter(document.RTSPConn).validate_json(json.dumps(answer), strict=True)
 
     async def test_the_list(self, house: House, operator: httpx.AsyncClient) -> None:

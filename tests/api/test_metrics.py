@@ -8,6 +8,7 @@ from prometheus_client import Metric
 from prometheus_client.parser import text_string_to_metric_families
 
 from headgate.api.app import build_metrics
+from headgate.core.certificate import Certificate
 from headgate.core.events import PathNotReady
 from headgate.core.service import Endpoint, Protocol
 from headgate.core.session import Role
@@ -160,3 +161,26 @@ async def test_the_listener_of_its_own_has_nothing_else(house: House) -> None:
     async with httpx.AsyncClient(transport=transport, base_url="http://gate.example:9998") as client:
         assert "headgate_info" in (await client.get("/metrics")).text
         assert (await client.get("/v3/paths/list")).status_code == 404
+
+
+async def test_how_long_relaying_takes(house: House, operator: httpx.AsyncClient) -> None:
+    latency = (await scrape(operator))["headgate_relay_latency_seconds"]
+
+    assert latency.type == "histogram"
+    bounds = [s.labels["le"] for s in latency.samples if s.name.endswith("_bucket")]
+    assert (bounds[0], bounds[3], bounds[-1]) == ("0.0001", "0.001", "+Inf")
+    assert [s.value for s in latency.samples if s.name.endswith(("_sum", "_count"))] == [0, 0]
+
+
+async def test_certificates(house: House, operator: httpx.AsyncClient) -> None:
+    (renewal,) = house.view.renewals
+    assert "headgate_certificate" not in (await operator.get("/metrics")).text
+    renewal.present = Certificate(b"", b"", LONG_AGO, LONG_AGO)
+    renewal.renewed, renewal.refused = 3, 1
+
+    families = await scrape(operator)
+
+    (end,) = families["headgate_certificate_not_after_timestamp_seconds"].samples
+    assert end.value == LONG_AGO.timestamp()
+    assert families["headgate_certificate_renewals"].samples[0].value == 3
+    assert families["headgate_certificate_renewals_refused"].samples[0].value == 1

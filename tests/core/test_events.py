@@ -40,7 +40,7 @@ def test_a_document_prints_every_form_of_an_id() -> None:
     assert published.document() == {
         "type": "session.opened",
         "node": "n1",
-        "at": "2026-11-20T12:00:00+00:00",
+        "at": "2026-11-20T12:00:00Z",
         "session": {"id": str(session.uuid), "number": 7, "code": session.code},
         "service": "RTSP",
         "remote": "[::1]:5",

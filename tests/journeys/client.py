@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import socket
+import ssl
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
@@ -35,14 +36,21 @@ class Frame:
 
 
 class Client:
-    """`receive_buffer` is the kernel's, in bytes: small for a client that is to be slow."""
+    """`receive_buffer` is the kernel's, in bytes: small for a client that is to be slow.
 
-    def __init__(self, port: int, *, receive_buffer: int | None = None) -> None:
+    `tls`: over TLS, with whatever certificate.
+    """
+
+    def __init__(self, port: int, *, receive_buffer: int | None = None, tls: bool = False) -> None:
         self.socket = socket.socket()
         if receive_buffer is not None:
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
         self.socket.settimeout(PATIENCE)
         self.socket.connect(("127.0.0.1", port))
+        if tls:
+            context = ssl.create_default_context()
+            context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+            self.socket = context.wrap_socket(self.socket)
         self._stream = self.socket.makefile("rb")
         self._base = f"rtsp://127.0.0.1:{port}/"
         self._sequence = 0

@@ -12,12 +12,19 @@ from typing import Any
 from tests.journeys.clip import checksums
 from tests.journeys.program import PATIENCE, Program, Stage
 
-__all__ = ["Reading", "Transport", "probe", "publish", "read", "watch"]
+__all__ = ["Reading", "Transport", "Tunnelled", "probe", "publish", "read", "watch"]
 
 
 class Transport(enum.StrEnum):
     TCP = "tcp"
     UDP = "udp"
+
+
+class Tunnelled(enum.StrEnum):
+    """For reading only: ffmpeg does not publish so."""
+
+    HTTP = "http"
+    HTTPS = "https"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +56,7 @@ def publish(
 
 
 def read(
-    stage: Stage, url: str, *, transport: Transport, pictures: int, sounds: int, name: str | None = None
+    stage: Stage, url: str, *, transport: str, pictures: int, sounds: int, name: str | None = None
 ) -> Reading:
     """Read until so many pictures are decoded and so many audio packets copied. Any error ends it badly."""
     name = name or transport
@@ -72,7 +79,7 @@ def read(
     return Reading(program, pictures_file, sounds_file)
 
 
-def watch(stage: Stage, url: str, *, transport: Transport = Transport.TCP) -> Program:
+def watch(stage: Stage, url: str, *, transport: str = Transport.TCP) -> Program:
     """Read until the server ends it."""
     return stage.start(
         *("ffmpeg", "-v", "error", "-nostdin", "-rtsp_transport", transport, "-i", url),

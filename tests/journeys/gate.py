@@ -35,6 +35,7 @@ def settings(**changes: object) -> dict[str, object]:
         "rtspAddress": "127.0.0.1:0",
         "rtpAddress": "127.0.0.1:0",
         "rtcpAddress": "127.0.0.1:0",
+        "rooms": {"address": ""},
         "paths": {"all_others": None},
         **changes,
     }

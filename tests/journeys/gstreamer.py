@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from pathlib import Path
 
 from tests.journeys.clip import HEIGHT, WIDTH, Clip
@@ -18,21 +19,27 @@ VIDEO_READERS = {
 }
 
 
-def publish(stage: Stage, clip: Clip, url: str, *, transport: Transport) -> Program:
+def publish(
+    stage: Stage, clip: Clip, url: str, *, transport: Transport, options: Sequence[str] = ()
+) -> Program:
+    """`options` are rtspclientsink's."""
     video, audio = PARSERS[clip.video_codec], PARSERS[clip.audio_codec]
     return stage.start(
         *("gst-launch-1.0", "-q", "filesrc", f"location={clip.file}", "!", "matroskademux", "name=file"),
-        *("rtspclientsink", "name=sink", f"location={url}", f"protocols={transport}"),
+        *("rtspclientsink", "name=sink", f"location={url}", f"protocols={transport}", *options),
         *("file.video_0", "!", "queue", "!", video, "!", "sink."),
         *("file.audio_0", "!", "queue", "!", audio, "!", "sink."),
     )
 
 
-def read(stage: Stage, clip: Clip, url: str, *, transport: Transport, count: int) -> tuple[Program, Path]:
-    """Decode so many pictures into a file, then end."""
+def read(
+    stage: Stage, clip: Clip, url: str, *, transport: str, count: int, options: Sequence[str] = ()
+) -> tuple[Program, Path]:
+    """Decode so many pictures into a file, then end. `options` are rtspsrc's."""
     file = stage.directory / f"{transport}.yuv"
     program = stage.start(
         *("gst-launch-1.0", "-q", "rtspsrc", f"location={url}", f"protocols={transport}", "latency=100"),
+        *options,
         *("!", "application/x-rtp,media=video", "!", *VIDEO_READERS[clip.video_codec]),
         *("!", "videoconvert", "!", "video/x-raw,format=I420", "!", "identity", f"eos-after={count + 1}"),
         *("!", "filesink", f"location={file}"),

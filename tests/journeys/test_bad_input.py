@@ -41,7 +41,6 @@ HOSTILE = {
         {400, 413},
     ),
     "a Content-Length that is no number": (head("OPTIONS * RTSP/1.0", "CSeq: 1", "Content-Length: x"), {400}),
-    "HTTP": (head("GET / HTTP/1.1", "Host: h"), {400}),
     "a TLS handshake": (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(64), {400}),
     "no CSeq": (head("OPTIONS * RTSP/1.0"), {400}),
     "RTSP/2.0": (head("OPTIONS * RTSP/2.0", "CSeq: 1"), {505}),

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
+import httpx
 import pytest
 from ruamel.yaml import YAML
 
@@ -123,3 +127,40 @@ def test_the_file_is_read_again(tmp_path: Path, told: str) -> None:
         gate.events.wait("configuration.changed", cause="file")
         names = [path["name"] for path in gate.get(f"{PATHS}/list")["items"]]
         assert names == ["door", "yard"]
+
+
+def test_its_log_goes_elsewhere(tmp_path: Path) -> None:
+    with Gate.open(tmp_path, settings(hooksFromAPI=True)) as gate:
+        file = tmp_path / "elsewhere.log"
+        change = {"logDestinations": ["file"], "logFile": str(file)}
+        assert gate.http.patch("/v3/config/global/patch", json=change).is_success
+        assert gate.http.patch("/v3/config/global/patch", json={"readTimeout": "9s"}).is_success
+        assert gate.http.patch("/v3/config/global/patch", json={"logDestinations": ["stdout"]}).is_success
+        gate.says("configuration changed (api): logDestinations")
+        assert "configuration changed (api): readTimeout" in file.read_text()
+        assert "configuration changed (api): readTimeout" not in gate.log
+        nowhere = {"logDestinations": ["file"], "logFile": str(tmp_path / "nowhere" / "x.log")}
+        answer = gate.http.patch("/v3/config/global/patch", json=nowhere)
+        assert (answer.status_code, "(logFile)" in answer.json()["error"]) == (400, True)
+        good = (tmp_path / "headgate.yml").read_text()
+        (tmp_path / "headgate.yml").write_text(good + "logFormat: json\n")
+        gate.process.send_signal(signal.SIGHUP)
+        gate.says('"message":"configuration changed (file): logFormat"')
+
+
+def test_the_operators_listener_moves_to_another_address_with_its_port(tmp_path: Path) -> None:
+    with Gate.open(tmp_path, settings()) as gate:
+        port = gate.operator.rpartition(":")[2]
+        for host in ("0.0.0.0", "", "127.0.0.1"):
+            change = {"apiAddress": f"{host}:{port}"}
+            patiently(partial(gate.http.patch, "/v3/config/global/patch", json=change)).raise_for_status()
+            now = patiently(partial(gate.http.get, "/v3/config/global/get"))
+            assert now.json()["apiAddress"] == f"{host}:{port}"
+
+
+def patiently(ask: Callable[[], httpx.Response]) -> httpx.Response:
+    """Who asks in the moment in which a listener closes may be reset."""
+    for _ in range(5):
+        with contextlib.suppress(httpx.TransportError):
+            return ask()
+    return ask()

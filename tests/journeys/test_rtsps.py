@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import re
+import signal
+import socket
 import subprocess
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 
 import pytest
+from cryptography import x509
 
+from tests.core.authority import Authority
 from tests.journeys import ffmpeg
 from tests.journeys.client import Client
 from tests.journeys.clip import Clip, is_excerpt
@@ -79,3 +85,60 @@ def test_who_does_not_speak_tls_is_closed(tls_gate: Gate, hello: bytes) -> None:
 def test_without_encryption_its_lists_are_not_there(gate: Gate) -> None:
     answer = gate.http.get("/v3/rtspssessions/list")
     assert (answer.status_code, answer.text) == (404, "404 page not found")
+
+
+@pytest.mark.parametrize("encryption", ["optional", "strict"])
+def test_a_certificate_is_renewed_under_those_who_publish_and_read(
+    tmp_path: Path, stage: Stage, clip: Clip, encryption: str
+) -> None:
+    directory = tmp_path / "tls"
+    directory.mkdir()
+    authority = Authority()
+    authority.issue().write(directory)
+    certificate = {
+        "rtspEncryption": encryption,
+        "rtspsAddress": "127.0.0.1:0",
+        "rtspTransports": ["tcp"],
+        "rtspServerKey": str(directory / "server.key"),
+        "rtspServerCert": str(directory / "server.crt"),
+    }
+    with Gate.open(tmp_path, settings(**certificate)) as gate:
+        url = f"rtsps://127.0.0.1:{gate.port('RTSPS')}/cam"
+        publishing = ffmpeg.publish(stage, clip.file, url)
+        gate.events.publishes("cam")
+        watching = ffmpeg.watch(stage, url, transport=Transport.TCP)
+        gate.events.wait("session.changed", role="read", target="cam")
+
+        new = authority.issue()
+        new.replace(directory)
+        renewed = gate.events.wait("certificate.renewed", service="RTSPS")
+        assert shown(gate, authority) == new.serial
+        (directory / "server.crt").write_bytes(authority.issue().chain)
+        gate.process.send_signal(signal.SIGHUP)  # does not wait for it to come to rest
+        refused = gate.events.wait("certificate.refused", service="RTSPS")
+        assert "rtspServerCert" in refused["mistake"]
+        assert shown(gate, authority) == new.serial
+
+        reading = ffmpeg.read(stage, url, transport=Transport.TCP, pictures=25, sounds=10, name="late")
+        reading.program.succeed()
+        assert publishing.running
+        assert watching.running
+        metrics = gate.http.get("/metrics").text
+        assert 'headgate_certificate_renewals_total{service="RTSPS"} 1\n' in metrics
+        end = datetime.fromisoformat(renewed["not_after"]).timestamp()
+        assert f'headgate_certificate_not_after_timestamp_seconds{{service="RTSPS"}} {end}\n' in metrics
+        relayed = re.search(r"^headgate_relay_latency_seconds_count (\d+)$", metrics, re.MULTILINE)
+        assert relayed is not None
+        assert int(relayed[1]) > 25
+
+
+def shown(gate: Gate, authority: Authority) -> int:
+    """The serial number of the certificate that a client is shown, which believes this authority alone."""
+    address = ("127.0.0.1", gate.port("RTSPS"))
+    with (
+        socket.create_connection(address, timeout=READ_TIMEOUT) as plain,
+        authority.context().wrap_socket(plain, server_hostname="127.0.0.1") as encrypted,
+    ):
+        der = encrypted.getpeercert(binary_form=True)
+    assert der is not None
+    return x509.load_der_x509_certificate(der).serial_number

@@ -228,6 +228,7 @@ def test_readers_are_sent_elsewhere(gate: Gate, second_gate: OpenGate, stage: St
         assert (moved.status, moved.headers["location"]) == (301, there)
         assert (empty.status, empty.headers["location"]) == (302, there)
         assert (following.status, following.headers["location"]) == (302, second.rtsp("moved"))
+        assert second.get("/v3/paths/get/moved")["source"] == {"type": "redirect", "id": ""}
         assert len(ffmpeg.probe(second.rtsp("next"))) == 2  # by way of the other two places
         # And a source follows, too.
     with (

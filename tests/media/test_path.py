@@ -16,7 +16,7 @@ from headgate.core.registry import Registry
 from headgate.core.service import Endpoint, Protocol, Service
 from headgate.core.session import CloseReason, Session, SessionId
 from headgate.engine import Engine
-from headgate.media.path import Path, Paths, Redirect
+from headgate.media.path import Path, Paths, Redirect, payload_size
 from headgate.media.track import Format, Kind, Track
 from tests.media.conftest import configuration
 
@@ -196,6 +196,35 @@ async def test_nobody_is_waited_for_on_a_path_that_is_fed_otherwise_or_gone(
     assert house.told() == ["path.ready", "path.notReady"]
 
 
+async def test_the_wait_for_a_publisher_is_as_long_as_the_configuration_says_now(engine: Engine) -> None:
+    before = {"cam": {"publisher_grace_period": 3600}}
+    house = House(engine, before)
+    publisher, path = house.publish()
+    reader = house.read()
+    house.registry.close(publisher, CloseReason.PEER)
+    for seconds, over in ((1800, False), (7200, False), (0.01, True)):
+        after = {"cam": {"publisher_grace_period": seconds}}
+        house.paths.follow(Change.between(configuration(paths=before), configuration(paths=after)))
+        assert reader.close_reason is None, "a wait that is over ends with the loop's next turn"
+        if over:
+            async with asyncio.timeout(10):
+                await reader.ended.wait()
+        before = after
+    assert path.publication is None
+    assert house.told() == ["path.ready", "path.notReady"]
+
+
+async def test_a_server_that_stops_waits_for_no_publisher(engine: Engine) -> None:
+    house = House(engine, {"cam": {"publisher_grace_period": 3600}, "~^live": {"publisher_grace_period": 9}})
+    for name in ("cam", "live"):
+        publisher, path = house.publish(name)
+        house.registry.close(publisher, CloseReason.PEER)
+        assert path.publication is not None
+    house.paths.close()
+    assert house.told() == ["path.ready", "path.ready", "path.notReady", "path.notReady"]
+    assert [one.name for one in house.paths] == ["cam"]
+
+
 def test_where_readers_are_sent(engine: Engine) -> None:
     paths: dict[str, dict[str, object]] = {
         "moved": {"source": "redirect", "source_redirect": "rtsp://h/x"},
@@ -206,6 +235,7 @@ def test_where_readers_are_sent(engine: Engine) -> None:
     assert house.paths.elsewhere("moved") == Redirect(location="rtsp://h/x", permanent=True)
     assert house.paths.elsewhere("cam") == Redirect(location="/other", permanent=False)
     assert house.paths.elsewhere("plain") is None
+    assert [path.name for path in house.paths if path.redirects] == ["moved"]
     house.publish()
     assert house.paths.elsewhere("cam") is None
 
@@ -250,3 +280,12 @@ def test_tracks_the_engine_cannot_carry_change_nothing(engine: Engine) -> None:
     with pytest.raises(ValueError):
         house.paths.publish(house.guest(), name="cam", tracks=[AUDIO] * 65, description=b"")
     assert path.source is first
+
+
+def test_packets_leave_room_for_the_tag_where_readers_may_get_srtp() -> None:
+    def size(**settings: object) -> int:
+        return payload_size(configuration(**settings).global_)
+
+    assert size() == 1472
+    assert size(rtsp_encryption="optional") == 1462
+    assert size(rtsp_encryption="optional", rtsp_transports=("tcp",)) == 1472

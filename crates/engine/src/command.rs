@@ -1,5 +1,6 @@
 //! What the verbs tell a worker, and how it is woken.
 
+use std::collections::HashMap;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -8,18 +9,26 @@ use std::time::Instant;
 
 use mio::Waker;
 use mio::net::{TcpListener, TcpStream};
+use socket2::Socket;
 
 use crate::Handle;
-use crate::connection::{Admission, Channels, Listener};
+use crate::connection::{Admission, Listener};
 use crate::counters::{Counters, Table};
 use crate::datagram::{Path, ReaderReports};
 use crate::event::{CloseReason, EventQueue};
+use crate::group::Member;
+use crate::interleaved::Channels;
+use crate::latency::Latency;
+use crate::srtp::Protection;
 use crate::stream::{Delivery, Stream};
+use crate::tunnel::Upstream;
 use crate::udp::Port;
 
 #[derive(Debug)]
 pub enum Command {
     Listen(TcpListener, Arc<Listener>),
+    /// What connections to come have in common.
+    Retune(Handle, Box<Listener>),
     Adopt {
         handle: Handle,
         socket: TcpStream,
@@ -45,16 +54,11 @@ pub enum Command {
         counters: Arc<Counters>,
         connection: Handle,
         channels: Channels,
+        protection: Option<Box<Protection>>,
     },
     PublishUdp(Box<PublishUdp>),
     ReadTcp(Box<ReadTcp>),
-    ReadUdp {
-        flow: Handle,
-        stream: Arc<Stream>,
-        counters: Arc<Counters>,
-        connection: Handle,
-        path: Path,
-    },
+    ReadUdp(Box<ReadUdp>),
     /// Tie a UDP flow to the connection that set it up.
     Tie {
         connection: Handle,
@@ -70,6 +74,19 @@ pub enum Command {
         remote: SocketAddr,
         to: Option<(Arc<ReaderReports>, usize)>,
     },
+    /// From here on a connection's RTSP is in WebSocket messages.
+    TunnelWebSocket(Handle),
+    /// Give the socket of a POST to the connection of its GET.
+    TunnelHttp {
+        get: Handle,
+        post: Handle,
+    },
+    Feed {
+        get: Handle,
+        upstream: Box<Upstream>,
+    },
+    /// Count what a host says where groups are heard.
+    Hear(Member),
     Play(Handle),
     Pause(Handle),
     /// Python took messages of a connection that was not read because of them.
@@ -85,6 +102,7 @@ pub struct PublishUdp {
     pub counters: Arc<Counters>,
     pub connection: Handle,
     pub path: Path,
+    pub protection: Option<Box<Protection>>,
     pub read_timeout: std::time::Duration,
 }
 
@@ -95,8 +113,19 @@ pub struct ReadTcp {
     pub counters: Arc<Counters>,
     pub connection: Handle,
     pub channels: Channels,
+    pub protection: Option<Box<Protection>>,
     pub queue_packets: usize,
     pub queue_bytes: usize,
+}
+
+#[derive(Debug)]
+pub struct ReadUdp {
+    pub flow: Handle,
+    pub stream: Arc<Stream>,
+    pub counters: Arc<Counters>,
+    pub connection: Handle,
+    pub path: Path,
+    pub protection: Option<Box<Protection>>,
 }
 
 /// A worker's commands. Filled by verbs and other workers, emptied by the worker.
@@ -132,6 +161,11 @@ pub struct Shared {
     pub inboxes: Vec<Inbox>,
     pub events: EventQueue,
     pub table: Table,
+    /// Of each worker.
+    pub latency: Vec<Arc<Latency>>,
+    /// Second descriptors of listeners, by which their ports can be shared. Their worker has the first, and
+    /// takes this one away when it has closed it.
+    pub listening: Mutex<HashMap<Handle, Socket>>,
     next: AtomicU64,
 }
 
@@ -143,7 +177,15 @@ pub const FIRST: usize = 0;
 
 impl Shared {
     pub fn new(inboxes: Vec<Inbox>, events: EventQueue, now: Instant) -> Self {
-        Self { inboxes, events, table: Table::new(now), next: AtomicU64::new(1) }
+        let latency = inboxes.iter().map(|_| Arc::default()).collect();
+        Self {
+            inboxes,
+            events,
+            table: Table::new(now),
+            latency,
+            listening: Mutex::default(),
+            next: AtomicU64::new(1),
+        }
     }
 
     pub fn handle(&self, worker: usize) -> Handle {

@@ -1,6 +1,8 @@
-//! One TCP connection of an RTSP client: its socket, TLS, input and output.
+//! One TCP connection of an RTSP client: its output, and how it ends. Its input is in `reading`.
 
-use std::io::{self, Read, Write};
+mod reading;
+
+use std::io::{self, Write};
 use std::net::{Shutdown, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
@@ -12,11 +14,13 @@ use rustls::{ClientConnection, ServerConfig, ServerConnection};
 use crate::Handle;
 use crate::counters::{Counters, Table};
 use crate::event::{CloseReason, Unanswered};
+use crate::interleaved::{TcpPublisher, TcpReader};
 use crate::outgoing::{Entry, Outgoing};
-use crate::publisher::Publisher;
-use crate::reader::{self, Reader};
-use crate::rtsp::{Item, Limits, Refusal, Splitter};
+use crate::rtsp::{Limits, Splitter};
+use crate::tunnel::{Carrier, Upstream};
 use crate::unit::{self, Kind, Unit};
+use crate::websocket;
+use crate::wire::Wire;
 
 /// Answers a client may leave unread before it is closed.
 const ANSWER_LIMIT: usize = 1024 * 1024;
@@ -25,10 +29,9 @@ const GOODBYE: Duration = Duration::from_secs(1);
 /// How long a client that has asked may wait for its answer without being taken for silent: a source is
 /// fetched, or a publisher started, because of it. Whoever answers has its own limit, well below.
 const ANSWER_PATIENCE: Duration = Duration::from_secs(120);
-/// Bytes read from one connection before others have their turn.
-const READ_SHARE: usize = 256 * 1024;
 
-/// What connections of one listener have in common.
+/// What connections of one listener have in common. Another takes its place when the listener is retuned;
+/// connections keep the one that they began with.
 #[derive(Debug)]
 pub struct Listener {
     pub handle: Handle,
@@ -37,7 +40,8 @@ pub struct Listener {
     pub read_timeout: Duration,
     pub write_timeout: Duration,
     pub connection_limit: usize,
-    pub connections: AtomicUsize,
+    /// Of all who came, whatever the listener was like when they did.
+    pub connections: Arc<AtomicUsize>,
 }
 
 /// A place among a listener's connections, given back when dropped.
@@ -65,28 +69,10 @@ impl Drop for Admission {
     }
 }
 
-/// The interleaved channels of each track, by track.
-pub type Channels = Vec<Option<(u8, u8)>>;
-
-#[derive(Debug)]
-pub struct TcpPublisher {
-    pub flow: Publisher,
-    pub channels: Channels,
-}
-
-#[derive(Debug)]
-pub struct TcpReader {
-    pub flow: Reader,
-    pub channels: Channels,
-    pub queue_packets: usize,
-    pub queue_bytes: usize,
-    pub lost_by_track: Vec<u32>,
-}
-
 #[derive(Debug)]
 pub struct Connection {
     pub handle: Handle,
-    pub socket: TcpStream,
+    pub wire: Wire,
     pub counters: Arc<Counters>,
     pub unanswered: Arc<Unanswered>,
     pub publisher: Option<Box<TcpPublisher>>,
@@ -94,8 +80,8 @@ pub struct Connection {
     /// UDP flows that end with this connection.
     pub datagram_flows: Vec<Handle>,
     admission: Admission,
-    tls: Option<Box<rustls::Connection>>,
     connecting: Option<Connecting>,
+    carrier: Carrier,
     splitter: Splitter,
     /// Read, but left for when Python has taken the messages before it.
     held: Option<Vec<u8>>,
@@ -111,6 +97,8 @@ pub struct Connection {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
     Open,
+    /// It said HTTP. Python says what becomes of it; until then nothing more is taken.
+    Undecided,
     /// What it sends is not RTSP; it is read no more and waits for Python's answer.
     Refused,
     Closing {
@@ -124,17 +112,6 @@ enum State {
 enum Connecting {
     Tcp,
     Tls,
-}
-
-/// What reading brought.
-#[derive(Debug, Default)]
-pub struct Reading {
-    pub messages: Vec<Vec<u8>>,
-    pub refusal: Option<Refusal>,
-    pub units: Vec<Arc<Unit>>,
-    /// There may be more to read: come back after the others.
-    pub again: bool,
-    pub ended: Option<CloseReason>,
 }
 
 impl Connection {
@@ -163,7 +140,8 @@ impl Connection {
     ) -> Self {
         let tls = tls.map(|tls| Box::new((*tls).into()));
         let connecting = Some(Connecting::Tcp);
-        Self { connecting, ..Self::made(handle, socket, tls, admission, counters, now) }
+        let splitter = Splitter::new(admission.0.limits);
+        Self { connecting, splitter, ..Self::made(handle, socket, tls, admission, counters, now) }
     }
 
     fn made(
@@ -174,19 +152,18 @@ impl Connection {
         counters: Arc<Counters>,
         now: Instant,
     ) -> Self {
-        let _ = socket.set_nodelay(true);
         Self {
             handle,
-            socket,
+            wire: Wire::new(socket, tls),
             counters,
             unanswered: Arc::default(),
             publisher: None,
             reader: None,
             datagram_flows: Vec::new(),
-            splitter: Splitter::new(admission.0.limits),
+            carrier: Carrier::Plain,
+            splitter: Splitter::with_http(admission.0.limits),
             held: None,
             admission,
-            tls,
             connecting: None,
             out: Outgoing::default(),
             state: State::Open,
@@ -203,144 +180,53 @@ impl Connection {
     /// Both addresses, local first, once the connection stands; `None`: not yet.
     pub fn establish(&mut self) -> io::Result<Option<(SocketAddr, SocketAddr)>> {
         if self.connecting == Some(Connecting::Tcp) {
-            if let Some(error) = self.socket.take_error()? {
+            if let Some(error) = self.wire.socket.take_error()? {
                 return Err(error);
             }
-            match self.socket.peer_addr() {
+            match self.wire.socket.peer_addr() {
                 Ok(_) => self.connecting = Some(Connecting::Tls),
                 Err(error) if error.kind() == io::ErrorKind::NotConnected => return Ok(None),
                 Err(error) => return Err(error),
             }
         }
-        if self.tls.as_ref().is_some_and(|tls| tls.is_handshaking()) {
+        if self.wire.is_handshaking() {
             return Ok(None);
         }
         self.connecting = None;
-        Ok(Some((self.socket.local_addr()?, self.socket.peer_addr()?)))
+        Ok(Some((self.wire.socket.local_addr()?, self.wire.socket.peer_addr()?)))
     }
 
-    // Reading
+    // Tunnels
 
-    /// Read what is there, up to a fair share.
-    pub fn read(&mut self, scratch: &mut [u8], table: &Table, now: Instant) -> Reading {
-        let mut read = Reading::default();
-        if self.connecting == Some(Connecting::Tcp) {
-            return read;
-        }
-        let mut share = READ_SHARE;
-        while share > 0 {
-            if self.state == State::Open && self.unanswered.is_full() {
-                break; // Python is behind; `Unanswered::pop` brings us back
-            }
-            if let Some(held) = self.held.take() {
-                self.take_in(&held, table, now, &mut read);
-                continue;
-            }
-            let size = match self.fill(scratch) {
-                Ok(Some(0)) => {
-                    read.ended = Some(CloseReason::Peer);
-                    break;
-                }
-                Ok(Some(size)) => size,
-                Ok(None) => break,
-                Err(error) => {
-                    let tls = error.kind() == io::ErrorKind::InvalidData;
-                    read.ended = Some(if tls { CloseReason::Tls } else { CloseReason::Peer });
-                    break;
-                }
-            };
-            share = share.saturating_sub(size);
-            read.again = share == 0;
-            self.take_in(&scratch[..size], table, now, &mut read);
-        }
-        if self.connecting.is_some() && read.ended == Some(CloseReason::Peer) {
-            read.ended = Some(CloseReason::Connect);
-        }
-        if let Some(publisher) = &mut self.publisher {
-            publisher.flow.turn(table, now, &mut read.units);
-        }
-        read
+    /// Whether it said HTTP, and waits to be told what becomes of it.
+    pub fn is_undecided(&self) -> bool {
+        self.state == State::Undecided
     }
 
-    /// Plain bytes; `None`: nothing more now; 0: the end.
-    fn fill(&mut self, scratch: &mut [u8]) -> io::Result<Option<usize>> {
-        loop {
-            let result = match &mut self.tls {
-                None => self.socket.read(scratch).inspect(|size| self.counters.bytes_received.add(*size)),
-                Some(tls) => tls.reader().read(scratch),
-            };
-            match (result, &mut self.tls) {
-                (Ok(size), _) => return Ok(Some(size)),
-                (Err(error), _) if error.kind() == io::ErrorKind::Interrupted => {}
-                (Err(error), None) if error.kind() == io::ErrorKind::WouldBlock => return Ok(None),
-                (Err(error), Some(tls)) if error.kind() == io::ErrorKind::WouldBlock => {
-                    match tls.read_tls(&mut self.socket) {
-                        Ok(0) => return Ok(Some(0)),
-                        Ok(size) => self.counters.bytes_received.add(size),
-                        Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(None),
-                        Err(error) => return Err(error),
-                    }
-                    let processed = tls.process_new_packets();
-                    // The handshake's answer, or the alert that says what was wrong.
-                    if tls.wants_write() {
-                        let _ = tls
-                            .write_tls(&mut self.socket)
-                            .inspect(|size| self.counters.bytes_sent.add(*size));
-                    }
-                    if let Err(error) = processed {
-                        return Err(io::Error::new(io::ErrorKind::InvalidData, error));
-                    }
-                }
-                (Err(error), _) => return Err(error),
-            }
+    /// From here on what goes and comes is in WebSocket messages. What is queued already is not.
+    pub fn enter_websocket(&mut self) {
+        if self.is_undecided() {
+            self.carrier = Carrier::WebSocket(Box::<websocket::Reader>::default());
+            self.out.messages = true;
+            self.state = State::Open;
         }
     }
 
-    /// Split what was read, up to the message that is one too many for Python.
-    fn take_in(&mut self, bytes: &[u8], table: &Table, now: Instant, read: &mut Reading) {
-        if self.state != State::Open {
-            return;
+    /// From here on what comes is in the POST that `upstream` carries; it takes the place of the one before.
+    /// `false`: this is no GET that can have one.
+    pub fn enter_http(&mut self, upstream: Box<Upstream>, table: &Table, now: Instant) -> bool {
+        let has_others = self.state == State::Open && matches!(self.carrier, Carrier::Http(_));
+        if self.is_undecided() || has_others {
+            self.carrier = Carrier::Http(Some(upstream));
+            self.state = State::Open;
+            table.heard(&self.counters, now);
+            return true;
         }
-        let Self { splitter, publisher, reader, counters, unanswered, asked, .. } = self;
-        let Reading { messages, units, .. } = read;
-        let (mut whole, mut more) = (false, true);
-        let result = splitter.feed_while(bytes, &mut |item| {
-            whole = true;
-            match item {
-                Item::Message(message) => {
-                    messages.push(message.to_vec());
-                    if !message.starts_with(b"RTSP/") {
-                        asked.get_or_insert(now); // a request, which will be answered
-                    }
-                    more = !unanswered.push();
-                }
-                Item::Interleaved { channel, packet } => {
-                    let taken = if let Some(publisher) = publisher {
-                        publisher.frame(channel, packet, now, units)
-                    } else if let Some(reader) = reader {
-                        reader.frame(channel, packet, table, now)
-                    } else {
-                        false
-                    };
-                    if !taken {
-                        counters.frames_refused.add(1);
-                    }
-                }
-            }
-            more
-        });
-        if whole {
-            // A head or frame that never ends is silence: `read_timeout` closes the connection.
-            table.heard(counters, now);
-        }
-        match result {
-            Ok(taken) if !more => self.held = Some(bytes[taken..].to_vec()),
-            Ok(_) => {}
-            Err(refusal) => {
-                read.refusal = Some(refusal);
-                self.state = State::Refused;
-            }
-        }
+        false
+    }
+
+    pub fn into_upstream(self) -> Upstream {
+        Upstream::new(self.wire, self.admission)
     }
 
     // Writing
@@ -365,6 +251,18 @@ impl Connection {
         self.write(now)
     }
 
+    /// Queue a WebSocket frame of our own.
+    fn queue_frame(&mut self, frame: Vec<u8>, now: Instant) -> Result<(), CloseReason> {
+        if self.closing().is_some() {
+            return Ok(());
+        }
+        if self.out.answer_bytes + frame.len() > ANSWER_LIMIT {
+            return Err(CloseReason::Overflow);
+        }
+        self.out.push_frame(frame);
+        self.write(now)
+    }
+
     /// Queue units for the reader attached here, or discard them when the reader is too slow.
     pub fn units(&mut self, units: &[Arc<Unit>], now: Instant) -> Result<(), CloseReason> {
         let mut queued = false;
@@ -380,7 +278,10 @@ impl Connection {
             if full {
                 reader.flow.discard(unit);
             } else {
-                self.out.push(reader.entry(unit));
+                match reader.entry(unit) {
+                    Some(entry) => self.out.push(entry),
+                    None => reader.flow.discard(unit),
+                }
                 queued = true;
             }
         }
@@ -399,17 +300,17 @@ impl Connection {
         if self.connecting == Some(Connecting::Tcp) {
             return Ok(());
         }
-        let Self { out, socket, tls, reader, counters, .. } = self;
+        let Self { out, wire, reader, counters, .. } = self;
         let done = |unit: &Unit| {
             if let Some(reader) = &reader {
-                reader.flow.sent(unit);
+                reader.flow.sent(unit, now);
             }
         };
-        let mut wire = Wire { socket, tls: tls.as_deref_mut(), written: 0 };
-        let result = out.write(&mut wire, done).and_then(|_| wire.flush());
-        counters.bytes_sent.add(wire.written);
-        let progress = wire.written > 0;
-        let waiting = !out.is_empty() || tls.as_ref().is_some_and(|tls| tls.wants_write());
+        let result = out.write(wire, done).and_then(|_| wire.flush());
+        let written = wire.take_written();
+        counters.bytes_sent.add(written);
+        let progress = written > 0;
+        let waiting = !out.is_empty() || wire.wants_write();
         self.blocked = match (waiting, self.blocked) {
             (false, _) => None,
             (true, Some(since)) if !progress => Some(since),
@@ -431,7 +332,11 @@ impl Connection {
         let Some(publisher) = &mut self.publisher else { return Ok(()) };
         let mut frames = Vec::new();
         for (track, report) in publisher.flow.reports(now) {
-            if let Some((_, rtcp)) = publisher.channels[track] {
+            let report = match &mut publisher.protection {
+                Some(protection) => protection.seal_rtcp(track, report),
+                None => Some(report),
+            };
+            if let (Some((_, rtcp)), Some(report)) = (publisher.channels[track], report) {
                 unit::frame(&mut frames, rtcp, &report);
                 publisher.flow.counters.rtcp_packets_sent.add(1);
                 publisher.flow.counters.bytes_sent.add(report.len());
@@ -444,7 +349,7 @@ impl Connection {
 
     /// Detach the reader, saying RTCP's goodbye to it if the connection lives on to carry it.
     pub fn end_reader(&mut self, now: Instant) -> Option<Box<TcpReader>> {
-        let reader = self.reader.take()?;
+        let mut reader = self.reader.take()?;
         self.out.drop_units(|unit| {
             if unit.kind != Kind::Rtcp {
                 reader.flow.counters.packets_discarded.add(unit.packets as usize);
@@ -458,7 +363,9 @@ impl Connection {
                     && let Some(report) = reader.flow.stream.sender_report(i, now, true)
                 {
                     let unit = Arc::new(Unit::rtcp(i as u16, &report));
-                    self.out.push(reader.entry(&unit));
+                    if let Some(entry) = reader.entry(&unit) {
+                        self.out.push(entry);
+                    }
                 }
             }
         }
@@ -468,6 +375,9 @@ impl Connection {
     /// Begin to close: send what is queued, then wait for the client to close, for a second in all.
     pub fn close(&mut self, reason: CloseReason, now: Instant) {
         if !matches!(self.state, State::Closing { .. }) {
+            if let Carrier::WebSocket(reader) = &self.carrier {
+                self.out.push_frame(reader.close_frame());
+            }
             self.state = State::Closing { reason, deadline: now + GOODBYE };
         }
     }
@@ -479,17 +389,13 @@ impl Connection {
                 return Err(CloseReason::Connect); // nobody there to say it to
             }
             self.write(now)?;
-            if self.blocked.is_none()
-                && let Some(tls) = &mut self.tls
-            {
-                // Behind everything else: a client ignores what follows it.
-                tls.send_close_notify();
+            if self.blocked.is_none() && self.wire.end_tls() {
                 self.write(now)?;
             }
             if self.blocked.is_none() {
                 // The socket stays open for reading: closed with bytes unread it would be reset,
                 // and the client would lose the answer.
-                let _ = self.socket.shutdown(Shutdown::Write);
+                let _ = self.wire.socket.shutdown(Shutdown::Write);
             }
         }
         Ok(())
@@ -507,7 +413,11 @@ impl Connection {
         if let State::Closing { reason, deadline } = self.state {
             return (deadline <= now).then_some(reason);
         }
-        if self.blocked.is_some_and(|since| now - since >= self.admission.0.write_timeout) {
+        // The socket was tried later in this turn, perhaps, than the turn began.
+        if self
+            .blocked
+            .is_some_and(|since| now.saturating_duration_since(since) >= self.admission.0.write_timeout)
+        {
             return Some(CloseReason::WriteTimeout);
         }
         if self.connecting.is_some() {
@@ -516,97 +426,11 @@ impl Connection {
         let waits = self.asked.is_some_and(|since| now - since < ANSWER_PATIENCE);
         let exempt = waits || self.reader.is_some() || !self.datagram_flows.is_empty();
         let silence = Duration::from_millis(table.idle_ms(&self.counters, now));
-        let handshake = self.tls.as_ref().is_some_and(|tls| tls.is_handshaking());
+        let handshake = self.wire.is_handshaking();
         let timeout = self.admission.0.read_timeout;
         if !exempt && silence >= timeout || handshake && now - self.opened >= timeout {
             return Some(CloseReason::ReadTimeout);
         }
         None
-    }
-}
-
-impl TcpPublisher {
-    fn frame(&mut self, channel: u8, packet: &[u8], now: Instant, units: &mut Vec<Arc<Unit>>) -> bool {
-        for (track, channels) in self.channels.iter().enumerate() {
-            match channels {
-                Some((rtp, _)) if *rtp == channel => {
-                    self.flow.rtp(track, packet, now, units);
-                    return true;
-                }
-                Some((_, rtcp)) if *rtcp == channel => {
-                    self.flow.rtcp(track, packet, now);
-                    return true;
-                }
-                _ => {}
-            }
-        }
-        false
-    }
-}
-
-impl TcpReader {
-    /// Readers send RTCP only.
-    fn frame(&mut self, channel: u8, packet: &[u8], table: &Table, now: Instant) -> bool {
-        let track =
-            self.channels.iter().position(|channels| channels.is_some_and(|(_, rtcp)| rtcp == channel));
-        let Some(track) = track else { return false };
-        table.heard(&self.flow.counters, now);
-        reader::receiver_report(&self.flow.counters, &mut self.lost_by_track, track, packet);
-        true
-    }
-
-    fn entry(&self, unit: &Arc<Unit>) -> Entry {
-        let track = unit.track;
-        let (rtp, rtcp) = self.channels[usize::from(track)].unwrap_or_default();
-        let (channel, usual) = match unit.kind {
-            Kind::Rtcp => (rtcp, track * 2 + 1),
-            _ => (rtp, track * 2),
-        };
-        if u16::from(channel) == usual {
-            Entry::Unit(Arc::clone(unit))
-        } else {
-            Entry::Own(Arc::clone(unit), unit.framed_for(channel))
-        }
-    }
-}
-
-/// The socket with its TLS, if any. What it takes is plain; what it counts is on the wire.
-struct Wire<'a> {
-    socket: &'a mut TcpStream,
-    tls: Option<&'a mut rustls::Connection>,
-    written: usize,
-}
-
-impl Write for Wire<'_> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.write_vectored(&[io::IoSlice::new(bytes)])
-    }
-
-    fn write_vectored(&mut self, slices: &[io::IoSlice<'_>]) -> io::Result<usize> {
-        if self.tls.is_none() {
-            return self.socket.write_vectored(slices).inspect(|size| self.written += size);
-        }
-        self.flush()?;
-        let Some(tls) = &mut self.tls else { return Ok(0) };
-        if tls.wants_write() {
-            return Err(io::ErrorKind::WouldBlock.into());
-        }
-        let size = tls.writer().write_vectored(slices)?;
-        self.flush()?;
-        if size == 0 { Err(io::ErrorKind::WouldBlock.into()) } else { Ok(size) }
-    }
-
-    /// Send the records that wait. A full socket is no error.
-    fn flush(&mut self) -> io::Result<()> {
-        if let Some(tls) = &mut self.tls {
-            while tls.wants_write() {
-                match tls.write_tls(self.socket) {
-                    Ok(size) => self.written += size,
-                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
-                    Err(error) => return Err(error),
-                }
-            }
-        }
-        Ok(())
     }
 }

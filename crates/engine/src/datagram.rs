@@ -7,8 +7,10 @@ use std::time::{Duration, Instant};
 
 use crate::Handle;
 use crate::counters::{Counters, Table};
+use crate::group::Cast;
 use crate::publisher::Publisher;
 use crate::reader::{self, Reader};
+use crate::srtp::{Inbound, Protection, Sealed};
 use crate::udp::{Port, Position};
 use crate::unit::{Kind, Unit};
 
@@ -62,6 +64,7 @@ impl Drop for Path {
 pub struct DatagramPublisher {
     pub flow: Publisher,
     pub path: Path,
+    pub protection: Option<Box<Protection>>,
     pub connection: Handle,
     pub read_timeout: Duration,
 }
@@ -71,11 +74,34 @@ impl DatagramPublisher {
         u128::from(table.idle_ms(&self.flow.counters, now)) >= self.read_timeout.as_millis()
     }
 
+    pub fn rtp(&mut self, track: usize, packet: &[u8], now: Instant, units: &mut Vec<Arc<Unit>>) {
+        match self.protection.as_mut().map_or(Some(packet), |it| it.open_rtp(track, packet)) {
+            Some(packet) => self.flow.rtp(track, packet, now, units),
+            // Nor is it a sign of life: anybody could have sent it.
+            None => self.flow.counters.packets_in_error.add(1),
+        }
+    }
+
+    pub fn rtcp(&mut self, track: usize, packet: &[u8], now: Instant) {
+        match self.protection.as_mut().map_or(Some(packet), |it| it.open_rtcp(track, packet)) {
+            Some(packet) => self.flow.rtcp(track, packet, now),
+            None => self.flow.counters.rtcp_packets_in_error.add(1),
+        }
+    }
+
     pub fn send_reports(&mut self, now: Instant) {
         for (track, report) in self.flow.reports(now) {
             let known = self.path.remotes.iter().find(|remote| remote.track == track);
-            if let Some(remote) = known.filter(|remote| remote.rtcp.port() != 0) {
-                self.path.rtcp.send_one(remote.rtcp, &report);
+            let to = match self.path.rtcp.cast {
+                Cast::OfGroup(group) => known.map(|_| group),
+                _ => known.map(|remote| remote.rtcp).filter(|rtcp| rtcp.port() != 0),
+            };
+            let report = match &mut self.protection {
+                Some(protection) => protection.seal_rtcp(track, report),
+                None => Some(report),
+            };
+            if let (Some(to), Some(report)) = (to, report) {
+                self.path.rtcp.send_one(to, &report);
                 self.flow.counters.rtcp_packets_sent.add(1);
                 self.flow.counters.bytes_sent.add(report.len());
             }
@@ -89,14 +115,18 @@ pub struct DatagramReader {
     pub path: Path,
     pub connection: Handle,
     backlog: VecDeque<(Arc<Unit>, Position)>,
+    protection: Option<Box<Protection>>,
+    /// The first unit of the backlog as this reader gets it, where the socket took a part of it only.
+    begun: Option<Sealed>,
 }
 
 impl DatagramReader {
-    pub fn new(flow: Reader, path: Path, connection: Handle) -> Self {
-        Self { flow, path, connection, backlog: VecDeque::new() }
+    pub fn new(flow: Reader, path: Path, connection: Handle, protection: Option<Box<Protection>>) -> Self {
+        Self { flow, path, connection, backlog: VecDeque::new(), protection, begun: None }
     }
 
-    pub fn unit(&mut self, unit: &Arc<Unit>) {
+    /// `sealed` is room to work in, as for `resume`; what is in it means nothing.
+    pub fn unit(&mut self, unit: &Arc<Unit>, sealed: &mut Sealed, now: Instant) {
         // Laid out before this reader was attached: not for datagrams, and so no key frame to begin with.
         if unit.raw.is_empty() || !self.flow.admits(unit) {
             return;
@@ -107,7 +137,7 @@ impl DatagramReader {
         }
         self.backlog.push_back((Arc::clone(unit), Position::default()));
         if self.backlog.len() == 1 {
-            self.resume();
+            self.resume(sealed, now);
         }
     }
 
@@ -116,7 +146,7 @@ impl DatagramReader {
         !self.backlog.is_empty()
     }
 
-    pub fn resume(&mut self) {
+    pub fn resume(&mut self, sealed: &mut Sealed, now: Instant) {
         while let Some((unit, position)) = self.backlog.front() {
             let Some(remote) =
                 self.path.remotes.iter().find(|remote| remote.track == usize::from(unit.track))
@@ -128,25 +158,44 @@ impl DatagramReader {
                 Kind::Rtcp => (&self.path.rtcp, remote.rtcp),
                 _ => (&self.path.rtp, remote.rtp),
             };
-            match port.send(to, &unit.raw, &unit.runs, *position) {
-                Ok(None) => self.flow.sent(unit),
-                Ok(Some(position)) => {
+            let begun = self.begun.take();
+            let whole = match (&mut self.protection, &begun) {
+                (Some(protection), None) => protection.seal_raw(unit, sealed),
+                _ => Some(()),
+            };
+            let (raw, runs) = match (&self.protection, &begun) {
+                (None, _) => (&unit.raw, &unit.runs),
+                (Some(_), Some(begun)) => (&begun.raw, &begun.runs),
+                (Some(_), None) => (&sealed.raw, &sealed.runs),
+            };
+            match whole.map(|()| port.send(to, raw, runs, *position)) {
+                Some(Ok(None)) => self.flow.sent(unit, now),
+                Some(Ok(Some(position))) => {
+                    if self.protection.is_some() {
+                        // Not again: its packets have had their numbers.
+                        self.begun = Some(begun.unwrap_or_else(|| std::mem::take(sealed)));
+                    }
                     self.backlog[0].1 = position;
                     return;
                 }
-                // No route, or refused by a firewall: as good as lost on the way.
-                Err(_) => self.flow.discard(&Arc::clone(unit)),
+                // No route, or refused by a firewall: as good as lost on the way. Or the key is used up.
+                Some(Err(_)) | None => self.flow.discard(&Arc::clone(unit)),
             }
             self.backlog.pop_front();
         }
     }
 
-    pub fn say_goodbye(&self, now: Instant) {
+    pub fn say_goodbye(&mut self, now: Instant) {
         if !self.flow.is_playing() {
             return;
         }
         for remote in &self.path.remotes {
-            if let Some(report) = self.flow.stream.sender_report(remote.track, now, true) {
+            let Some(report) = self.flow.stream.sender_report(remote.track, now, true) else { continue };
+            let report = match &mut self.protection {
+                Some(protection) => protection.seal_rtcp(remote.track, report),
+                None => Some(report),
+            };
+            if let Some(report) = report {
                 self.path.rtcp.send_one(remote.rtcp, &report);
             }
         }
@@ -157,18 +206,35 @@ impl DatagramReader {
 #[derive(Debug)]
 pub struct ReaderReports {
     pub counters: Arc<Counters>,
-    lost_by_track: Mutex<Vec<u32>>,
+    tracks: Mutex<ReportedTracks>,
+}
+
+#[derive(Debug)]
+struct ReportedTracks {
+    lost: Vec<u32>,
+    /// By track; empty for a reader in the clear.
+    inbound: Vec<Option<Inbound>>,
+    plain: Vec<u8>,
 }
 
 impl ReaderReports {
-    pub fn new(counters: Arc<Counters>, tracks: usize) -> Self {
-        Self { counters, lost_by_track: Mutex::new(vec![0; tracks]) }
+    pub fn new(counters: Arc<Counters>, tracks: usize, inbound: Vec<Option<Inbound>>) -> Self {
+        let tracks = ReportedTracks { lost: vec![0; tracks], inbound, plain: Vec::new() };
+        Self { counters, tracks: Mutex::new(tracks) }
     }
 
     pub fn receive(&self, track: usize, packet: &[u8], table: &Table, now: Instant) {
+        let mut tracks = self.tracks.lock().expect("no holder panics");
+        let ReportedTracks { lost, inbound, plain } = &mut *tracks;
+        let packet = match inbound.get_mut(track) {
+            Some(Some(inbound)) => match inbound.rtcp(packet, plain) {
+                Some(()) => plain,
+                None => return self.counters.rtcp_packets_in_error.add(1),
+            },
+            _ => packet,
+        };
         table.heard(&self.counters, now);
-        let mut lost = self.lost_by_track.lock().expect("no holder panics");
-        reader::receiver_report(&self.counters, &mut lost, track, packet);
+        reader::receiver_report(&self.counters, lost, track, packet);
     }
 }
 
@@ -186,24 +252,25 @@ mod tests {
         let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
         let client = UdpSocket::bind(any).expect("a free port");
         let to = client.local_addr().expect("bound");
-        let (rtp, rtcp) = (Port::bind(2, any).expect("free"), Port::bind(3, any).expect("free"));
+        let (rtp, rtcp) = (Port::bind(2, any, None).expect("free"), Port::bind(3, any, None).expect("free"));
         let remotes = vec![Remote { track: 0, rtp: to, rtcp: to }];
-        let path = Path::claim(Arc::new(rtp), Arc::new(rtcp), remotes).expect("free addresses");
+        let path = Path::claim(rtp, rtcp, remotes).expect("free addresses");
         let table = Table::new(now);
         let specs = [TrackSpec { codec: Codec::H264, clock_rate: 90000 }];
         let stream = Arc::new(Stream::new(1, &specs, 1472, table.add(1, now), 1));
-        let flow = Reader::new(2, stream, table.add(2, now), 0, true, [0].into_iter());
-        let mut reader = DatagramReader::new(flow, path, 3);
+        let flow = Reader::new(2, stream, table.add(2, now), 0, true, Arc::default(), [0].into_iter());
+        let mut reader = DatagramReader::new(flow, path, 3, None);
+        let mut room = Sealed::default();
         reader.flow.play();
         let unit = |kind: Kind, laid_out: bool| {
             let unit = Unit { kind, ..Unit::rtcp(0, &[0x80; 20]) };
             Arc::new(if laid_out { unit } else { Unit { raw: vec![], runs: vec![], ..unit } })
         };
-        reader.unit(&unit(Kind::Key, false));
-        reader.unit(&unit(Kind::Delta, true));
+        reader.unit(&unit(Kind::Key, false), &mut room, now);
+        reader.unit(&unit(Kind::Delta, true), &mut room, now);
         assert_eq!(reader.flow.counters.packets_sent.get(), 0);
-        reader.unit(&unit(Kind::Key, true));
-        reader.unit(&unit(Kind::Delta, true));
+        reader.unit(&unit(Kind::Key, true), &mut room, now);
+        reader.unit(&unit(Kind::Delta, true), &mut room, now);
         assert_eq!(reader.flow.counters.packets_sent.get(), 2);
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
@@ -16,13 +16,18 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use socket2::{Domain, Protocol, Socket, Type};
 
 use crate::Handle;
+use crate::beside::Ajar;
 use crate::client::Connect;
-use crate::command::{Command, FIRST, Inbox, MOST_WORKERS, PublishUdp, ReadTcp, Shared};
-use crate::connection::{Admission, Channels, Listener};
+use crate::command::{Command, FIRST, Inbox, MOST_WORKERS, PublishUdp, ReadTcp, ReadUdp, Shared};
+use crate::connection::{Admission, Listener};
 use crate::counters::Snapshot;
-use crate::datagram::{Path, Remote};
+use crate::datagram::{Path, ReaderReports, Remote};
 use crate::event::{CloseReason, Event, EventQueue};
+use crate::group::{self, Cast, Join, Member};
+use crate::interleaved::Channels;
+use crate::latency::Distribution;
 use crate::rtsp::Limits;
+use crate::srtp::{Protection, TrackKeys};
 use crate::stream::{Live, Stream, Track, TrackSpec};
 use crate::udp::Port;
 use crate::worker::{WAKER, Worker};
@@ -60,6 +65,24 @@ pub struct Listen {
     pub read_timeout: Duration,
     pub write_timeout: Duration,
     pub connection_limit: usize,
+}
+
+impl Listen {
+    fn listener(&self, handle: Handle) -> Result<Listener, VerbError> {
+        let tls = match &self.tls {
+            Some((certificate, key)) => Some(tls_config(certificate, key)?),
+            None => None,
+        };
+        Ok(Listener {
+            handle,
+            tls,
+            limits: self.limits,
+            read_timeout: self.read_timeout,
+            write_timeout: self.write_timeout,
+            connection_limit: self.connection_limit,
+            connections: Arc::default(),
+        })
+    }
 }
 
 /// One track's interleaved channels.
@@ -145,33 +168,55 @@ impl Engine {
     }
 
     pub fn listen(&self, listen: &Listen) -> Result<(Handle, u16), VerbError> {
+        self.listen_beside(listen, None)
+    }
+
+    /// On the port of another listener, which is to be closed next, though the addresses overlap.
+    pub fn listen_beside(&self, listen: &Listen, beside: Option<Handle>) -> Result<(Handle, u16), VerbError> {
         self.running()?;
-        let tls = match &listen.tls {
-            Some((certificate, key)) => Some(tls_config(certificate, key)?),
-            None => None,
-        };
+        let handle = self.shared.handle(FIRST);
+        let listener = Arc::new(listen.listener(handle)?);
+        let mut listening = self.shared.listening.lock().expect("no holder panics");
+        if beside.is_some_and(|other| !listening.contains_key(&other)) {
+            return value("not an open listener");
+        }
         let socket = Socket::new(Domain::for_address(listen.address), Type::STREAM, Some(Protocol::TCP))?;
         if listen.address.is_ipv6() {
             socket.set_only_v6(false)?;
         }
         socket.set_reuse_address(true)?; // connections in TIME_WAIT do not keep the port
         socket.set_nonblocking(true)?;
-        socket.bind(&listen.address.into())?;
-        socket.listen(LISTEN_BACKLOG)?;
+        {
+            // With the one beside it perhaps another, which is about to close.
+            let others = listening.values().filter(|other| {
+                let at = other.local_addr().ok().and_then(|address| address.as_socket());
+                at.is_some_and(|at| at.port() == listen.address.port())
+            });
+            let _ajar = match beside {
+                Some(_) => others.chain([&socket]).map(Ajar::of).collect::<io::Result<Vec<_>>>()?,
+                None => Vec::new(),
+            };
+            socket.bind(&listen.address.into())?;
+            socket.listen(LISTEN_BACKLOG)?; // the kernel looks at the port once more
+        }
+        listening.insert(handle, socket.try_clone()?);
         let socket = TcpListener::from_std(socket.into());
         let port = socket.local_addr()?.port();
-        let handle = self.shared.handle(FIRST);
-        let listener = Listener {
-            handle,
-            tls,
-            limits: listen.limits,
-            read_timeout: listen.read_timeout,
-            write_timeout: listen.write_timeout,
-            connection_limit: listen.connection_limit,
-            connections: AtomicUsize::new(0),
-        };
-        self.shared.tell(handle, Command::Listen(socket, Arc::new(listener)));
+        self.shared.tell(handle, Command::Listen(socket, listener));
         Ok((handle, port))
+    }
+
+    /// Have connections to come served so; those that are there go on as they began.
+    pub fn retune(&self, listener: Handle, listen: &Listen) -> Result<(), VerbError> {
+        self.running()?;
+        let tuned = Box::new(listen.listener(listener)?);
+        self.shared.tell(listener, Command::Retune(listener, tuned));
+        Ok(())
+    }
+
+    /// Whether a listener could use them: a certificate chain and its key, PEM.
+    pub fn check_tls(&self, certificate: &[u8], key: &[u8]) -> Result<(), VerbError> {
+        tls_config(certificate, key).map(|_| ())
     }
 
     /// Begin a connection: `Connected`, or `Closed`, says how it went.
@@ -192,7 +237,7 @@ impl Engine {
             read_timeout: connect.read_timeout,
             write_timeout: connect.write_timeout,
             connection_limit: 1,
-            connections: AtomicUsize::new(0),
+            connections: Arc::default(),
         });
         let Some(admission) = Admission::of(&alone) else { return value("not even one connection") };
         self.shared.tell(handle, Command::Connect { handle, socket, tls, admission });
@@ -200,12 +245,66 @@ impl Engine {
     }
 
     pub fn bind_udp(&self, address: SocketAddr) -> Result<(Handle, SocketAddr), VerbError> {
+        self.bind_udp_beside(address, None)
+    }
+
+    /// On the port of another UDP port, though the addresses overlap. Flows of either get what comes to both.
+    pub fn bind_udp_beside(
+        &self,
+        address: SocketAddr,
+        beside: Option<Handle>,
+    ) -> Result<(Handle, SocketAddr), VerbError> {
         self.running()?;
-        let port = Arc::new(Port::bind(self.shared.handle(FIRST), address)?);
+        let port = {
+            let ports = self.ports.lock().expect("no holder panics");
+            let other = match beside.map(|other| ports.get(&other)) {
+                Some(None) => return value("not a bound UDP port"),
+                Some(Some(other)) => Some(&**other),
+                None => None,
+            };
+            Port::bind(self.shared.handle(FIRST), address, other)?
+        };
+        self.enter(port)
+    }
+
+    /// A port that hears a group.
+    pub fn join_group(&self, join: &Join) -> Result<(Handle, SocketAddr), VerbError> {
+        self.running()?;
+        let cast = Cast::OfGroup(join.group.into());
+        self.enter(Port::over(self.shared.handle(FIRST), join.socket()?, cast, None)?)
+    }
+
+    /// A port that sends to groups over one interface, which this is an address of.
+    pub fn group_sender(&self, interface: Ipv4Addr, ttl: u32) -> Result<(Handle, SocketAddr), VerbError> {
+        self.running()?;
+        let socket = group::sender(interface, ttl)?;
+        self.enter(Port::over(self.shared.handle(FIRST), socket, Cast::ToGroups, None)?)
+    }
+
+    fn enter(&self, port: Arc<Port>) -> Result<(Handle, SocketAddr), VerbError> {
         let (handle, bound) = (port.handle, port.socket.local_addr()?);
         self.ports.lock().expect("no holder panics").insert(handle, Arc::clone(&port));
         self.shared.tell(handle, Command::Receive(port));
         Ok((handle, bound))
+    }
+
+    /// Count the reports of a host about each of its tracks, which come to these ports.
+    pub fn hear(&self, connection: Handle, host: IpAddr, ports: &[Handle]) -> Result<Handle, VerbError> {
+        self.running()?;
+        let bound = self.ports.lock().expect("no holder panics");
+        for port in ports {
+            if !bound.get(port).is_some_and(|port| matches!(port.cast, Cast::OfGroup(_))) {
+                return value(format!("{port} is not a port that hears a group"));
+            }
+        }
+        let flow = self.shared.handle(FIRST);
+        let counters = self.shared.table.add(flow, Instant::now());
+        // A group is sent to in the clear.
+        let in_the_clear = ports.iter().map(|_| None).collect();
+        let reports = Arc::new(ReaderReports::new(counters, ports.len(), in_the_clear));
+        let member = Member { flow, connection, host: host.to_canonical(), ports: ports.to_vec(), reports };
+        self.shared.tell(flow, Command::Hear(member));
+        Ok(flow)
     }
 
     pub fn send(&self, connection: Handle, bytes: Vec<u8>) {
@@ -245,15 +344,28 @@ impl Engine {
         connection: Handle,
         channels: &[Channel],
     ) -> Result<Handle, VerbError> {
+        self.publish_tcp_protected(stream, connection, channels, &[])
+    }
+
+    /// As the verb without keys, for the tracks that have some.
+    pub fn publish_tcp_protected(
+        &self,
+        stream: Handle,
+        connection: Handle,
+        channels: &[Channel],
+        keys: &[TrackKeys],
+    ) -> Result<Handle, VerbError> {
         self.running()?;
         let stream = self.stream(stream)?;
         let channels = by_track(&stream, channels)?;
+        let protection = Protection::new(stream.tracks.len(), keys).or_else(value)?;
         let flow = self.shared.handle(self.shared.worker_of(connection));
         let counters = self.shared.table.add(flow, Instant::now());
         for (track, _) in stream.tracks.iter().zip(&channels).filter(|(_, channels)| channels.is_some()) {
             track.give_to(flow);
         }
-        self.shared.tell(flow, Command::PublishTcp { flow, stream, counters, connection, channels });
+        self.shared
+            .tell(flow, Command::PublishTcp { flow, stream, counters, connection, channels, protection });
         Ok(flow)
     }
 
@@ -263,8 +375,19 @@ impl Engine {
         remotes: &[RemotePorts],
         read_timeout: Duration,
     ) -> Result<Handle, VerbError> {
+        self.publish_udp_protected(ports, remotes, &[], read_timeout)
+    }
+
+    pub fn publish_udp_protected(
+        &self,
+        ports: Ports,
+        remotes: &[RemotePorts],
+        keys: &[TrackKeys],
+        read_timeout: Duration,
+    ) -> Result<Handle, VerbError> {
         self.running()?;
         let stream = self.stream(ports.stream)?;
+        let protection = Protection::new(stream.tracks.len(), keys).or_else(value)?;
         let path = self.path(&stream, ports, remotes)?;
         let flow = self.shared.handle(FIRST);
         let counters = self.shared.table.add(flow, Instant::now());
@@ -272,7 +395,7 @@ impl Engine {
         for remote in remotes {
             stream.tracks[remote.track].give_to(flow);
         }
-        let publish = PublishUdp { flow, stream, counters, connection, path, read_timeout };
+        let publish = PublishUdp { flow, stream, counters, connection, path, protection, read_timeout };
         self.shared.tell(flow, Command::PublishUdp(Box::new(publish)));
         Ok(flow)
     }
@@ -285,30 +408,66 @@ impl Engine {
         queue_packets: usize,
         queue_bytes: usize,
     ) -> Result<Handle, VerbError> {
+        self.read_tcp_protected(stream, connection, channels, &[], queue_packets, queue_bytes)
+    }
+
+    pub fn read_tcp_protected(
+        &self,
+        stream: Handle,
+        connection: Handle,
+        channels: &[Channel],
+        keys: &[TrackKeys],
+        queue_packets: usize,
+        queue_bytes: usize,
+    ) -> Result<Handle, VerbError> {
         self.running()?;
         let stream = self.stream(stream)?;
         let channels = by_track(&stream, channels)?;
+        let protection = Protection::new(stream.tracks.len(), keys).or_else(value)?;
         let flow = self.shared.handle(self.shared.worker_of(connection));
         let counters = self.shared.table.add(flow, Instant::now());
-        let read = ReadTcp { flow, stream, counters, connection, channels, queue_packets, queue_bytes };
+        let read =
+            ReadTcp { flow, stream, counters, connection, channels, protection, queue_packets, queue_bytes };
         self.shared.tell(flow, Command::ReadTcp(Box::new(read)));
         Ok(flow)
     }
 
     pub fn read_udp(&self, ports: Ports, remotes: &[RemotePorts]) -> Result<Handle, VerbError> {
+        self.read_udp_protected(ports, remotes, &[])
+    }
+
+    pub fn read_udp_protected(
+        &self,
+        ports: Ports,
+        remotes: &[RemotePorts],
+        keys: &[TrackKeys],
+    ) -> Result<Handle, VerbError> {
         self.running()?;
         let stream = self.stream(ports.stream)?;
+        let protection = Protection::new(stream.tracks.len(), keys).or_else(value)?;
         // A publisher's may come from any port; what goes out goes to one.
         if let Some(remote) = remotes.iter().find(|remote| remote.rtp_port == 0 || remote.rtcp_port == 0) {
             return value(format!("nothing can be sent to {} port 0", remote.host));
         }
         let path = self.path(&stream, ports, remotes)?;
+        if [&path.rtp, &path.rtcp].iter().any(|port| matches!(port.cast, Cast::OfGroup(_))) {
+            return value("a port that hears a group sends to nobody");
+        }
         let workers = self.shared.inboxes.len();
         let flow = self.shared.handle(self.next_reader_worker.fetch_add(1, SeqCst) % workers);
         let counters = self.shared.table.add(flow, Instant::now());
         let connection = ports.connection;
-        self.shared.tell(flow, Command::ReadUdp { flow, stream, counters, connection, path });
+        let read = ReadUdp { flow, stream, counters, connection, path, protection };
+        self.shared.tell(flow, Command::ReadUdp(Box::new(read)));
         Ok(flow)
+    }
+
+    pub fn tunnel_websocket(&self, connection: Handle) {
+        self.shared.tell(connection, Command::TunnelWebSocket(connection));
+    }
+
+    pub fn tunnel_http(&self, get: Handle, post: Handle) {
+        self.shared.tell(post, Command::TunnelHttp { get, post });
     }
 
     pub fn play(&self, flow: Handle) {
@@ -326,6 +485,13 @@ impl Engine {
 
     pub fn counters(&self, handles: &[Handle]) -> Vec<Option<Snapshot>> {
         self.shared.table.read_all(handles, Instant::now())
+    }
+
+    /// How long units were on their way through here, since the start.
+    pub fn relay_latency(&self) -> Distribution {
+        let mut all = Distribution::default();
+        self.shared.latency.iter().for_each(|latency| all.add(latency));
+        all
     }
 
     pub fn forget(&self, handle: Handle) {
@@ -363,13 +529,14 @@ impl Engine {
             {
                 return value(format!("track {} is not of the stream, or named twice", remote.track));
             }
-            if !is_sendable(remote.host.to_canonical()) {
+            let host = remote.host.to_canonical();
+            if !rtp.cast.takes(host) || !rtcp.cast.takes(host) {
                 return value(format!("nothing can be sent to {}", remote.host));
             }
             by_track.push(Remote {
                 track: remote.track,
-                rtp: SocketAddr::new(remote.host.to_canonical(), remote.rtp_port),
-                rtcp: SocketAddr::new(remote.host.to_canonical(), remote.rtcp_port),
+                rtp: SocketAddr::new(host, remote.rtp_port),
+                rtcp: SocketAddr::new(host, remote.rtcp_port),
             });
         }
         match Path::claim(Arc::clone(rtp), Arc::clone(rtcp), by_track) {
@@ -382,15 +549,6 @@ impl Engine {
 impl Drop for Engine {
     fn drop(&mut self) {
         self.shutdown();
-    }
-}
-
-/// An address the kernel refuses as an argument costs every reader of the port its segmentation
-/// (quinn-udp takes that for a kernel without). A link-local one is nothing without its interface.
-fn is_sendable(host: IpAddr) -> bool {
-    match host {
-        IpAddr::V4(host) => !host.is_unspecified() && !host.is_broadcast() && !host.is_multicast(),
-        IpAddr::V6(host) => !host.is_unspecified() && !host.is_multicast() && !host.is_unicast_link_local(),
     }
 }
 

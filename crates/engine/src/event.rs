@@ -28,6 +28,8 @@ pub enum CloseReason {
     Fault = 10,
     /// The connection that was asked for never stood.
     Connect = 11,
+    /// Its socket lives on as the POST of a tunnel.
+    Joined = 12,
 }
 
 #[derive(Debug)]
@@ -48,6 +50,11 @@ pub enum Event {
         connection: Handle,
         message: Vec<u8>,
         unanswered: Arc<Unanswered>,
+    },
+    /// The first thing a client said is an HTTP request.
+    HttpReceived {
+        connection: Handle,
+        head: Vec<u8>,
     },
     Malformed {
         connection: Handle,
@@ -111,7 +118,7 @@ impl EventQueue {
     }
 
     /// Always queued: `Accepted` only after `is_full` was asked, `Received` within
-    /// `Unanswered`, and one `Malformed` and `Closed` a handle bound the length.
+    /// `Unanswered`, and one `HttpReceived`, `Malformed` and `Closed` a handle bound the length.
     pub fn push(&self, event: Event) {
         let mut events = self.events.lock().expect("no holder panics");
         events.push_back(event);

@@ -2,10 +2,12 @@
 //!
 //! Start at `engine` (the verbs) and `event` (what comes back). A `worker` owns
 //! sockets and flows; `publisher` turns packets into units, `stream` says who
-//! wants them, `connection` and `datagram` send them. The parsers and packet
-//! machines (`rtsp`, `rtp`, `rtcp`, `codec`, `repacketise`, `reorder`, `publisher`)
+//! wants them, `connection` and `datagram` send them, over TCP through a `wire`. The parsers and packet
+//! machines (`rtsp`, `websocket`, `base64`, `rtp`, `rtcp`, `codec`, `repacketise`, `reorder`, `publisher`)
 //! touch no socket and take time as an argument.
 
+pub mod base64;
+mod beside;
 pub mod client;
 pub mod codec;
 mod command;
@@ -14,6 +16,9 @@ pub mod counters;
 mod datagram;
 pub mod engine;
 pub mod event;
+pub mod group;
+mod interleaved;
+pub mod latency;
 mod outgoing;
 pub mod publisher;
 mod reader;
@@ -23,10 +28,14 @@ pub mod rtcp;
 pub mod rtp;
 pub mod rtsp;
 pub mod splice;
+pub mod srtp;
 pub mod stream;
 mod sys;
+pub mod tunnel;
 mod udp;
 pub mod unit;
+pub mod websocket;
+mod wire;
 mod worker;
 
 /// Names a listener, UDP port, connection, stream or flow; never 0, never used twice.

@@ -5,6 +5,7 @@ use std::io::{self, IoSlice, Write};
 use std::sync::Arc;
 
 use crate::unit::Unit;
+use crate::websocket::Head;
 
 #[derive(Debug)]
 pub enum Entry {
@@ -31,12 +32,27 @@ impl Entry {
     }
 }
 
+/// An entry with what stands before it on the wire.
+#[derive(Debug)]
+struct Slot {
+    head: Head,
+    entry: Entry,
+}
+
+impl Slot {
+    fn len(&self) -> usize {
+        self.head.bytes().len() + self.entry.bytes().len()
+    }
+}
+
 /// Bounded by whoever pushes: units by the reader's limits, answers by `answer_bytes`.
 #[derive(Debug, Default)]
 pub struct Outgoing {
-    entries: VecDeque<Entry>,
+    entries: VecDeque<Slot>,
     /// How much of the first entry is sent.
     sent: usize,
+    /// Whether each entry that is pushed from now on is a WebSocket message.
+    pub messages: bool,
     pub bytes: usize,
     pub packets: usize,
     pub answer_bytes: usize,
@@ -51,12 +67,22 @@ impl Outgoing {
     }
 
     pub fn push(&mut self, entry: Entry) {
-        self.bytes += entry.bytes().len();
-        match entry.unit() {
+        let head = if self.messages { Head::binary(entry.bytes().len()) } else { Head::default() };
+        self.push_slot(Slot { head, entry });
+    }
+
+    /// Queue a WebSocket frame that is whole already.
+    pub fn push_frame(&mut self, frame: Vec<u8>) {
+        self.push_slot(Slot { head: Head::default(), entry: Entry::Answer(frame) });
+    }
+
+    fn push_slot(&mut self, slot: Slot) {
+        self.bytes += slot.len();
+        match slot.entry.unit() {
             Some(unit) => self.packets += unit.packets as usize,
-            None => self.answer_bytes += entry.bytes().len(),
+            None => self.answer_bytes += slot.len(),
         }
-        self.entries.push_back(entry);
+        self.entries.push_back(slot);
     }
 
     /// Write as much as `to` takes. `done` is told of every unit that went out whole.
@@ -64,17 +90,22 @@ impl Outgoing {
     pub fn write(&mut self, to: &mut impl Write, mut done: impl FnMut(&Unit)) -> io::Result<usize> {
         let mut total = 0;
         while !self.entries.is_empty() {
-            let result = if self.entries.len() == 1 {
-                to.write(&self.entries[0].bytes()[self.sent..])
-            } else {
-                let mut slices = [IoSlice::new(&[]); GATHER];
-                let mut count = 0;
-                for (slice, entry) in slices.iter_mut().zip(&self.entries) {
-                    let skip = if count == 0 { self.sent } else { 0 };
-                    *slice = IoSlice::new(&entry.bytes()[skip..]);
-                    count += 1;
+            let mut slices = [IoSlice::new(&[]); 2 * GATHER];
+            let mut count = 0;
+            let mut skip = self.sent;
+            let first = self.entries.iter().take(GATHER);
+            for part in first.flat_map(|slot| [slot.head.bytes(), slot.entry.bytes()]) {
+                if skip >= part.len() {
+                    skip -= part.len(); // sent, or empty
+                    continue;
                 }
-                to.write_vectored(&slices[..count])
+                slices[count] = IoSlice::new(&part[skip..]);
+                skip = 0;
+                count += 1;
+            }
+            let result = match &slices[..count] {
+                [only] => to.write(only),
+                several => to.write_vectored(several),
             };
             match result {
                 Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
@@ -93,12 +124,12 @@ impl Outgoing {
     fn advance(&mut self, written: usize, done: &mut impl FnMut(&Unit)) {
         self.sent += written;
         while let Some(first) = self.entries.front()
-            && self.sent >= first.bytes().len()
+            && self.sent >= first.len()
         {
-            let size = first.bytes().len();
+            let size = first.len();
             self.sent -= size;
             self.bytes -= size;
-            match first.unit() {
+            match first.entry.unit() {
                 Some(unit) => {
                     self.packets -= unit.packets as usize;
                     done(unit);
@@ -116,14 +147,14 @@ impl Outgoing {
     pub fn drop_units(&mut self, mut dropped: impl FnMut(&Unit)) {
         let begun = usize::from(self.sent > 0);
         let mut kept = VecDeque::new();
-        for (i, entry) in std::mem::take(&mut self.entries).into_iter().enumerate() {
-            match entry.unit() {
+        for (i, slot) in std::mem::take(&mut self.entries).into_iter().enumerate() {
+            match slot.entry.unit() {
                 Some(unit) if i >= begun => {
-                    self.bytes -= entry.bytes().len();
+                    self.bytes -= slot.len();
                     self.packets -= unit.packets as usize;
                     dropped(unit);
                 }
-                _ => kept.push_back(entry),
+                _ => kept.push_back(slot),
             }
         }
         self.entries = kept;
@@ -166,6 +197,7 @@ mod tests {
             framed,
             raw: vec![],
             runs: vec![],
+            arrived: None,
         }))
     }
 
@@ -186,6 +218,28 @@ mod tests {
             let expected: Vec<u8> = (0..40).flat_map(|i| [vec![i; 5], vec![100 + i; 3]].concat()).collect();
             assert_eq!(pipe.seen, expected);
             assert_eq!((done, outgoing.bytes, outgoing.packets, outgoing.answer_bytes), (40, 0, 0, 0));
+        }
+    }
+
+    #[test]
+    fn what_is_pushed_as_a_message_is_one_and_frames_stay_as_they_are() {
+        for room in [1, 2, 5, 1000] {
+            let mut outgoing = Outgoing::default();
+            outgoing.push(Entry::Answer(vec![b'1'; 3])); // the handshake
+            outgoing.messages = true;
+            for i in 0..20 {
+                outgoing.push(unit(i, 200));
+            }
+            outgoing.push_frame(vec![0x88, 0]);
+            let mut pipe = Pipe { room: 0, seen: vec![] };
+            while !outgoing.is_empty() {
+                pipe.room = room;
+                outgoing.write(&mut pipe, |_| ()).expect("no error");
+            }
+            let units = (0..20).flat_map(|i| [vec![0x82, 126, 0, 200], vec![i; 200]].concat());
+            let expected: Vec<u8> = b"111".iter().copied().chain(units).chain([0x88, 0]).collect();
+            assert_eq!(pipe.seen, expected, "room {room}");
+            assert_eq!((outgoing.bytes, outgoing.packets, outgoing.answer_bytes), (0, 0, 0));
         }
     }
 

@@ -2,9 +2,11 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering::SeqCst;
+use std::time::Instant;
 
 use crate::Handle;
 use crate::counters::Counters;
+use crate::latency::Latency;
 use crate::rtcp::{self, Report};
 use crate::stream::{Missed, Stream};
 use crate::unit::{Kind, Unit};
@@ -18,6 +20,7 @@ pub struct Reader {
     datagrams: bool,
     playing: bool,
     gates: Vec<Gate>,
+    latency: Arc<Latency>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,6 +40,7 @@ impl Reader {
         counters: Arc<Counters>,
         worker: usize,
         datagrams: bool,
+        latency: Arc<Latency>,
         tracks: impl Iterator<Item = usize>,
     ) -> Self {
         stream.readers[worker].fetch_add(1, SeqCst);
@@ -47,7 +51,7 @@ impl Reader {
         for track in tracks {
             gates[track] = Gate::Waiting;
         }
-        Self { handle, stream, counters, worker, datagrams, playing: false, gates }
+        Self { handle, stream, counters, worker, datagrams, playing: false, gates, latency }
     }
 
     /// Start, each track where it can be understood.
@@ -109,7 +113,10 @@ impl Reader {
     }
 
     /// Count a unit that was sent whole.
-    pub fn sent(&self, unit: &Unit) {
+    pub fn sent(&self, unit: &Unit, now: Instant) {
+        if let Some(arrived) = unit.arrived {
+            self.latency.observe(now.saturating_duration_since(arrived));
+        }
         let packets = unit.packets as usize;
         match unit.kind {
             Kind::Rtcp => self.counters.rtcp_packets_sent.add(packets),
@@ -146,8 +153,6 @@ pub fn receiver_report(counters: &Counters, lost_by_track: &mut [u32], track: us
 
 #[cfg(test)]
 mod tests {
-    use std::time::Instant;
-
     use super::*;
     use crate::codec::Codec;
     use crate::counters::Table;
@@ -155,7 +160,7 @@ mod tests {
     use Kind::{Delta, Key, Rtcp};
 
     fn unit(kind: Kind, track: u16) -> Unit {
-        Unit { track, kind, packets: 3, framed: Vec::new(), raw: Vec::new(), runs: Vec::new() }
+        Unit { kind, packets: 3, ..Unit::rtcp(track, &[0; 20]) }
     }
 
     #[test]
@@ -164,7 +169,9 @@ mod tests {
         let table = Table::new(now);
         let specs = [TrackSpec { codec: Codec::H264, clock_rate: 90000 }; 2];
         let stream = Arc::new(Stream::new(1, &specs, 1472, table.add(1, now), 1));
-        let mut reader = Reader::new(2, Arc::clone(&stream), table.add(2, now), 0, false, [0].into_iter());
+        let latency = Arc::default();
+        let mut reader =
+            Reader::new(2, Arc::clone(&stream), table.add(2, now), 0, false, latency, [0].into_iter());
         assert!(!reader.admits(&unit(Kind::Key, 0)), "paused");
         reader.play();
         let seen = |reader: &mut Reader, kinds: &[Kind]| -> Vec<bool> {

@@ -37,6 +37,10 @@ const SOURCE_DESCRIPTION: u8 = 202;
 const BYE: u8 = 203;
 const BLOCK: usize = 24;
 
+pub fn is_sender_report(packet: &[u8]) -> bool {
+    packet.get(1) == Some(&SENDER_REPORT)
+}
+
 impl SenderReport {
     pub fn write(&self, out: &mut Vec<u8>) {
         head(out, 0, SENDER_REPORT, 6);

@@ -10,6 +10,8 @@ pub enum Item<'a> {
     Message(&'a [u8]),
     /// RFC 2326 10.12: `$`, channel, length, packet.
     Interleaved { channel: u8, packet: &'a [u8] },
+    /// The head of an HTTP request; what follows it is not looked at.
+    Http(&'a [u8]),
 }
 
 /// Why the bytes cannot be a message. The twin is `Refusal` in `engine.py`.
@@ -20,6 +22,11 @@ pub enum Refusal {
     BodyTooLarge = 2,
     BadContentLength = 3,
     NotRtsp = 4,
+    /// Of a tunnel in WebSocket.
+    BadFrame = 5,
+    FrameTooLarge = 6,
+    /// Of a tunnel in HTTP.
+    BadBase64 = 7,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -38,6 +45,8 @@ pub struct Splitter {
     /// How much of the item was searched for the end of the head, so that a head
     /// which arrives byte by byte costs linear time.
     searched: usize,
+    /// Whether an HTTP request may be next: only as the first thing a client says.
+    http: bool,
 }
 
 enum Parsed {
@@ -51,7 +60,12 @@ const FRAME_HEAD: usize = 4;
 
 impl Splitter {
     pub fn new(limits: Limits) -> Self {
-        Self { limits, carry: Vec::new(), start: 0, searched: 0 }
+        Self { limits, carry: Vec::new(), start: 0, searched: 0, http: false }
+    }
+
+    /// As `new`, for a server, to which a client may also say HTTP first.
+    pub fn with_http(limits: Limits) -> Self {
+        Self { http: true, ..Self::new(limits) }
     }
 
     /// Bytes held of an item that is not complete yet.
@@ -81,9 +95,9 @@ impl Splitter {
         // everything behind it is parsed where it was read.
         while self.start < self.carry.len() {
             let carried = &self.carry[self.start..];
-            match parse(carried, self.searched, self.limits)? {
+            match parse(carried, self.searched, self.limits, self.http)? {
                 Parsed::Whole(size) => {
-                    let more = emit(&carried[..size], sink);
+                    let more = emit(&carried[..size], &mut self.http, sink);
                     self.start += size;
                     self.searched = 0;
                     if !more {
@@ -108,9 +122,9 @@ impl Splitter {
         self.carry.clear();
         self.start = 0;
         while !left.is_empty() {
-            match parse(left, 0, self.limits)? {
+            match parse(left, 0, self.limits, self.http)? {
                 Parsed::Whole(size) => {
-                    let more = emit(&left[..size], sink);
+                    let more = emit(&left[..size], &mut self.http, sink);
                     left = &left[size..];
                     if !more {
                         break;
@@ -131,15 +145,17 @@ impl Splitter {
 }
 
 /// Whether the sink wants more.
-fn emit(item: &[u8], sink: &mut impl FnMut(Item<'_>) -> bool) -> bool {
+fn emit(item: &[u8], http: &mut bool, sink: &mut impl FnMut(Item<'_>) -> bool) -> bool {
+    let first = std::mem::take(http);
     match item[0] {
         b'$' => sink(Item::Interleaved { channel: item[1], packet: &item[FRAME_HEAD..] }),
+        _ if first && is_http(item) => sink(Item::Http(item)),
         b'\r' | b'\n' => true, // blank lines between messages: RFC 2326 4.1 tells servers to skip them
         _ => sink(Item::Message(item)),
     }
 }
 
-fn parse(buf: &[u8], searched: usize, limits: Limits) -> Result<Parsed, Refusal> {
+fn parse(buf: &[u8], searched: usize, limits: Limits, http: bool) -> Result<Parsed, Refusal> {
     match buf[0] {
         b'$' => {
             if buf.len() < FRAME_HEAD {
@@ -156,12 +172,12 @@ fn parse(buf: &[u8], searched: usize, limits: Limits) -> Result<Parsed, Refusal>
             let size = buf.iter().take_while(|b| matches!(b, b'\r' | b'\n')).count();
             Ok(Parsed::Whole(size))
         }
-        b'A'..=b'Z' | b'a'..=b'z' => parse_message(buf, searched, limits),
+        b'A'..=b'Z' | b'a'..=b'z' => parse_message(buf, searched, limits, http),
         _ => Err(Refusal::NotRtsp),
     }
 }
 
-fn parse_message(buf: &[u8], searched: usize, limits: Limits) -> Result<Parsed, Refusal> {
+fn parse_message(buf: &[u8], searched: usize, limits: Limits, http: bool) -> Result<Parsed, Refusal> {
     let Some(head) = end_of_head(buf, searched) else {
         if buf.len() >= limits.head_size {
             return Err(Refusal::HeadTooLarge);
@@ -171,6 +187,9 @@ fn parse_message(buf: &[u8], searched: usize, limits: Limits) -> Result<Parsed, 
     };
     if head > limits.head_size {
         return Err(Refusal::HeadTooLarge);
+    }
+    if http && is_http(&buf[..head]) {
+        return Ok(Parsed::Whole(head)); // how long its body says it is means nothing in a tunnel
     }
     let body = content_length(&buf[..head])?;
     if body > limits.body_size as u64 {
@@ -192,6 +211,12 @@ fn end_of_head(buf: &[u8], searched: usize) -> Option<usize> {
         }
     }
     None
+}
+
+/// Whether the request line says so. RTSP's end in RTSP/1.0.
+fn is_http(head: &[u8]) -> bool {
+    let line = head.split(|b| *b == b'\n').next().unwrap_or_default().trim_ascii_end();
+    line.ends_with(b" HTTP/1.1") || line.ends_with(b" HTTP/1.0")
 }
 
 /// RFC 2326 12.14. Two lengths that differ are refused, as is anything that is not a plain number.
@@ -234,6 +259,7 @@ mod tests {
                 seen.push(match item {
                     Item::Message(m) => format!("M{}", String::from_utf8_lossy(m)),
                     Item::Interleaved { channel, packet } => format!("I{channel}:{}", packet.len()),
+                    Item::Http(head) => format!("H{}", String::from_utf8_lossy(head)),
                 });
             });
             if result.is_err() {
@@ -283,6 +309,7 @@ mod tests {
                         seen.push(match item {
                             Item::Message(m) => format!("M{}", String::from_utf8_lossy(m)),
                             Item::Interleaved { channel, packet } => format!("I{channel}:{}", packet.len()),
+                            Item::Http(head) => format!("H{}", String::from_utf8_lossy(head)),
                         });
                         false
                     });
@@ -295,6 +322,23 @@ mod tests {
             }
             assert_eq!(seen, whole, "chunk {chunk}");
         }
+    }
+
+    #[test]
+    fn http_comes_first_or_not_at_all() {
+        let request = b"POST /cam HTTP/1.0\r\nContent-Length: 32767\r\n\r\n";
+        for chunk in [1, 7, request.len()] {
+            let (mut splitter, mut seen) = (Splitter::with_http(LIMITS), Vec::new());
+            for piece in request.chunks(chunk) {
+                let fed = splitter.feed(piece, &mut |item| seen.push(matches!(item, Item::Http(_))));
+                fed.expect("valid");
+            }
+            assert_eq!(seen, [true], "chunk {chunk}: the head alone");
+        }
+        let (mut splitter, mut seen) = (Splitter::with_http(LIMITS), Vec::new());
+        let both = [&b"OPTIONS * RTSP/1.0\r\n\r\nGET / HTTP/1.1\r\n\r\n"[..]].concat();
+        splitter.feed(&both, &mut |item| seen.push(matches!(item, Item::Http(_)))).expect("messages");
+        assert_eq!(seen, [false, false]);
     }
 
     #[test]

@@ -3,18 +3,23 @@
 use std::collections::HashSet;
 use std::io::{self, IoSliceMut};
 use std::net::{IpAddr, SocketAddr, UdpSocket};
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex, Weak};
 
 use quinn_udp::{BATCH_SIZE, RecvMeta, Transmit, UdpSockRef, UdpSocketState};
 use rustix::net::sockopt::{Ipv4PathMtuDiscovery, set_ip_mtu_discover};
-use socket2::{Domain, Protocol, Socket, Type};
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
 
 use crate::Handle;
+use crate::beside::Ajar;
+use crate::group::Cast;
 use crate::sys;
 use crate::unit::Run;
 
 /// Asked for, not guaranteed: the kernel's limit may be smaller.
 const KERNEL_BUFFER: usize = 4 * 1024 * 1024;
+
+/// Of an Ethernet's 1500 bytes without IP's and UDP's heads. Only an encrypted packet is larger.
+const LARGEST_SEGMENT: usize = 1472;
 
 /// Any worker sends, one receives.
 #[derive(Debug)]
@@ -23,37 +28,81 @@ pub struct Port {
     pub socket: UdpSocket,
     state: UdpSocketState,
     v6: bool,
+    pub cast: Cast,
+    /// What twins have in common.
+    group: Arc<Mutex<Group>>,
+}
+
+/// Ports with one number at several addresses; most are alone.
+#[derive(Debug, Default)]
+struct Group {
+    ports: Vec<Weak<Port>>,
     /// Remote addresses that belong to a flow, so that no two share one.
-    claims: Mutex<HashSet<SocketAddr>>,
+    claims: HashSet<SocketAddr>,
 }
 
 impl Port {
-    pub fn bind(handle: Handle, address: SocketAddr) -> io::Result<Self> {
+    /// On the port of `other`, where there is one: its twin from then on, and what comes to either belongs to
+    /// the flows of both.
+    pub fn bind(handle: Handle, address: SocketAddr, other: Option<&Self>) -> io::Result<Arc<Self>> {
         let socket = Socket::new(Domain::for_address(address), Type::DGRAM, Some(Protocol::UDP))?;
         if address.is_ipv6() {
             socket.set_only_v6(false)?;
         }
-        let _ = socket.set_recv_buffer_size(KERNEL_BUFFER);
-        let _ = socket.set_send_buffer_size(KERNEL_BUFFER);
-        socket.bind(&address.into())?;
-        let socket = UdpSocket::from(socket);
+        match other {
+            Some(other) => other.bind_beside(&socket, address)?,
+            None => socket.bind(&address.into())?,
+        }
+        Self::over(handle, socket.into(), Cast::Unicast, other)
+    }
+
+    /// Take a bound socket, a twin of the other's.
+    pub fn over(
+        handle: Handle,
+        socket: UdpSocket,
+        cast: Cast,
+        other: Option<&Self>,
+    ) -> io::Result<Arc<Self>> {
+        let v6 = socket.local_addr()?.is_ipv6();
+        let sizes = SockRef::from(&socket);
+        let _ = sizes.set_recv_buffer_size(KERNEL_BUFFER);
+        let _ = sizes.set_send_buffer_size(KERNEL_BUFFER);
         let state = UdpSocketState::new(UdpSockRef::from(&socket))?;
         // That forbade fragments, as QUIC probes for what a path takes. RTP does not: over a tunnel
         // or PPPoE its largest packets would just be lost.
         let _ = set_ip_mtu_discover(&socket, Ipv4PathMtuDiscovery::WANT);
-        if address.is_ipv6() {
+        if v6 {
             let _ = sys::allow_ipv6_fragments(&socket);
         }
-        Ok(Self { handle, socket, state, v6: address.is_ipv6(), claims: Mutex::default() })
+        let group = other.map(|other| Arc::clone(&other.group)).unwrap_or_default();
+        let port = Arc::new(Self { handle, socket, state, v6, cast, group });
+        let mut group = port.group.lock().expect("no holder panics");
+        group.ports.retain(|other| other.strong_count() > 0);
+        group.ports.push(Arc::downgrade(&port));
+        drop(group);
+        Ok(port)
+    }
+
+    /// One that is about to close may be there still.
+    fn bind_beside(&self, socket: &Socket, address: SocketAddr) -> io::Result<()> {
+        let others: Vec<_> =
+            self.group.lock().expect("no holder panics").ports.iter().filter_map(Weak::upgrade).collect();
+        let _this = Ajar::of(socket)?;
+        let _others = others.iter().map(|other| Ajar::of(&other.socket)).collect::<io::Result<Vec<_>>>()?;
+        socket.bind(&address.into())
+    }
+
+    pub fn is_twin_of(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.group, &other.group)
     }
 
     /// `false`: another flow has the address.
     pub fn claim(&self, remote: SocketAddr) -> bool {
-        self.claims.lock().expect("no holder panics").insert(remote)
+        self.group.lock().expect("no holder panics").claims.insert(remote)
     }
 
     pub fn release(&self, remote: SocketAddr) {
-        self.claims.lock().expect("no holder panics").remove(&remote);
+        self.group.lock().expect("no holder panics").claims.remove(&remote);
     }
 
     /// Send a unit's packets from run `from` on, byte `offset` within it. Returns where to go on, if the socket is full.
@@ -68,10 +117,12 @@ impl Port {
         let Position { mut run, mut offset } = from;
         let mut most = usize::MAX;
         while let Some(this) = runs.get(run) {
+            // The kernel cuts no segment into fragments, and one that is refused costs the port all segmentation.
+            let limit = if this.segment > LARGEST_SEGMENT { 1 } else { usize::MAX };
             while this.start + offset < this.end {
                 // The kernel takes so many segments a call, and no more bytes than a datagram may have.
-                let segments =
-                    self.state.max_gso_segments().min(65_000 / this.segment.max(1)).min(most).max(1);
+                let segments = self.state.max_gso_segments().min(65_000 / this.segment.max(1));
+                let segments = segments.min(most).min(limit).max(1);
                 let start = this.start + offset;
                 let end = this.end.min(start + segments * this.segment);
                 let transmit = Transmit {
@@ -170,7 +221,7 @@ mod tests {
 
     #[test]
     fn a_path_that_takes_less_gets_fragments() {
-        let port = Port::bind(1, (Ipv4Addr::LOCALHOST, 0).into()).expect("a free port");
+        let port = Port::bind(1, (Ipv4Addr::LOCALHOST, 0).into(), None).expect("a free port");
         assert_eq!(ip_mtu_discover(&port.socket).expect("a socket"), Ipv4PathMtuDiscovery::WANT);
     }
 }

@@ -22,6 +22,8 @@ pub struct Unit {
     /// The packets without framing, one behind the other; empty when no datagram reader was attached.
     pub raw: Vec<u8>,
     pub runs: Vec<Run>,
+    /// When its first packet came; `None`: it is our own.
+    pub arrived: Option<Instant>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,7 +48,8 @@ impl Unit {
         let mut framed = Vec::with_capacity(FRAME_HEAD + packet.len());
         frame(&mut framed, (track * 2 + 1) as u8, packet);
         let runs = [Run { start: 0, end: packet.len(), segment: packet.len() }];
-        Self { track, kind: Kind::Rtcp, packets: 1, framed, raw: packet.to_vec(), runs: runs.to_vec() }
+        let (raw, runs) = (packet.to_vec(), runs.to_vec());
+        Self { track, kind: Kind::Rtcp, packets: 1, framed, raw, runs, arrived: None }
     }
 
     /// Bytes of packets, without framing.
@@ -77,6 +80,16 @@ pub fn frame(out: &mut Vec<u8>, channel: u8, packet: &[u8]) {
     out.extend([b'$', channel]);
     out.extend(size.to_be_bytes());
     out.extend(packet);
+}
+
+/// The packets of a unit's frames.
+pub fn frames(mut framed: &[u8]) -> impl Iterator<Item = &[u8]> {
+    std::iter::from_fn(move || {
+        let (head, rest) = framed.split_first_chunk::<FRAME_HEAD>()?;
+        let (packet, rest) = rest.split_at(usize::from(u16::from_be_bytes([head[2], head[3]])));
+        framed = rest;
+        Some(packet)
+    })
 }
 
 /// Collects a track's packets until a unit is whole.
@@ -165,6 +178,7 @@ impl UnitBuilder {
             framed,
             raw,
             runs,
+            arrived: self.started,
         };
         self.clear();
         (unit, sent)

@@ -8,11 +8,13 @@
 
 mod connecting;
 mod ending;
+mod members;
+mod tunnels;
 mod verbs;
 
 use std::collections::HashMap;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::SeqCst;
@@ -28,11 +30,16 @@ use crate::command::{Command, Shared};
 use crate::connection::{Admission, Connection, Listener};
 use crate::datagram::{DatagramPublisher, DatagramReader, ReaderReports};
 use crate::event::{CloseReason, Event};
+use crate::group::{Cast, Member};
+use crate::latency::Clock;
 use crate::publisher::Publisher;
+use crate::rtcp;
+use crate::srtp::Sealed;
 use crate::stream::{Delivery, Missed, Stream};
 use crate::udp::{Port, Receiver};
 use crate::unit::Unit;
 
+const ANYBODY: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
 const SCRATCH: usize = 64 * 1024;
 /// How often timeouts are looked at.
 const TICK: Duration = Duration::from_millis(250);
@@ -85,6 +92,7 @@ enum Place {
     OnConnection(usize),
     Publisher(usize),
     Reader(usize),
+    Member(usize),
 }
 
 /// Who gets a datagram from some address.
@@ -99,13 +107,17 @@ enum Route {
 struct BoundPort {
     port: Arc<Port>,
     routes: HashMap<SocketAddr, Route>,
+    /// By place: those on the same port of other addresses, one of which is to leave.
+    twins: Vec<usize>,
 }
 
 impl BoundPort {
-    /// A flow whose remote port is 0 takes what comes from any port of its host.
+    /// A flow whose remote port is 0 takes what comes from any port of its host; that of a group from anybody,
+    /// where no host is named.
     fn route(&self, remote: SocketAddr) -> Option<&Route> {
         let of_the_host = || self.routes.get(&SocketAddr::new(remote.ip(), 0));
-        self.routes.get(&remote).or_else(of_the_host)
+        let of_anybody = || self.routes.get(&ANYBODY).filter(|_| is_group(self));
+        self.routes.get(&remote).or_else(of_the_host).or_else(of_anybody)
     }
 }
 
@@ -115,6 +127,14 @@ struct Accepting {
     listener: Arc<Listener>,
     /// Out of descriptors: try again then.
     paused_until: Option<Instant>,
+}
+
+impl Accepting {
+    /// Connections that are there count on.
+    fn retune(&mut self, listener: Listener) {
+        let connections = Arc::clone(&self.listener.connections);
+        self.listener = Arc::new(Listener { connections, ..listener });
+    }
 }
 
 /// A stream's readers on this worker.
@@ -136,6 +156,7 @@ pub struct Worker {
     connections: Slab<Connection>,
     publishers: Slab<DatagramPublisher>,
     readers: Slab<DatagramReader>,
+    members: Slab<Member>,
     shards: HashMap<Handle, Shard>,
     next_to_accept: usize,
     /// What has more to read or accept: come back after the others.
@@ -148,9 +169,13 @@ pub struct Worker {
     doomed: Vec<(usize, CloseReason)>,
     next_tick: Instant,
     next_report: Instant,
+    /// When something is given to the kernel.
+    clock: Clock,
     scratch: Box<[u8]>,
     /// Made with the first UDP port: its buffers are 2 MiB.
     receiver: Option<Receiver>,
+    /// Where units are encrypted for one reader after the other.
+    sealed: Sealed,
     stopping: bool,
 }
 
@@ -166,6 +191,7 @@ impl Worker {
             connections: Slab::new(),
             publishers: Slab::new(),
             readers: Slab::new(),
+            members: Slab::new(),
             shards: HashMap::new(),
             next_to_accept: 0,
             again: Vec::new(),
@@ -174,8 +200,10 @@ impl Worker {
             doomed: Vec::new(),
             next_tick: now + TICK,
             next_report: now + REPORT_INTERVAL,
+            clock: Clock::new(now),
             scratch: vec![0; SCRATCH].into(),
             receiver: None,
+            sealed: Sealed::default(),
             stopping: false,
         }
     }
@@ -298,6 +326,9 @@ impl Worker {
             let unanswered = Arc::clone(&connection.unanswered);
             self.shared.events.push(Event::Received { connection: handle, message, unanswered });
         }
+        if let Some(head) = reading.http {
+            self.shared.events.push(Event::HttpReceived { connection: handle, head });
+        }
         if let Some(refusal) = reading.refusal {
             self.shared.events.push(Event::Malformed { connection: handle, refusal });
         }
@@ -311,6 +342,9 @@ impl Worker {
         if let Some(stream) = publisher {
             self.distribute(&stream, &reading.units, now);
             self.await_end(Place::OnConnection(i));
+        }
+        if reading.goodbye {
+            self.close(handle, CloseReason::Peer, now);
         }
     }
 
@@ -346,14 +380,14 @@ impl Worker {
 
     /// Give units to this worker's own readers of a stream, who `missed` what was before them.
     fn fan_out(&mut self, stream: Handle, units: &[Arc<Unit>], missed: &[Missed], now: Instant) {
-        let Self { shards, connections, readers, backlogged, doomed, .. } = self;
+        let Self { shards, connections, readers, backlogged, doomed, clock, sealed, .. } = self;
         let Some(shard) = shards.get(&stream) else { return };
         for i in &shard.connections {
             let Some(connection) = connections.get_mut(*i) else { continue };
             if let Some(reader) = &mut connection.reader {
                 reader.flow.missed(missed);
             }
-            if let Err(reason) = connection.units(units, now) {
+            if let Err(reason) = connection.units(units, clock.send(now)) {
                 doomed.push((*i, reason));
             }
         }
@@ -361,8 +395,9 @@ impl Worker {
             if let Some(reader) = readers.get_mut(*i) {
                 reader.flow.missed(missed);
                 let waited = reader.is_waiting();
+                let now = clock.send(now);
                 for unit in units {
-                    reader.unit(unit);
+                    reader.unit(unit, sealed, now);
                 }
                 if reader.is_waiting() && !waited {
                     backlogged.push(*i);
@@ -419,7 +454,7 @@ impl Worker {
         }
         for i in std::mem::take(&mut self.backlogged) {
             if let Some(reader) = self.readers.get_mut(i) {
-                reader.resume();
+                reader.resume(&mut self.sealed, now);
                 if reader.is_waiting() {
                     self.backlogged.push(i);
                 }
@@ -439,10 +474,12 @@ impl Worker {
                 more = false;
                 break;
             };
-            let (publishers, table) = (&mut self.publishers, &self.shared.table);
-            let result = receiver.receive(&bound.port, |remote, packet| match bound.route(remote) {
+            let (publishers, table, ports) = (&mut self.publishers, &self.shared.table, &self.ports);
+            let of_a_twin = |remote| bound.twins.iter().find_map(|twin| ports[*twin].route(remote));
+            let route = |remote| bound.route(remote).or_else(|| of_a_twin(remote));
+            let result = receiver.receive(&bound.port, |remote, packet| match route(remote) {
                 Some(Route::Rtp(publisher, track)) => {
-                    if let Some(DatagramPublisher { flow, .. }) = publishers.get_mut(*publisher) {
+                    if let Some(flow) = publishers.get_mut(*publisher) {
                         if heard.last() != Some(publisher) {
                             heard.push(*publisher);
                         }
@@ -456,14 +493,18 @@ impl Worker {
                         }
                     }
                 }
+                // Of a group's RTCP only the sender's is the publisher's: everybody's comes here, ours as well.
+                Some(Route::Rtcp(..)) if is_group(bound) && !rtcp::is_sender_report(packet) => {}
                 Some(Route::Rtcp(publisher, track)) => {
-                    if let Some(DatagramPublisher { flow, .. }) = publishers.get_mut(*publisher) {
+                    if let Some(flow) = publishers.get_mut(*publisher) {
                         if heard.last() != Some(publisher) {
                             heard.push(*publisher);
                         }
                         flow.rtcp(*track, packet, now);
                     }
                 }
+                // Whoever only hears a group reports as a receiver: this is our own, come back.
+                Some(Route::Reports(..)) if is_group(bound) && rtcp::is_sender_report(packet) => {}
                 Some(Route::Reports(reports, track)) => reports.receive(*track, packet, table, now),
                 None => {} // a stranger, or a client that opens its firewall
             });
@@ -564,6 +605,10 @@ impl Worker {
             }
         }
     }
+}
+
+fn is_group(bound: &BoundPort) -> bool {
+    bound.port.cast != Cast::Unicast
 }
 
 /// A sender report for each track that has sent.

@@ -7,14 +7,15 @@ use headgate_engine::client;
 use headgate_engine::codec::Codec;
 use headgate_engine::engine as verbs;
 use headgate_engine::rtsp::Limits;
+use headgate_engine::srtp::{MasterKey, Suite, TrackKeys};
 use headgate_engine::stream::TrackSpec;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
 #[derive(FromPyObject)]
 pub struct Tls {
-    certificate_pem: Vec<u8>,
-    key_pem: Vec<u8>,
+    pub certificate_pem: Vec<u8>,
+    pub key_pem: Vec<u8>,
 }
 
 #[derive(FromPyObject)]
@@ -27,6 +28,7 @@ pub struct Listen {
     read_timeout: f64,
     write_timeout: f64,
     connection_limit: usize,
+    beside: Option<u64>,
 }
 
 #[derive(FromPyObject)]
@@ -59,10 +61,26 @@ pub struct OpenStream {
 }
 
 #[derive(FromPyObject)]
+pub struct SrtpKey {
+    suite: u8,
+    key: Vec<u8>,
+    salt: Vec<u8>,
+    mki: Vec<u8>,
+    rollovers: Vec<(u32, u32)>,
+}
+
+#[derive(FromPyObject)]
+pub struct Srtp {
+    send: SrtpKey,
+    receive: SrtpKey,
+}
+
+#[derive(FromPyObject)]
 pub struct Channel {
     track: usize,
     rtp: u8,
     rtcp: u8,
+    srtp: Option<Srtp>,
 }
 
 #[derive(FromPyObject)]
@@ -71,6 +89,7 @@ pub struct Remote {
     host: String,
     rtp_port: u16,
     rtcp_port: u16,
+    srtp: Option<Srtp>,
 }
 
 #[derive(FromPyObject)]
@@ -109,6 +128,11 @@ pub struct ReadUdp {
 }
 
 impl Listen {
+    /// The listener whose port it shares.
+    pub fn beside(&self) -> Option<u64> {
+        self.beside
+    }
+
     pub fn convert(self) -> PyResult<verbs::Listen> {
         Ok(verbs::Listen {
             address: address(&self.host, self.port)?,
@@ -151,15 +175,42 @@ impl OpenStream {
     }
 }
 
+impl SrtpKey {
+    fn convert(&self) -> PyResult<MasterKey> {
+        let Some(suite) = Suite::from_number(self.suite) else {
+            return Err(PyValueError::new_err(format!("{} is not an SRTP suite", self.suite)));
+        };
+        let (key, salt, mki) = (self.key.clone(), self.salt.clone(), self.mki.clone());
+        Ok(MasterKey { suite, key, salt, mki, rollovers: self.rollovers.clone() })
+    }
+}
+
+fn keys<'a>(tracks: impl Iterator<Item = (usize, &'a Option<Srtp>)>) -> PyResult<Vec<TrackKeys>> {
+    tracks
+        .filter_map(|(track, srtp)| Some((track, srtp.as_ref()?)))
+        .map(|(track, srtp)| {
+            Ok(TrackKeys { track, send: srtp.send.convert()?, receive: srtp.receive.convert()? })
+        })
+        .collect()
+}
+
 impl PublishTcp {
     pub fn channels(&self) -> Vec<verbs::Channel> {
         channels(&self.channels)
+    }
+
+    pub fn keys(&self) -> PyResult<Vec<TrackKeys>> {
+        keys(self.channels.iter().map(|channel| (channel.track, &channel.srtp)))
     }
 }
 
 impl ReadTcp {
     pub fn channels(&self) -> Vec<verbs::Channel> {
         channels(&self.channels)
+    }
+
+    pub fn keys(&self) -> PyResult<Vec<TrackKeys>> {
+        keys(self.channels.iter().map(|channel| (channel.track, &channel.srtp)))
     }
 }
 
@@ -169,12 +220,20 @@ impl PublishUdp {
         let ports = verbs::Ports { stream, connection, rtp, rtcp };
         Ok((ports, remotes(&self.remotes)?, seconds(self.read_timeout)?))
     }
+
+    pub fn keys(&self) -> PyResult<Vec<TrackKeys>> {
+        keys(self.remotes.iter().map(|remote| (remote.track, &remote.srtp)))
+    }
 }
 
 impl ReadUdp {
     pub fn convert(&self) -> PyResult<(verbs::Ports, Vec<verbs::RemotePorts>)> {
         let Self { stream, connection, rtp, rtcp, .. } = *self;
         Ok((verbs::Ports { stream, connection, rtp, rtcp }, remotes(&self.remotes)?))
+    }
+
+    pub fn keys(&self) -> PyResult<Vec<TrackKeys>> {
+        keys(self.remotes.iter().map(|remote| (remote.track, &remote.srtp)))
     }
 }
 
@@ -193,13 +252,13 @@ fn seconds(value: f64) -> PyResult<Duration> {
 
 fn channels(list: &[Channel]) -> Vec<verbs::Channel> {
     list.iter()
-        .map(|Channel { track, rtp, rtcp }| verbs::Channel { track: *track, rtp: *rtp, rtcp: *rtcp })
+        .map(|Channel { track, rtp, rtcp, .. }| verbs::Channel { track: *track, rtp: *rtp, rtcp: *rtcp })
         .collect()
 }
 
 fn remotes(list: &[Remote]) -> PyResult<Vec<verbs::RemotePorts>> {
     list.iter()
-        .map(|Remote { track, host, rtp_port, rtcp_port }| {
+        .map(|Remote { track, host, rtp_port, rtcp_port, .. }| {
             let host = ip(host)?;
             Ok(verbs::RemotePorts { track: *track, host, rtp_port: *rtp_port, rtcp_port: *rtcp_port })
         })

@@ -3,11 +3,13 @@
 use std::sync::atomic::Ordering::SeqCst;
 
 use headgate_engine::engine::{self as verbs, VerbError};
+use headgate_engine::latency::BOUNDS_US;
 use pyo3::exceptions::{PyOSError, PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 
-use crate::arguments::{self, Connect, Listen, OpenStream, PublishTcp, PublishUdp, ReadTcp, ReadUdp};
+use crate::arguments::{self, Connect, Listen, OpenStream, PublishTcp, PublishUdp, ReadTcp, ReadUdp, Tls};
 use crate::events::{self, Counters};
+use crate::multicast::{GroupSender, Hear, JoinGroup};
 
 #[pyclass(frozen, module = "headgate._engine")]
 pub struct Engine(verbs::Engine);
@@ -17,6 +19,13 @@ pub struct StreamTrack {
     ssrc: Option<u32>,
     sequence: Option<u16>,
     timestamp: Option<u32>,
+}
+
+#[pyclass(frozen, get_all, module = "headgate._engine")]
+pub struct RelayLatency {
+    bounds: Vec<f64>,
+    counts: Vec<u64>,
+    sum: f64,
 }
 
 #[pyclass(frozen, get_all, module = "headgate._engine")]
@@ -60,8 +69,19 @@ impl Engine {
     }
 
     fn listen(&self, py: Python<'_>, listen: Listen) -> PyResult<(u64, u16)> {
+        let beside = listen.beside();
         let listen = listen.convert()?;
-        py.detach(|| self.0.listen(&listen)).map_err(raise)
+        py.detach(|| self.0.listen_beside(&listen, beside)).map_err(raise)
+    }
+
+    fn retune(&self, py: Python<'_>, listener: u64, listen: Listen) -> PyResult<()> {
+        let listen = listen.convert()?;
+        py.detach(|| self.0.retune(listener, &listen)).map_err(raise)
+    }
+
+    #[expect(clippy::needless_pass_by_value, reason = "pyo3 extracts arguments by value")]
+    fn check_tls(&self, py: Python<'_>, tls: Tls) -> PyResult<()> {
+        py.detach(|| self.0.check_tls(&tls.certificate_pem, &tls.key_pem)).map_err(raise)
     }
 
     fn connect(&self, py: Python<'_>, connect: Connect) -> PyResult<u64> {
@@ -69,9 +89,29 @@ impl Engine {
         py.detach(|| self.0.connect(&connect)).map_err(raise)
     }
 
-    fn bind_udp(&self, host: &str, port: u16) -> PyResult<UdpPort> {
-        let (handle, bound) = self.0.bind_udp(arguments::address(host, port)?).map_err(raise)?;
+    #[pyo3(signature = (host, port, *, beside=None))]
+    fn bind_udp(&self, host: &str, port: u16, beside: Option<u64>) -> PyResult<UdpPort> {
+        let address = arguments::address(host, port)?;
+        let (handle, bound) = self.0.bind_udp_beside(address, beside).map_err(raise)?;
         Ok(UdpPort { handle, host: bound.ip().to_string(), port: bound.port() })
+    }
+
+    #[expect(clippy::needless_pass_by_value, reason = "pyo3 extracts arguments by value")]
+    fn join_group(&self, join: JoinGroup) -> PyResult<UdpPort> {
+        let (handle, bound) = self.0.join_group(&join.convert()?).map_err(raise)?;
+        Ok(UdpPort { handle, host: bound.ip().to_string(), port: bound.port() })
+    }
+
+    #[expect(clippy::needless_pass_by_value, reason = "pyo3 extracts arguments by value")]
+    fn group_sender(&self, sender: GroupSender) -> PyResult<UdpPort> {
+        let (handle, bound) = self.0.group_sender(sender.interface()?, sender.ttl).map_err(raise)?;
+        Ok(UdpPort { handle, host: bound.ip().to_string(), port: bound.port() })
+    }
+
+    #[expect(clippy::needless_pass_by_value, reason = "pyo3 extracts arguments by value")]
+    fn hear(&self, hear: Hear) -> PyResult<u64> {
+        let host = arguments::address(&hear.host, 0)?.ip();
+        self.0.hear(hear.connection, host, &hear.ports).map_err(raise)
     }
 
     fn send(&self, connection: u64, data: Vec<u8>) {
@@ -89,25 +129,40 @@ impl Engine {
 
     #[expect(clippy::needless_pass_by_value, reason = "pyo3 extracts arguments by value")]
     fn publish_tcp(&self, publish: PublishTcp) -> PyResult<u64> {
-        self.0.publish_tcp(publish.stream, publish.connection, &publish.channels()).map_err(raise)
+        let keys = publish.keys()?;
+        self.0
+            .publish_tcp_protected(publish.stream, publish.connection, &publish.channels(), &keys)
+            .map_err(raise)
     }
 
     #[expect(clippy::needless_pass_by_value, reason = "pyo3 extracts arguments by value")]
     fn publish_udp(&self, publish: PublishUdp) -> PyResult<u64> {
         let (ports, remotes, read_timeout) = publish.convert()?;
-        self.0.publish_udp(ports, &remotes, read_timeout).map_err(raise)
+        self.0.publish_udp_protected(ports, &remotes, &publish.keys()?, read_timeout).map_err(raise)
     }
 
     #[expect(clippy::needless_pass_by_value, reason = "pyo3 extracts arguments by value")]
     fn read_tcp(&self, read: ReadTcp) -> PyResult<u64> {
         let ReadTcp { stream, connection, queue_packets, queue_bytes, .. } = read;
-        self.0.read_tcp(stream, connection, &read.channels(), queue_packets, queue_bytes).map_err(raise)
+        let (channels, keys) = (read.channels(), read.keys()?);
+        self.0
+            .read_tcp_protected(stream, connection, &channels, &keys, queue_packets, queue_bytes)
+            .map_err(raise)
     }
 
     #[expect(clippy::needless_pass_by_value, reason = "pyo3 extracts arguments by value")]
     fn read_udp(&self, read: ReadUdp) -> PyResult<u64> {
         let (ports, remotes) = read.convert()?;
-        self.0.read_udp(ports, &remotes).map_err(raise)
+        self.0.read_udp_protected(ports, &remotes, &read.keys()?).map_err(raise)
+    }
+
+    fn tunnel_websocket(&self, connection: u64) {
+        self.0.tunnel_websocket(connection);
+    }
+
+    #[pyo3(signature = (*, get, post))]
+    fn tunnel_http(&self, get: u64, post: u64) {
+        self.0.tunnel_http(get, post);
     }
 
     fn play(&self, flow: u64) {
@@ -131,6 +186,15 @@ impl Engine {
     #[expect(clippy::needless_pass_by_value, reason = "pyo3 extracts arguments by value")]
     fn counters(&self, handles: Vec<u64>) -> Vec<Option<Counters>> {
         self.0.counters(&handles).into_iter().map(|snapshot| snapshot.map(Counters::from)).collect()
+    }
+
+    fn relay_latency(&self) -> RelayLatency {
+        let all = self.0.relay_latency();
+        RelayLatency {
+            bounds: BOUNDS_US.iter().map(|bound| *bound as f64 / 1e6).collect(),
+            counts: all.counts.to_vec(),
+            sum: all.sum.as_secs_f64(),
+        }
     }
 
     fn forget(&self, handle: u64) {

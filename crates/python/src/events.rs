@@ -31,6 +31,12 @@ pub struct Received {
 }
 
 #[pyclass(frozen, get_all, module = "headgate._engine")]
+pub struct HttpReceived {
+    connection: u64,
+    head: Py<PyBytes>,
+}
+
+#[pyclass(frozen, get_all, module = "headgate._engine")]
 pub struct Malformed {
     connection: u64,
     refusal: u8,
@@ -130,6 +136,10 @@ pub fn up(py: Python<'_>, event: Event) -> PyResult<Py<PyAny>> {
         Event::Received { connection, message, .. } => {
             let message = PyBytes::new(py, &message).unbind();
             Py::new(py, Received { connection, message })?.into_any()
+        }
+        Event::HttpReceived { connection, head } => {
+            let head = PyBytes::new(py, &head).unbind();
+            Py::new(py, HttpReceived { connection, head })?.into_any()
         }
         Event::Malformed { connection, refusal } => {
             Py::new(py, Malformed { connection, refusal: refusal as u8 })?.into_any()

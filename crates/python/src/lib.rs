@@ -6,13 +6,14 @@
 mod arguments;
 mod engine;
 mod events;
+mod multicast;
 
 use pyo3::prelude::*;
 
 #[pymodule(gil_used = false)]
 mod _engine {
     #[pymodule_export]
-    use crate::engine::{Engine, StreamTrack, UdpPort};
+    use crate::engine::{Engine, RelayLatency, StreamTrack, UdpPort};
     #[pymodule_export]
-    use crate::events::{Accepted, Closed, Connected, Counters, Malformed, Received};
+    use crate::events::{Accepted, Closed, Connected, Counters, HttpReceived, Malformed, Received};
 }

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
 
 from starlette.datastructures import Headers
 from starlette.responses import Response
@@ -15,13 +17,21 @@ from headgate.core.auth.authorization import REALM, Basic, Bearer, parse
 from headgate.core.auth.request import address
 from headgate.core.config.networks import Network
 from headgate.core.errors import CredentialsMissing, Denied, Unavailable
+from headgate.core.session import CloseReason
 
-__all__ = ["CHALLENGE", "Entrance"]
+__all__ = ["CHALLENGE", "Admitted", "Entrance"]
 
 CHALLENGE = f'Basic realm="{REALM}"'
 OPEN_TO_ALL = "/health"
 """Load balancers and orchestrators have no credentials, and it tells them nothing else."""
 QUERY_LIMIT = 16_384
+
+
+@dataclass(frozen=True, slots=True)
+class Admitted:
+    grant: Grant
+    request: Request | None = None
+    """What was granted; None where nothing had to be."""
 
 
 class Entrance:
@@ -30,20 +40,28 @@ class Entrance:
         self._view = view
         self._trusted = trusted
 
-    async def admit(self, scope: Scope) -> Grant | Response:
-        """The grant, or the answer where there is none."""
+    async def admit(self, scope: Scope) -> Admitted | Response:
+        """The answer, where there is no grant."""
         path: str = scope["path"]
         if within(path, OPEN_TO_ALL) or self._has_its_own_token(path):
-            return Grant()
+            return Admitted(Grant())
         access = self._view.access
         try:
             request = self._request(scope)
-            return access.known(request) or await access.check(request)
+            return Admitted(access.known(request) or await access.check(request), request)
         except (CredentialsMissing, Unavailable):
             return _denied(path)
         except Denied:
             await access.slow_down()
             return _denied(path)
+
+    def lease(
+        self, admitted: Admitted, *, end: Callable[[CloseReason], None]
+    ) -> AbstractContextManager[None]:
+        """Enter it for as long as the answer lasts; `end` is called when the access is gone."""
+        if admitted.request is None:
+            return nullcontext()
+        return self._view.leases.during(admitted.request, admitted.grant, end=end)
 
     def _has_its_own_token(self, path: str) -> bool:
         """The applications dialect, where it is configured to ask for one itself."""

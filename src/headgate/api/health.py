@@ -12,6 +12,7 @@ from starlette.responses import Response
 from typing_extensions import TypedDict
 
 from headgate.api.view import Viewed
+from headgate.core.timestamp import rfc3339
 
 __all__ = ["router"]
 
@@ -37,7 +38,7 @@ async def health(view: Viewed) -> Response:
     body: Health = {
         "status": "ok",
         "version": view.version,
-        "started": view.started.astimezone(UTC).isoformat(),
+        "started": rfc3339(view.started),
         "uptime_s": round((datetime.now(UTC) - view.started).total_seconds(), 3),
         "sessions": sum(service.sessions for service in view.registry.services),
     }

@@ -9,17 +9,17 @@ import asyncio
 import ipaddress
 import logging
 import socket
-import time
 from collections.abc import Callable
+from functools import partial
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from headgate.api.entrance import Entrance
+from headgate.api.entrance import Admitted, Entrance
 from headgate.api.failure import APPLICATIONS, MEDIA, SERVICES, failure
-from headgate.core.auth import Grant
+from headgate.core.session import CloseReason
 
 __all__ = ["OperatorListener"]
 
@@ -59,19 +59,19 @@ class OperatorListener:
             await refusal(scope, receive, answer)
             return
         try:
-            grant = await self._entrance.admit(scope)
-            if isinstance(grant, Grant) and not grant.proven:
-                grant = self._without_proof(grant, scope)
+            admitted = await self._entrance.admit(scope)
+            if isinstance(admitted, Admitted) and not admitted.grant.proven:
+                admitted = self._without_proof(admitted, scope)
             elif foreign:
                 answer.allow_origin = allowed
-            if isinstance(grant, Response):
-                await grant(scope, receive, answer)
+            if isinstance(admitted, Response):
+                await admitted(scope, receive, answer)
                 return
-            # An event stream ends with the token it was opened with.
-            left = None if grant.expires is None else max(grant.expires - time.time(), 0.0)
             try:
-                async with asyncio.timeout(left):
-                    await self._app(_routed(scope), receive, answer)
+                async with asyncio.timeout(None) as limit:
+                    # An event stream ends with the access it was opened with.
+                    with self._entrance.lease(admitted, end=partial(_end_now, limit)):
+                        await self._app(_routed(scope), receive, answer)
             except TimeoutError:
                 if answer.started:
                     await answer({"type": "http.response.body", "body": b"", "more_body": False})
@@ -103,14 +103,14 @@ class OperatorListener:
             return failure(scope["path"], status=403, detail=detail)
         return None
 
-    def _without_proof(self, grant: Grant, scope: Scope) -> Grant | Response:
+    def _without_proof(self, admitted: Admitted, scope: Scope) -> Admitted | Response:
         """For whom only the address speaks, and that may be the address of a browser.
 
         A stranger's host name can be made to lead here (DNS rebinding), and then its pages look like
         ours. An address cannot, nor "localhost", nor this machine's own name.
         """
         if scope["method"] in READING or self._is_our_name(scope):
-            return grant
+            return admitted
         detail = "not a name of this server; log in, use its address, or name it in apiAllowOrigin"
         return failure(scope["path"], status=403, detail=detail)
 
@@ -132,6 +132,11 @@ class OperatorListener:
         known = {"localhost", socket.gethostname().lower()}
         allowed = _authority(self._allow_origin())
         return _is_address(host[0]) or host[0] in known or (allowed is not None and host[0] == allowed[0])
+
+
+def _end_now(limit: asyncio.Timeout, _: CloseReason) -> None:
+    if not limit.expired():
+        limit.reschedule(asyncio.get_running_loop().time())
 
 
 Authority = tuple[str, int | None]

@@ -32,6 +32,9 @@ SESSION_TYPES: dict[Protocol, Literal["rtspSession", "rtspsSession"]] = {
 
 KICKED = "Closes its connection too. When this answers, no dialect finds the session any more."
 
+REDIRECTED: document.PathSource = {"type": "redirect", "id": ""}
+"""Of a path that sends its readers elsewhere, as MediaMTX says it."""
+
 T = TypeVar("T")
 
 router = APIRouter(prefix=MEDIA, tags=["media"])
@@ -61,8 +64,7 @@ def _answers(model: object, *, missing: str | None = None) -> dict[int | str, di
 @router.get("/paths/list", operation_id="pathsList", responses=_answers(document.PathList))
 async def list_paths(view: Viewed, page: PageNumber = None, items_per_page: ItemsPerPage = None) -> Response:
     """Every path that exists now, by name."""
-    everyone = sorted(view.paths, key=lambda path: path.name)
-    return _page(_paths, view, page_of(everyone, page=page, items_per_page=items_per_page))
+    return _page(_paths, view, page_of(list(view.paths), page=page, items_per_page=items_per_page))
 
 
 @router.get(
@@ -86,15 +88,16 @@ def _paths(view: shape.View, paths: Sequence[shape.Path]) -> list[document.Path]
     counters = dict(zip(streams, view.engine.counters(streams), strict=True))
     documents: list[document.Path] = []
     for path in paths:
-        totals = None if path.stream is None else counters[path.stream]
+        ready, stream = path.ready_time, path.stream
+        totals = None if stream is None else counters[stream]
         documents.append(
             {
                 "name": path.name,
                 "confName": path.conf_name,
-                "source": None if path.source is None else _party(path.source),
-                "ready": path.ready_time is not None,
-                "readyTime": path.ready_time,
-                "tracks": list(path.tracks),
+                "source": REDIRECTED if path.redirects else _party(path.source),
+                "ready": ready is not None,
+                "readyTime": ready,
+                "tracks": [] if ready is None else list(path.tracks),
                 "bytesReceived": 0 if totals is None else totals.bytes_received,
                 "bytesSent": 0 if totals is None else totals.bytes_sent,
                 "readers": [
@@ -106,7 +109,9 @@ def _paths(view: shape.View, paths: Sequence[shape.Path]) -> list[document.Path]
     return documents
 
 
-def _party(session: Session) -> document.PathSource:
+def _party(session: Session | None) -> document.PathSource | None:
+    if session is None:
+        return None
     pulled = session.kind == "rtspSource"
     kind: document.SourceType = "rtspSource" if pulled else SESSION_TYPES[session.service.protocol]
     return {"type": kind, "id": session.id.uuid}
@@ -200,6 +205,7 @@ def _connections(view: shape.View, connections: Sequence[shape.Connection]) -> l
             "bytesSent": 0 if totals is None else totals.bytes_sent,
             "session": None if connection.session is None else connection.session.id.uuid,
             "framesRefused": 0 if totals is None else totals.frames_refused,
+            "tunnel": connection.tunnel,
         }
         for connection, totals in zip(connections, counters, strict=True)
     ]

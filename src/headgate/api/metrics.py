@@ -9,14 +9,17 @@ from __future__ import annotations
 import os
 import resource
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path as File
+from typing import Any
 
 from fastapi import APIRouter
 from starlette.responses import Response
 
 from headgate.api.exposition import CONTENT_TYPE, Family, Kind, expose, labels
+from headgate.api.rooms import families as room_families
 from headgate.api.view import View, Viewed
+from headgate.core.histogram import Histogram
 from headgate.core.service import Protocol
 from headgate.core.session import Totals
 from headgate.core.webhooks.sender import WebhookSender
@@ -54,6 +57,32 @@ WEBHOOK_TOTALS: Sequence[tuple[str, Kind, str, Callable[[WebhookSender], float]]
     ("events_queued", Kind.GAUGE, "Events that wait.", lambda s: s.queued),
 )
 
+SERVER_TOTALS: Sequence[tuple[str, str, Callable[[View], float]]] = (
+    ("events_total", "Events published.", lambda v: v.bus.last_id),
+    ("events_dropped_total", "Events that slow subscribers lost.", lambda v: v.bus.missed),
+    (
+        "connections_refused_total",
+        "Connections refused because of a limit or for want of descriptors.",
+        lambda v: v.engine.refused_connections(),
+    ),
+    (
+        "access_throttled_total",
+        "Requests that were refused unseen, after too many wrong credentials.",
+        lambda v: v.access.throttled,
+    ),
+)
+
+SERVER_COUNTS: Sequence[tuple[str, str, str, Callable[[View], Mapping[Any, int]]]] = (
+    (
+        "rtsp_requests_refused_total",
+        "RTSP requests answered with an error.",
+        "status",
+        lambda v: v.refusals,
+    ),
+    ("rtsp_connections_closed_total", "RTSP connections closed, by reason.", "reason", lambda v: v.closures),
+    ("access_denied_total", "Requests with wrong credentials.", "action", lambda v: v.access.denials),
+)
+
 
 @router.get(
     "/metrics",
@@ -76,6 +105,8 @@ def render(view: View) -> str:
     text.append(expose(_server(view)))
     text.append(expose(_health(view)))
     text.append(expose(_hooks(view)))
+    text.append(expose(room_families(view)))
+    text.append(expose(_certificates(view)))
     text.append(expose(_process()))
     return "".join(text)
 
@@ -132,46 +163,10 @@ def _server(view: View) -> Iterator[Family]:
     info = Family("headgate_info", Kind.GAUGE, "The version that runs.")
     info.add(1, labels({"version": view.version}))
     yield info
-    events = Family("headgate_events_total", Kind.COUNTER, "Events published.")
-    events.add(view.bus.last_id)
-    yield events
-    missed = Family("headgate_events_dropped_total", Kind.COUNTER, "Events that slow subscribers lost.")
-    missed.add(view.bus.missed)
-    yield missed
-    refused = Family(
-        "headgate_connections_refused_total",
-        Kind.COUNTER,
-        "Connections refused because of a limit or for want of descriptors.",
-    )
-    refused.add(view.engine.refused_connections())
-    yield refused
-    answers = Family(
-        "headgate_rtsp_requests_refused_total",
-        Kind.COUNTER,
-        "RTSP requests answered with an error.",
-    )
-    for status, count in sorted(view.refusals.items()):
-        answers.add(count, labels({"status": str(int(status))}))
-    yield answers
-    closed = Family(
-        "headgate_rtsp_connections_closed_total",
-        Kind.COUNTER,
-        "RTSP connections closed, by reason.",
-    )
-    for reason, count in sorted(view.closures.items()):
-        closed.add(count, labels({"reason": reason}))
-    yield closed
-    denials = Family("headgate_access_denied_total", Kind.COUNTER, "Requests with wrong credentials.")
-    for action, count in sorted(view.access.denials.items()):
-        denials.add(count, labels({"action": action}))
-    yield denials
-    throttled = Family(
-        "headgate_access_throttled_total",
-        Kind.COUNTER,
-        "Requests that were refused unseen, after too many wrong credentials.",
-    )
-    throttled.add(view.access.throttled)
-    yield throttled
+    for name, meaning, value in SERVER_TOTALS:
+        yield _single(f"headgate_{name}", Kind.COUNTER, meaning, value(view))
+    for name, meaning, label, counts in SERVER_COUNTS:
+        yield _counted(f"headgate_{name}", meaning, label, counts(view))
     sessions = Family("headgate_sessions", Kind.GAUGE, "Sessions open now.")
     total = Family("headgate_sessions_opened_total", Kind.COUNTER, "Sessions opened since the start.")
     roles = Counter((session.service.name, session.role) for session in view.registry.sessions())
@@ -183,6 +178,22 @@ def _server(view: View) -> Iterator[Family]:
     yield sessions
 
 
+def _single(name: str, kind: Kind, meaning: str, value: float) -> Family:
+    """One number."""
+    family = Family(name, kind, meaning)
+    family.add(value)
+    return family
+
+
+def _counted(name: str, meaning: str, label: str, counts: Mapping[Any, int]) -> Family:
+    """A counter for each value of a label."""
+    family = Family(name, Kind.COUNTER, meaning)
+    for value, count in sorted(counts.items()):
+        # A status is a number with a name, which `str` would show.
+        family.add(count, labels({label: str(int(value) if isinstance(value, int) else value)}))
+    return family
+
+
 def _health(view: View) -> Iterator[Family]:
     if view.join_times is not None:
         joins = Family(
@@ -192,32 +203,37 @@ def _health(view: View) -> Iterator[Family]:
         )
         joins.add_histogram(view.join_times)
         yield joins
+    latency = view.engine.relay_latency()
+    relayed = Family(
+        "headgate_relay_latency_seconds",
+        Kind.HISTOGRAM,
+        "From the arrival of a unit's first packet until the kernel has all of it for a reader.",
+    )
+    relayed.add_histogram(Histogram.taken(latency.bounds, latency.counts, latency.sum))
+    yield relayed
     if view.watch is not None:
         lags = Family("headgate_loop_lag_seconds", Kind.HISTOGRAM, "How late the loop's heartbeat was.")
         lags.add_histogram(view.watch.lags)
         yield lags
-        stalls = Family("headgate_loop_stalls_total", Kind.COUNTER, "Heartbeats at least 100 ms late.")
-        stalls.add(view.watch.stalls)
-        yield stalls
-        stalled = Family("headgate_loop_stall_seconds_total", Kind.COUNTER, "All of these together.")
-        stalled.add(view.watch.stalled_s)
-        yield stalled
+        yield _single(
+            "headgate_loop_stalls_total", Kind.COUNTER, "Heartbeats at least 100 ms late.", view.watch.stalls
+        )
+        yield _single(
+            "headgate_loop_stall_seconds_total", Kind.COUNTER, "All of these together.", view.watch.stalled_s
+        )
 
 
 def _hooks(view: View) -> Iterator[Family]:
     if view.hooks is not None:
-        running = Family("headgate_hooks_running", Kind.GAUGE, "Commands of hooks that run now.")
-        running.add(view.hooks.running)
-        yield running
+        yield _single(
+            "headgate_hooks_running", Kind.GAUGE, "Commands of hooks that run now.", view.hooks.running
+        )
         for name, meaning, counts in (
             ("started", "Commands of hooks started.", view.hooks.started),
             ("failed", "Those that ended badly or could not be started.", view.hooks.failed),
             ("refused", "Those not started because too many ran.", view.hooks.refused),
         ):
-            family = Family(f"headgate_hooks_{name}_total", Kind.COUNTER, meaning)
-            for hook, count in sorted(counts.items()):
-                family.add(count, labels({"hook": hook}))
-            yield family
+            yield _counted(f"headgate_hooks_{name}_total", meaning, "hook", counts)
     for name, kind, meaning, value in WEBHOOK_TOTALS:
         family = Family(f"headgate_webhook_{name}", kind, meaning)
         for number, sender in enumerate(view.webhooks):
@@ -226,15 +242,44 @@ def _hooks(view: View) -> Iterator[Family]:
         yield family
 
 
+def _certificates(view: View) -> Iterator[Family]:
+    end = Family(
+        "headgate_certificate_not_after_timestamp_seconds",
+        Kind.GAUGE,
+        "Unix time when the certificate that is served expires.",
+    )
+    renewed = Family(
+        "headgate_certificate_renewals_total", Kind.COUNTER, "New certificates found in the files and taken."
+    )
+    refused = Family(
+        "headgate_certificate_renewals_refused_total",
+        Kind.COUNTER,
+        "Those that were not good, so that the one before is served on.",
+    )
+    for renewal in view.renewals:
+        if renewal.present is not None:
+            of_service = labels({"service": renewal.service})
+            end.add(renewal.present.not_after.timestamp(), of_service)
+            renewed.add(renewal.renewed, of_service)
+            refused.add(renewal.refused, of_service)
+    yield from (end, renewed, refused)
+
+
 def _process() -> Iterator[Family]:
     """What the kernel says of this process; nothing where there is no /proc."""
     usage = resource.getrusage(resource.RUSAGE_SELF)
-    cpu = Family("process_cpu_seconds_total", Kind.COUNTER, "User and system CPU time in seconds.")
-    cpu.add(usage.ru_utime + usage.ru_stime)
-    yield cpu
-    limit = Family("process_max_fds", Kind.GAUGE, "File descriptors this process may open.")
-    limit.add(resource.getrlimit(resource.RLIMIT_NOFILE)[0])
-    yield limit
+    yield _single(
+        "process_cpu_seconds_total",
+        Kind.COUNTER,
+        "User and system CPU time in seconds.",
+        usage.ru_utime + usage.ru_stime,
+    )
+    yield _single(
+        "process_max_fds",
+        Kind.GAUGE,
+        "File descriptors this process may open.",
+        resource.getrlimit(resource.RLIMIT_NOFILE)[0],
+    )
     proc = File("/proc/self")
     if not proc.exists():
         return
@@ -242,20 +287,20 @@ def _process() -> Iterator[Family]:
     # behind the program's name, which may contain anything.
     fields = (proc / "stat").read_text().rpartition(")")[2].split()
     boot = next(line for line in File("/proc/stat").read_text().splitlines() if line.startswith("btime"))
-    start = Family("process_start_time_seconds", Kind.GAUGE, "Unix time of the start.")
-    start.add(int(boot.split()[1]) + int(fields[19]) / os.sysconf("SC_CLK_TCK"))
-    yield start
-    threads = Family("process_threads", Kind.GAUGE, "Threads of this process.")
-    threads.add(int(fields[17]))
-    yield threads
+    yield _single(
+        "process_start_time_seconds",
+        Kind.GAUGE,
+        "Unix time of the start.",
+        int(boot.split()[1]) + int(fields[19]) / os.sysconf("SC_CLK_TCK"),
+    )
+    yield _single("process_threads", Kind.GAUGE, "Threads of this process.", int(fields[17]))
     pages = [int(text) * os.sysconf("SC_PAGE_SIZE") for text in (proc / "statm").read_text().split()]
-    virtual = Family("process_virtual_memory_bytes", Kind.GAUGE, "Virtual memory in bytes.")
-    virtual.add(pages[0])
-    yield virtual
-    resident = Family("process_resident_memory_bytes", Kind.GAUGE, "Resident memory in bytes.")
-    resident.add(pages[1])
-    yield resident
+    yield _single("process_virtual_memory_bytes", Kind.GAUGE, "Virtual memory in bytes.", pages[0])
+    yield _single("process_resident_memory_bytes", Kind.GAUGE, "Resident memory in bytes.", pages[1])
     # Newer kernels give the number as the directory's size; listing thousands takes long.
-    descriptors = Family("process_open_fds", Kind.GAUGE, "File descriptors open now.")
-    descriptors.add((proc / "fd").stat().st_size or len(list((proc / "fd").iterdir())))
-    yield descriptors
+    yield _single(
+        "process_open_fds",
+        Kind.GAUGE,
+        "File descriptors open now.",
+        (proc / "fd").stat().st_size or len(list((proc / "fd").iterdir())),
+    )

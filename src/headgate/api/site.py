@@ -92,7 +92,7 @@ class Site:
         new = self._keys.wanted(change.new.global_)
         if new == self._keys.wanted(change.old.global_):
             return None
-        return NewAddress(self, None if new is None else self._listen(new))
+        return NewAddress(self, None if new is None else self._listen_beside(new))
 
     def move(self, listening: socket.socket | None) -> None:
         """Serve there, and not where it was."""
@@ -110,19 +110,45 @@ class Site:
         if served is not None:
             served.stop()
 
-    def _listen(self, address: str) -> socket.socket:
+    def _listen_beside(self, address: str) -> socket.socket:
+        """Where the old socket has the port already at an address that overlaps, the kernel lets both have it
+        while both say SO_REUSEPORT; they say so only meanwhile, so that no other program joins by accident.
+        """
+        old = self._listening
+        if old is None or ListenAddress.parse(address).port != old.getsockname()[1]:
+            return self._listen(address)
+        old.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        try:
+            new = self._listen(address, shares_port=True)
+            new.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 0)
+        finally:
+            old.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 0)
+        return new
+
+    def _listen(self, address: str, *, shares_port: bool = False) -> socket.socket:
         """Raises ListenError."""
         where = ListenAddress.parse(address)
         family = socket.AF_INET6 if ":" in where.host else socket.AF_INET
         everywhere = where.host == "::" and socket.has_dualstack_ipv6()
         try:
             if where.host == "::" and not everywhere:
-                return socket.create_server(("0.0.0.0", where.port))  # noqa: S104 (as configured)
-            return socket.create_server((where.host, where.port), family=family, dualstack_ipv6=everywhere)
+                everyone = ("0.0.0.0", where.port)  # noqa: S104 (as configured)
+                listening = socket.create_server(everyone, reuse_port=shares_port)
+            else:
+                listening = socket.create_server(
+                    (where.host, where.port),
+                    family=family,
+                    dualstack_ipv6=everywhere,
+                    reuse_port=shares_port,
+                )
+            # Connections inherit it. asyncio does not set it on what others opened (uvloop does), and then
+            # an answer's body waits 40 ms for its head to be acknowledged.
+            listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         except OSError as error:
             reason = os.strerror(error.errno).lower() if error.errno else str(error)
             key = self._keys.address
             raise ListenError(f"{self._name}: cannot listen on {address} ({key}): {reason}") from None
+        return listening
 
 
 def _endpoint(listening: socket.socket) -> Endpoint:

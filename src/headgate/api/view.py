@@ -12,16 +12,19 @@ from fastapi import Depends
 from starlette.requests import Request
 
 from headgate.api.path_documents import PathDocuments
-from headgate.core.auth import Access
+from headgate.core.auth import Access, Leases
 from headgate.core.config import Configuration, ConfigurationStore
 from headgate.core.events import Bus
 from headgate.core.histogram import Histogram
 from headgate.core.hooks.runner import HookRunner
 from headgate.core.loop_watch import LoopWatch
 from headgate.core.registry import Registry
+from headgate.core.renewal import Renewal
+from headgate.core.room_directory import RoomDirectory
 from headgate.core.service import Endpoint
 from headgate.core.service import Protocol as ServiceProtocol
 from headgate.core.session import Session
+from headgate.core.tunnel import Tunnel
 from headgate.core.webhooks.sender import WebhookSender
 from headgate.engine import Engine
 
@@ -44,6 +47,10 @@ class Path(Protocol):
     @property
     def source(self) -> Session | None:
         """The session that publishes to it."""
+
+    @property
+    def redirects(self) -> bool:
+        """Nobody ever publishes to it: readers are sent elsewhere."""
 
     @property
     def ready_time(self) -> datetime | None:
@@ -85,6 +92,10 @@ class Connection(Protocol):
     def session(self) -> Session | None: ...
 
     @property
+    def tunnel(self) -> Tunnel:
+        """What carries it beside TCP and TLS."""
+
+    @property
     def handle(self) -> int: ...
 
 
@@ -93,6 +104,8 @@ class View:
     """Everything a dialect may read. None of it is copied: a request sees the present state."""
 
     access: Access
+    leases: Leases
+    """Of answers that last."""
     registry: Registry
     bus: Bus
     engine: Engine
@@ -108,6 +121,9 @@ class View:
     webhooks: Sequence[WebhookSender] = ()
     closures: Mapping[str, int] = field(default_factory=dict)
     """RTSP connections closed since the start, by reason."""
+    rooms: RoomDirectory | None = None
+    renewals: Sequence[Renewal] = ()
+    """Of every service's certificate; without one while it has no TLS."""
     configuration: Callable[[], Configuration]
     store: ConfigurationStore
     """Where it is changed."""

@@ -13,9 +13,12 @@ from datetime import UTC, datetime
 from typing import Any, ClassVar
 
 from headgate.core.session import CloseReason, Role, SessionId, Totals
+from headgate.core.timestamp import rfc3339
 
 __all__ = [
     "Bus",
+    "CertificateRefused",
+    "CertificateRenewed",
     "ConfigurationChanged",
     "ConfigurationRefused",
     "ConnectionClosed",
@@ -157,6 +160,25 @@ class ConfigurationRefused(Event):
     mistakes: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CertificateRenewed(Event):
+    """Its files have changed, and connections that come after get the new one."""
+
+    TYPE: ClassVar[str] = "certificate.renewed"
+    service: str
+    not_after: str
+    """When it expires, in ISO 8601."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CertificateRefused(Event):
+    """Its files have changed and are not good; the service goes on with the certificate that it has."""
+
+    TYPE: ClassVar[str] = "certificate.refused"
+    service: str
+    mistake: str
+
+
 @dataclass(frozen=True, slots=True)
 class Published:
     """An event with its place in the order of its node. `id` counts up from 1."""
@@ -168,7 +190,7 @@ class Published:
 
     def document(self) -> dict[str, Any]:
         """The event's fields as JSON types, for those who send it out."""
-        return {"type": self.event.TYPE, "node": self.node, "at": self.at.isoformat(), **_plain(self.event)}
+        return {"type": self.event.TYPE, "node": self.node, "at": rfc3339(self.at), **_plain(self.event)}
 
 
 class Subscription:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
+from typing import Self
 
 __all__ = ["Histogram"]
 
@@ -16,6 +17,14 @@ class Histogram:
         self._bounds = tuple(bounds)
         self._counts = [0] * (len(self._bounds) + 1)
         self.sum = 0.0
+
+    @classmethod
+    def taken(cls, bounds: Sequence[float], counts: Sequence[int], total: float) -> Self:
+        """What was counted elsewhere: one count for each bound, and one for what is above them all."""
+        histogram = cls(bounds)
+        histogram._counts = list(counts)
+        histogram.sum = total
+        return histogram
 
     @property
     def count(self) -> int:

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from pydantic_core import to_json
 
 from headgate.core.config.choices import LogFormat
+from headgate.core.timestamp import rfc3339
 
 __all__ = ["LINE_LIMIT", "JsonForm", "TextForm", "form_of"]
 
@@ -41,7 +42,7 @@ class JsonForm(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         document = {
-            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "time": rfc3339(datetime.fromtimestamp(record.created, UTC), timespec="milliseconds"),
             "level": record.levelname.lower(),
             "logger": record.name,
             "message": _bounded(record.getMessage()).encode(errors="replace").decode(),

@@ -9,8 +9,9 @@ from types import TracebackType
 from typing import Self
 
 from headgate.core.histogram import Histogram
+from headgate.core.stall_watch import StallWatch
 
-__all__ = ["HEARTBEAT", "LoopWatch"]
+__all__ = ["HEARTBEAT", "STALL", "LoopWatch"]
 
 logger = logging.getLogger(__name__)
 
@@ -21,7 +22,10 @@ LAGS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
 
 
 class LoopWatch:
-    """Enter it to begin measuring. Packets do not pass through the loop: a stall delays decisions only."""
+    """Enter it to begin measuring. Packets do not pass through the loop: a stall delays decisions only.
+
+    What the loop does in a stall is logged while it lasts, 200 ms after the last beat at the latest.
+    """
 
     def __init__(
         self,
@@ -37,17 +41,20 @@ class LoopWatch:
         """All stalls together."""
         self._sleep = sleep
         self._now = now
+        self._stalls = StallWatch(overdue=HEARTBEAT + STALL)
         self._task: asyncio.Task[None] | None = None
         self._tasks = asyncio.TaskGroup()
 
     async def __aenter__(self) -> Self:
         await self._tasks.__aenter__()
+        self._stalls.start()
         self._task = self._tasks.create_task(self.run())
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._stalls.stop()
         if self._task is not None:
             self._task.cancel()
         await self._tasks.__aexit__(None, None, None)
@@ -58,6 +65,7 @@ class LoopWatch:
         while True:
             expected = now() + HEARTBEAT
             await self._sleep(HEARTBEAT)
+            self._stalls.beat()
             lag = max(0.0, now() - expected)
             self.lags.observe(lag)
             if lag >= STALL:

@@ -67,10 +67,14 @@ class Registry:
         self.bus.publish(ServiceMoved(service=service.name, addresses=addresses))
 
     def remove_service(self, service: Service) -> None:
-        """Its listeners are closed, and its sessions."""
+        """Its listeners are closed, and the sessions of its clients.
+
+        Where others go on (sources that we fetch) it stays found, and counts them.
+        """
         service.listeners.clear()
         if self._services.get(service.name) is service:
-            del self._services[service.name]
+            if not service.sessions:
+                del self._services[service.name]
             self.bus.publish(ServiceStopped(service=service.name))
 
     def _listen(self, service: Service, endpoints: Iterable[tuple[Endpoint, str]]) -> tuple[str, ...]:

@@ -25,6 +25,7 @@ class Protocol(enum.StrEnum):
 
     RTSP = "rtsp"
     RTSPS = "rtsps"
+    ROOMS = "rooms"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -54,6 +54,7 @@ class CloseReason(enum.StrEnum):
     RECONFIGURED = "its path is not configured any more"
     EXPIRED = "its access has run out"
     REVOKED = "its access was taken away"
+    UNCONFIRMED = "its access could not be confirmed"
     SHUTDOWN = "the server is stopping"
     FAULT = "a bug in the server"
 

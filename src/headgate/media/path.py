@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import operator
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
-from headgate.core.config import Configuration, PathConf
+from headgate.core.config import Configuration, GlobalConf, PathConf
 from headgate.core.config.change import Change
+from headgate.core.config.choices import Encryption, RtspTransport
 from headgate.core.config.path_conf import PUBLISHER, REDIRECT
-from headgate.core.config.path_names import CATCH_ALL
+from headgate.core.config.path_names import is_plain
 from headgate.core.errors import NotFound, Refused
 from headgate.core.events import PathNotReady, PathReady
 from headgate.core.registry import Registry
@@ -19,7 +21,10 @@ from headgate.engine import Engine, OpenStream, Stream
 from headgate.media.path_change import concerns_media
 from headgate.media.track import Track
 
-__all__ = ["Path", "Paths", "Publication", "Redirect"]
+__all__ = ["Path", "Paths", "Publication", "Redirect", "payload_size"]
+
+SRTP_GROWTH = 10
+"""Bytes that encryption adds to a packet: the tag of AES_CM_128_HMAC_SHA1_80, which readers get."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,11 +60,18 @@ class Path:
     conf: PathConf
     publication: Publication | None = None
     _grace: asyncio.TimerHandle | None = None
+    _left: float = 0.0
+    """When the publisher that is waited for left, by the loop's clock."""
     _readers: dict[Session, None] = field(default_factory=dict)
 
     @property
     def source(self) -> Session | None:
         return self.publication.source if self.publication else None
+
+    @property
+    def redirects(self) -> bool:
+        """Readers are sent elsewhere, always."""
+        return self.conf.source == REDIRECT
 
     @property
     def ready_time(self) -> datetime | None:
@@ -94,12 +106,12 @@ class Paths:
         self.on_readers_changed: Callable[[Path], None] = lambda _: None
         """Told of every reader that comes and goes."""
         for conf_name in configuration.paths:
-            if _is_plain(conf_name):
+            if is_plain(conf_name):
                 self._enter(conf_name)
 
     def __iter__(self) -> Iterator[Path]:
         """By name."""
-        return iter(sorted(self._paths.values(), key=lambda path: path.name))
+        return iter(sorted(self._paths.values(), key=operator.attrgetter("name")))
 
     def __len__(self) -> int:
         return len(self._paths)
@@ -143,7 +155,7 @@ class Paths:
             self._engine.open_stream(
                 OpenStream(
                     tracks=[track.engine_track for track in tracks],
-                    payload_size=self._configuration.global_.udp_max_payload_size,
+                    payload_size=payload_size(self._configuration.global_),
                 )
             )
         )
@@ -191,9 +203,23 @@ class Paths:
         grace = path.conf.publisher_grace_period
         if grace > 0 and session.close_reason is not CloseReason.SHUTDOWN:
             path.publication = replace(publication, source=None)
-            path._grace = asyncio.get_running_loop().call_later(grace, self._give_up, path)
+            path._left = asyncio.get_running_loop().time()
+            self._wait(path)
         else:
             self._give_up(path)
+
+    def _wait(self, path: Path) -> None:
+        """As long as the path's configuration says, from when its publisher left."""
+        if path._grace is not None:
+            path._grace.cancel()
+        until = path._left + path.conf.publisher_grace_period
+        path._grace = asyncio.get_running_loop().call_at(until, self._give_up, path)
+
+    def close(self) -> None:
+        """The server stops: publishers that are waited for will not be let in any more."""
+        for path in list(self._paths.values()):
+            if path.publication is not None and path.source is None:
+                self._give_up(path)
 
     def _give_up(self, path: Path) -> None:
         """The path has no stream any more."""
@@ -206,7 +232,7 @@ class Paths:
         for reader in list(path.readers):
             self._registry.close(reader, CloseReason.PUBLISHER_GONE)
         self._engine.close(publication.stream)
-        if not _is_plain(path.conf_name):
+        if not is_plain(path.conf_name):
             self._paths.pop(path.name, None)
         self._registry.bus.publish(PathNotReady(path=path.name))
 
@@ -256,11 +282,11 @@ class Paths:
         for path in self._concerned(change.paths):
             self._follow(path)
         for conf_name in change.paths:
-            if _is_plain(conf_name) and conf_name in change.new.paths and conf_name not in self._paths:
+            if is_plain(conf_name) and conf_name in change.new.paths and conf_name not in self._paths:
                 self._enter(conf_name)
 
     def _concerned(self, conf_names: Collection[str]) -> list[Path]:
-        if all(_is_plain(name) for name in conf_names):
+        if all(is_plain(name) for name in conf_names):
             return [self._paths[name] for name in conf_names if name in self._paths]
         return list(self._paths.values())
 
@@ -271,6 +297,8 @@ class Paths:
             match = None
         if match is not None and not concerns_media(path.conf, match.conf):
             path.conf_name, path.conf = match.conf_name, match.conf
+            if path._grace is not None:
+                self._wait(path)
         else:
             for session in [*path.readers, *([path.source] if path.source else [])]:
                 self._registry.close(session, CloseReason.RECONFIGURED)
@@ -278,7 +306,7 @@ class Paths:
             self._give_up(path)
             if match is not None:
                 path.conf_name, path.conf = match.conf_name, match.conf
-        gone = match is None or not _is_plain(match.conf_name)
+        gone = match is None or not is_plain(match.conf_name)
         if gone and path.publication is None:
             self._paths.pop(path.name, None)
 
@@ -288,6 +316,9 @@ class Paths:
         return path
 
 
-def _is_plain(conf_name: str) -> bool:
-    """Whether a configuration name is one path's, and no expression for many."""
-    return not conf_name.startswith("~") and conf_name not in CATCH_ALL
+def payload_size(settings: GlobalConf) -> int:
+    """Of a stream's packets, in bytes: what is left of a datagram where some readers may get SRTP."""
+    encrypted = (
+        settings.rtsp_encryption is not Encryption.NO and RtspTransport.UDP in settings.rtsp_transports
+    )
+    return settings.udp_max_payload_size - (SRTP_GROWTH if encrypted else 0)

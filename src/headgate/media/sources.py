@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from types import TracebackType
 from typing import Self
 from urllib.parse import quote
@@ -12,6 +12,7 @@ from urllib.parse import quote
 from headgate.core.config import Configuration, PathConf
 from headgate.core.config.configuration import PathMatch
 from headgate.core.config.path_conf import PUBLISHER, REDIRECT
+from headgate.core.config.path_names import is_plain
 from headgate.core.errors import NotFound, Refused
 from headgate.core.session import CloseReason
 from headgate.media.backoff import Backoff
@@ -66,19 +67,31 @@ class Sources:
         for source in list(self._sources.values()):
             source.stop(CloseReason.SHUTDOWN)
 
-    def apply(self, configuration: Configuration) -> None:
-        """Fetch what this configuration wants and leave what it does not; the rest goes on untouched."""
+    def apply(self, configuration: Configuration, *, changed: Collection[str] | None = None) -> None:
+        """Fetch what this configuration wants and leave what it does not; the rest goes on untouched.
+
+        `changed`: the configuration names that can differ, where the caller knows.
+        """
         self._configuration = configuration
-        for source in list(self._sources.values()):
+        names = {*configuration.paths, *self._sources} if changed is None else changed
+        for source in self._concerned(names):
             conf = self._wanted(source.name)
             if conf is None or concerns_media(source.conf, conf):
                 source.stop(CloseReason.RECONFIGURED)
             else:
                 source.conf = conf
-        for name, conf in configuration.paths.items():
+        for name in names:
+            conf = configuration.paths.get(name)
+            if conf is None:
+                continue
             # A path of an expression can only be fetched on demand: nobody knows its names.
             if not conf.source_on_demand and name not in self._sources and self._is_pull(conf):
                 self._start(name, PathMatch(name, conf, ()), query="")
+
+    def _concerned(self, conf_names: Collection[str]) -> list[Source]:
+        if all(is_plain(name) for name in conf_names):
+            return [self._sources[name] for name in conf_names if name in self._sources]
+        return list(self._sources.values())
 
     def get(self, name: str) -> Source | None:
         return self._sources.get(name)

@@ -5,6 +5,7 @@ import time
 import uuid
 
 import pytest
+from aiohttp import web
 
 from headgate.core.auth import outbound
 from headgate.core.auth.backend import LIFETIME
@@ -101,3 +102,74 @@ async def test_a_redirect_is_a_refusal(gate: Gate) -> None:
         with pytest.raises(Denied):
             await gate.ask(request_to(user="bob", password="x"))
         assert len(backend.asked) == 1
+
+
+class Crowd(Backend):
+    """Counts who waits for it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.waiting = self.most = 0
+
+    async def answer(self, request: web.Request) -> web.StreamResponse:
+        self.waiting += 1
+        self.most = max(self.most, self.waiting)
+        try:
+            return await super().answer(request)
+        finally:
+            self.waiting -= 1
+
+
+async def test_one_that_hangs_holds_up_those_only_who_depend_on_it(
+    gate: Gate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """F-18: 32 in flight, others refused within 2 s, the rest unaffected; then one probe in 5 s."""
+    assert (outbound.CONNECTIONS, THRESHOLD, PROBE_INTERVAL) == (32, 5, 5.0)
+    assert outbound.TURN_TIMEOUT <= 2
+    monkeypatch.setattr(outbound, "TIMEOUT", 1.0)
+    monkeypatch.setattr(outbound, "TURN_TIMEOUT", 0.2)
+    backend = Crowd()
+    async with serve(backend.answer) as url:
+        gate.configure(authMethod="http", authHTTPAddress=url)
+        here = request_to(user="here", password="x")
+        assert await gate.ask(here)
+        backend.hangs, backend.most = True, 0
+        waits: list[float] = []
+
+        async def ask(number: int) -> None:
+            start = time.perf_counter()
+            with pytest.raises(Unavailable):
+                await gate.ask(request_to(user=f"u{number}", password="x"))
+            waits.append(time.perf_counter() - start)
+
+        async with asyncio.TaskGroup() as tasks:
+            for number in range(200):
+                tasks.create_task(ask(number))
+            while backend.waiting < outbound.CONNECTIONS:  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+            start = time.perf_counter()
+            assert gate.access.known(here), "who was let in a moment ago"
+            assert gate.access.known(request_to("api", "")), "whom it is not asked about"
+            assert time.perf_counter() - start < 0.02
+        assert backend.most == outbound.CONNECTIONS
+        assert len([wait for wait in waits if wait > 0.9]) <= outbound.CONNECTIONS
+        assert max(waits) < 3
+        for _ in range(3):  # half open: one is let through, whoever asks
+            asked = len(backend.asked)
+            async with asyncio.TaskGroup() as tasks:
+                gate.now += PROBE_INTERVAL
+                for number in range(50):
+                    tasks.create_task(ask(number))
+            assert len(backend.asked) == asked + 1
+            asked += 1
+            gate.now += PROBE_INTERVAL - 0.1
+            await ask(0)
+            assert len(backend.asked) == asked
+            gate.now -= PROBE_INTERVAL - 0.1
+        backend.hangs = False
+        gate.now += PROBE_INTERVAL
+        outcomes = await asyncio.gather(
+            *(gate.ask(request_to(user=f"w{n}", password="x")) for n in range(20)), return_exceptions=True
+        )
+        assert sum(not isinstance(outcome, Unavailable) for outcome in outcomes) == 1
+        assert await gate.ask(request_to(user="after", password="x")), "closed again"

@@ -4,13 +4,15 @@ import asyncio
 import base64
 import hashlib
 import statistics
+import threading
 import time
 
 import argon2
 import pytest
 
 from headgate.core.auth import Request
-from headgate.core.auth.password import SHARE
+from headgate.core.auth.password import SHARE, Passwords
+from headgate.core.auth.throttle import LIMIT
 from headgate.core.config.secrets import REDACTED
 from headgate.core.errors import CredentialsMissing, Denied, Unavailable
 from tests.core.auth.conftest import Gate, request_to
@@ -140,3 +142,76 @@ async def test_a_plain_user_is_not_told_from_nobody_beside_hashed_ones(gate: Gat
     gate.configure(authInternalUsers=[user("secret"), user(ARGON2ID, user="eve")])
     for name in ("bob", "eve", "nobody"):
         assert gate.access.known(request_to(user=name, password="wrong")) is None, "it takes a hash"
+
+
+SEVERAL = [f"argon2:{QUICK.hash(f'secret{n}')}" for n in range(3)]
+
+
+@pytest.mark.parametrize(
+    "users",
+    [
+        [user("secret"), user(SHA256, user="eve")],
+        [user(SEVERAL[0]), user(SEVERAL[1], user="eve")],
+        [user("secret"), user(SEVERAL[0], user="eve")],
+        [user(SEVERAL[0]), user(SEVERAL[1]), user(SEVERAL[2], user="eve"), user("plain", user="ann")],
+        [user(SEVERAL[0]), user(SEVERAL[0]), user(SEVERAL[2], user="eve")],
+    ],
+)
+async def test_every_wrong_guess_costs_the_same_hashes(
+    gate: Gate, monkeypatch: pytest.MonkeyPatch, users: list[dict[str, object]]
+) -> None:
+    """S-33: whoever it says to be, known or not, and however often it has an entry."""
+    gate.configure(authInternalUsers=users)
+    costs: dict[str, int] = {}
+    verify = Passwords._verify
+    for name in ("bob", "eve", "ann", "nobody"):
+        hashes: list[str] = []
+
+        def counted(self: Passwords, encoded: str, given: str, hashes: list[str] = hashes) -> bool:
+            hashes.append(encoded)
+            return verify(self, encoded, given)
+
+        monkeypatch.setattr(Passwords, "_verify", counted)
+        with pytest.raises(Denied):
+            await gate.ask(request_to(user=name, password="wrong"))
+        costs[name] = len(hashes)
+    assert len(set(costs.values())) == 1, costs
+
+
+async def test_a_flood_of_bad_logins(gate: Gate, monkeypatch: pytest.MonkeyPatch) -> None:
+    """S-34: 500 at once, of one pair and of one address. Few are hashed, two at a time, and others log in."""
+    gate.configure(authInternalUsers=[user(ARGON2ID), user(SEVERAL[0], user="eve")])
+    running = most = total = 0
+    lock = threading.Lock()
+    verify = Passwords._verify
+
+    def counted(self: Passwords, encoded: str, given: str) -> bool:
+        nonlocal running, most, total
+        with lock:
+            running, total = running + 1, total + 1
+            most = max(most, running)
+        try:
+            return verify(self, encoded, given)
+        finally:
+            with lock:
+                running -= 1
+
+    monkeypatch.setattr(Passwords, "_verify", counted)
+    one_pair = [request_to(user="bob", password=f"x{n}", ip="192.0.2.66") for n in range(500)]
+    outcomes = await asyncio.gather(*map(gate.ask, one_pair), return_exceptions=True)
+    assert all(isinstance(outcome, Denied) for outcome in outcomes)
+    assert (total, most <= 2, gate.access.throttled) == (SHARE, True, 0)
+    for request in one_pair:
+        with pytest.raises(Denied):
+            await gate.ask(request)
+    assert total <= LIMIT
+    assert gate.access.throttled >= 500 - LIMIT
+    total = 0
+    one_address = [request_to(user=f"u{n}", password="x", ip="192.0.2.67") for n in range(500)]
+    flood = asyncio.gather(*map(gate.ask, one_address), return_exceptions=True)
+    await asyncio.sleep(0)
+    assert await gate.ask(request_to(user="bob", password="secret", ip="192.0.2.1"))
+    outcomes = await flood
+    assert (most <= 2, total) == (True, SHARE + 1)
+    assert sum(isinstance(outcome, Unavailable) for outcome in outcomes) == 500 - SHARE
+    assert await gate.ask(request_to(user="eve", password="secret0", ip="192.0.2.1"))

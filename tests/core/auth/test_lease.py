@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 
 import argon2
 import pytest
 
 from headgate.core.auth import Grant, Leases
+from headgate.core.auth.lease import RETRY_INTERVAL, TRIES
 from headgate.core.auth.throttle import LIMIT
 from headgate.core.errors import Denied
 from headgate.core.events import Bus
@@ -17,6 +18,7 @@ from headgate.core.service import Endpoint, Protocol, Service
 from headgate.core.session import CloseReason, Session
 from headgate.engine import Engine
 from tests.core.auth.conftest import Gate, request_to
+from tests.core.auth.servers import Backend, serve
 
 SERVICE = Service(name="RTSP", protocol=Protocol.RTSP, router="paths", started=datetime.now(UTC))
 HERE = Endpoint("192.0.2.1", 1)
@@ -76,3 +78,50 @@ async def test_guesses_of_a_neighbour_end_nobody(gate: Gate, registry: Registry)
             await gate.ask(request_to(user="bob", password="guess"))
     await leases.recheck()
     assert guest.close_reason is None
+
+
+class Pauses:
+    """As long as the test says: it notes them, and turns the gate's clock."""
+
+    def __init__(self, gate: Gate) -> None:
+        self.gate = gate
+        self.seconds: list[float] = []
+        self.then: dict[int, Callable[[], None]] = {}
+
+    async def __call__(self, seconds: float) -> None:
+        self.seconds.append(seconds)
+        self.gate.now += seconds
+        self.then.get(len(self.seconds), lambda: None)()
+
+
+@pytest.mark.parametrize("verdict", [200, 401, None])
+async def test_who_cannot_be_judged_stays_for_ten_minutes_at_most(
+    gate: Gate, registry: Registry, caplog: pytest.LogCaptureFixture, verdict: int | None
+) -> None:
+    backend, pauses = Backend(), Pauses(gate)
+    backend.decide = lambda _: 503
+    leases = Leases(access=gate.access, registry=registry, sleep=pauses)
+    (guest,) = crowd(registry, leases, count=1)
+    if verdict is not None:
+        pauses.then[3] = lambda: setattr(backend, "decide", lambda _: verdict)
+    async with serve(backend.answer) as url:
+        gate.configure(authMethod="http", authHTTPAddress=url)
+        await leases.recheck()
+    expected = {200: None, 401: CloseReason.REVOKED, None: CloseReason.UNCONFIRMED}[verdict]
+    assert guest.close_reason is expected
+    assert pauses.seconds == [RETRY_INTERVAL] * (TRIES - 1 if verdict is None else 3)
+    assert TRIES * RETRY_INTERVAL == 600
+    assert "1 sessions go on, although nobody answers" in caplog.text
+    assert len(leases) == (verdict == 200)
+
+
+async def test_who_left_meanwhile_is_not_asked_about(gate: Gate, registry: Registry) -> None:
+    backend, pauses = Backend(), Pauses(gate)
+    backend.decide = lambda _: 503
+    leases = Leases(access=gate.access, registry=registry, sleep=pauses)
+    (guest,) = crowd(registry, leases, count=1)
+    pauses.then[1] = lambda: registry.close(guest, CloseReason.PEER)
+    async with serve(backend.answer) as url:
+        gate.configure(authMethod="http", authHTTPAddress=url)
+        await leases.recheck()
+    assert (len(backend.asked), guest.close_reason, len(leases)) == (1, CloseReason.PEER, 0)

@@ -64,21 +64,12 @@ def test_effective_keys_are_not_remarked(load_text: Load) -> None:
             "c.yml:1: pathDefaults.runOnRecordSegmentCreate: has no effect yet (recording is not built)",
         ),
         (
-            "rtspTransports: [multicast]",
-            "c.yml:1: rtspTransports: multicast has no effect yet (multicast is not built)",
-        ),
-        (
             "pathDefaults: {record: yes}",
             "c.yml:1: pathDefaults.record: has no effect yet (recording is not built)",
         ),
         (
             "paths: {cam: {source: 'rtmp://x'}}",
             "c.yml:1: paths.cam.source: has no effect yet (pulling over that protocol is not built);"
-            " the path stays empty",
-        ),
-        (
-            "paths: {cam: {source: 'rtsp://x', rtspTransport: multicast}}",
-            "c.yml:1: paths.cam.rtspTransport: multicast has no effect yet (multicast is not built);"
             " the path stays empty",
         ),
     ],

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from headgate.core.config import state_file
 from headgate.core.config.state_file import SIZE_LIMIT, StateFile, state_directory
 from headgate.core.errors import Refused
 
@@ -74,3 +75,58 @@ def test_it_can_be_put_aside(tmp_path: Path) -> None:
         state.write("bad")
         assert state.put_aside().read_text() == "bad"
         assert state.read() is None
+
+
+class TestLines:
+    """Behind what was written whole."""
+
+    def test_they_stand_behind_it(self, tmp_path: Path) -> None:
+        with StateFile(tmp_path, None) as state:
+            assert not state.append("first\n"), "nothing is there that this process has written"
+            state.write("whole\n")
+            assert state.append("one\n")
+            assert state.append("two\n")
+            assert state.read() == "whole\none\ntwo\n"
+            state.write("again\n")
+            assert state.read() == "again\n"
+            state.clear()
+            assert not state.append("three\n")
+            state.write("whole\n")
+            state.path.unlink()
+            assert not state.append("three\n"), "somebody has removed it"
+
+    def test_a_server_that_starts_does_not_trust_the_end(self, tmp_path: Path) -> None:
+        with StateFile(tmp_path, None) as state:
+            state.write("whole\n")
+        with StateFile(tmp_path, None) as state:
+            assert not state.append("line\n")
+
+    def test_it_is_written_anew_when_it_has_doubled(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(state_file, "LEAST_REWRITTEN", 0)
+        with StateFile(tmp_path, None) as state:
+            state.write("12345678\n")
+            assert state.append("1234\n")
+            assert not state.append("12345\n")
+            assert not state.append("\n"), "it has to be written whole first"
+
+    @pytest.mark.parametrize("fails", ["fdatasync", "write"])
+    def test_one_that_fails_leaves_nothing(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fails: str
+    ) -> None:
+        write = os.write
+
+        def full(_: int) -> None:
+            raise OSError(28, "No space left on device")
+
+        with StateFile(tmp_path, None) as state:
+            state.write("whole\n")
+            assert state.append("one\n")
+            half = lambda descriptor, data: write(descriptor, data[:2])  # noqa: E731
+            monkeypatch.setattr(os, fails, full if fails == "fdatasync" else half)
+            with pytest.raises(OSError, match="No space"):
+                state.append("two\n")
+            monkeypatch.undo()
+            assert state.read() == "whole\none\n"
+            assert not state.append("three\n"), "written whole next"

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import random
 import re
+import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -13,8 +14,11 @@ import pytest
 
 from headgate.core.config import Configuration, Startup
 from headgate.core.config.change import Change
+from headgate.core.config.changes import Changes
+from headgate.core.config.layers import Layers
+from headgate.core.config.state_file import StateFile
 from headgate.core.config.store import ConfigurationStore
-from headgate.core.errors import ListenError, Refused
+from headgate.core.errors import HeadgateError, ListenError, Refused
 from headgate.core.events import Bus, ConfigurationChanged, ConfigurationRefused
 
 SHIPPED = Path(__file__).parents[3] / "headgate.yml"
@@ -269,3 +273,79 @@ class TestReload:
         finally:
             logging.disable(logging.NOTSET)
         assert 50 < taken < 950
+
+
+async def test_what_is_kept_line_by_line_is_what_holds(tmp_path: Path, file: Path) -> None:
+    environ = {"HEADGATE_STATE_DIR": str(tmp_path / "state")}
+    dice = random.Random(5)
+    for life in range(3):
+        startup = Startup.load(file, environ)
+        assert startup.warnings == ()
+        assert startup.state is not None
+        store = ConfigurationStore(startup, bus=Bus())
+        for number in range(60):
+            name = f"p{dice.randrange(12)}"
+            try:
+                match dice.randrange(5):
+                    case 0:
+                        await store.delete_path(name)
+                    case 1:
+                        await store.patch_path(dice.choice([name, "cam"]), {"maxReaders": number})
+                    case 2:
+                        await store.replace_path(name, {"fallback": f"/x{number}"})
+                    case 3 if number % 20 == 0:
+                        await store.patch_global({"readTimeout": f"{life + 5}s"})
+                    case _:
+                        await store.add_path(name, {"maxReaders": number})
+            except HeadgateError:
+                pass
+            text = startup.state.read()
+            assert text is not None
+            kept = Layers.compose(startup.layers.base, startup.layers.base_own, Changes.read(text))
+            assert kept.configuration == store.configuration
+        assert text.count("\n") > 10, "mostly lines"
+        # A crash in the middle of one more: nobody was told that it is kept.
+        with startup.state.path.open("a") as stream:
+            stream.write('{"p1":{"kind":"repl')
+        before = store.configuration
+        await store.close()
+        after = Startup.load(file, environ)
+        assert after.state is not None
+        after.state.release()
+        assert after.layers.configuration == before
+        with startup.state.path.open("a") as stream:
+            stream.write("\0\0\n")
+        after = Startup.load(file, environ)
+        assert after.state is not None
+        after.state.release()
+        assert after.layers.configuration == before
+
+
+async def test_a_change_that_is_cancelled_while_it_is_kept_is_none(
+    tmp_path: Path, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    startup = Startup.load(file, {"HEADGATE_STATE_DIR": str(tmp_path / "state")})
+    assert startup.state is not None
+    store = ConfigurationStore(startup, bus=Bus())
+    await store.add_path("a", {})
+    at_it, go_on = threading.Event(), threading.Event()
+    append = StateFile.append
+
+    def slow(self: StateFile, line: str) -> bool:
+        at_it.set()
+        go_on.wait(10)
+        return append(self, line)
+
+    monkeypatch.setattr(StateFile, "append", slow)
+    change = asyncio.create_task(store.add_path("b", {}))
+    await asyncio.to_thread(at_it.wait, 10)
+    change.cancel()
+    asyncio.get_running_loop().call_later(0.01, go_on.set)
+    with pytest.raises(asyncio.CancelledError):
+        await change
+    assert sorted(store.configuration.paths) == ["a", "cam"]
+    await store.add_path("c", {})
+    text = startup.state.read()
+    assert text is not None
+    assert sorted(Changes.read(text).paths) == ["a", "c"]
+    await store.close()

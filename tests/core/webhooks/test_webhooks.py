@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import hashlib
 import hmac
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import aiohttp
 import pytest
 
-from headgate.core.config import Webhook
+from headgate.core.config import Configuration, Webhook
+from headgate.core.config.change import Change
 from headgate.core.config.choices import EventType
 from headgate.core.events import Bus, PathNotReady, PathReady
 from headgate.core.webhooks.sender import ATTEMPTS, QUEUE_LIMIT, WebhookSender
+from headgate.core.webhooks.signature import HEADER, sign
 from headgate.core.webhooks.webhooks import Webhooks
 from tests.core.webhooks.receiver import PATIENCE, Receiver
 
@@ -135,4 +138,87 @@ async def test_one_that_does_not_answer_holds_nobody_back() -> None:
 
 async def test_no_webhooks_make_no_client() -> None:
     async with Webhooks(bus=Bus(), webhooks=[]) as webhooks:
-        assert webhooks._tasks == []
+        assert webhooks._session is None
+
+
+def told(*webhooks: Webhook, before: Sequence[Webhook] = ()) -> Change:
+    default = Configuration.default()
+    old, new = (
+        dataclasses.replace(default, own=default.own.model_copy(update={"webhooks": tuple(one)}))
+        for one in (before, webhooks)
+    )
+    return Change.between(old, new)
+
+
+async def go_over(webhooks: Webhooks, change: Change) -> None:
+    prepared = await webhooks.prepare(change)
+    assert prepared is not None
+    prepared.commit()
+
+
+async def test_they_follow_the_configuration() -> None:
+    bus = Bus()
+    async with Receiver.open() as first, Receiver.open() as second:
+        one, other = webhook(first), webhook(second)
+        async with Webhooks(bus=bus, webhooks=[]) as webhooks:
+            shown = webhooks.senders
+            bus.publish(PathNotReady(path="nobody's"))
+            await go_over(webhooks, told(one))
+            bus.publish(PathNotReady(path="a"))
+            await first.has(1)
+            stays = webhooks.senders[0]
+            await go_over(webhooks, told(other, one, before=[one]))
+            assert webhooks.senders[1] is stays
+            bus.publish(PathNotReady(path="b"))
+            await second.has(1)
+            await first.has(2)
+            await go_over(webhooks, told(other, before=[other, one]))
+            bus.publish(PathNotReady(path="c"))
+            await second.has(2)
+            assert webhooks.senders is shown, "/metrics looks at it"
+    assert [request.document["path"] for request in first.requests] == ["a", "b"]
+    assert [request.document["path"] for request in second.requests] == ["b", "c"]
+
+
+async def test_one_that_goes_is_told_what_waits_for_it() -> None:
+    bus = Bus()
+    async with Receiver.open(503) as receiver:
+        one = webhook(receiver)
+        async with Webhooks(bus=bus, webhooks=[one]) as webhooks:
+            (sender,) = webhooks.senders
+            sender._sleep = Pauses()
+            for name in "abc":
+                bus.publish(PathNotReady(path=name))
+            await go_over(webhooks, told(before=[one]))
+            bus.publish(PathNotReady(path="d"))
+            await until(lambda: not webhooks._tasks)
+    assert [request.document["path"] for request in receiver.requests] == ["a", "a", "b", "c"]
+
+
+async def test_one_that_goes_and_does_not_answer_is_given_up(caplog: pytest.LogCaptureFixture) -> None:
+    bus = Bus()
+    async with Receiver.open() as receiver:
+        receiver.silent.set()
+        one = webhook(receiver)
+        async with Webhooks(bus=bus, webhooks=[one], farewell_timeout=0.05) as webhooks:
+            bus.publish(PathNotReady(path="a"))
+            await receiver.has(1)
+            await go_over(webhooks, told(before=[one]))
+            await until(lambda: not webhooks._tasks)
+    assert "which is gone, did not take its last events in time" in caplog.messages[0]
+
+
+async def test_a_secret_that_changes_is_another_webhook() -> None:
+    bus = Bus()
+    async with Receiver.open() as receiver:
+        before = webhook(receiver)
+        after = Webhook(url=receiver.url, secret="another of sixteen or more", events=())
+        async with Webhooks(bus=bus, webhooks=[before]) as webhooks:
+            bus.publish(PathNotReady(path="a"))
+            await receiver.has(1)
+            await go_over(webhooks, told(after, before=[before]))
+            bus.publish(PathNotReady(path="b"))
+            old, new = await receiver.has(2)
+    for request, secret in ((old, SECRET), (new, "another of sixteen or more")):
+        at = int(request.headers[HEADER].removeprefix("t=").partition(",")[0])
+        assert request.headers[HEADER] == sign(request.body, secret=secret, at=at)

@@ -24,9 +24,9 @@ SDP = (
 class Dialogue:
     """`ask` sends a request and takes the answer, or None where the machine waits for a decision."""
 
-    def __init__(self, *, transports: frozenset[Lower] = frozenset(Lower)) -> None:
+    def __init__(self, *, transports: frozenset[Lower] = frozenset(Lower), tls: bool = False) -> None:
         self.now = 1000.0
-        self.machine = ServerProtocol(transports=transports, now=self.now)
+        self.machine = ServerProtocol(transports=transports, now=self.now, tls=tls)
         self.session = ""
         """The Session header that requests carry; the server's, once it gave one."""
         self.news: list[Event] = []

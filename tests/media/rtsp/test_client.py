@@ -15,10 +15,11 @@ from headgate.media.rtsp.message import Request, Response, Status
 from headgate.media.rtsp.protocol import SESSION_TIMEOUT, ServerProtocol
 from headgate.media.rtsp.sdp import SessionDescription
 from headgate.media.rtsp.state import State
-from headgate.media.rtsp.transport import Lower, Pair
+from headgate.media.rtsp.transport import Group, Lower, Pair
 from tests.media.rtsp.dialogue import SDP
 
 BOTH = (Lower.UDP, Lower.TCP)
+GROUPS = [Group(f"224.1.0.{track}", Pair(8002, 8003), 127) for track in range(2)]
 READABLE = SessionDescription.parse(SDP).for_readers()
 
 
@@ -32,11 +33,15 @@ class House:
     """Both machines, joined: `run` goes on until neither has anything to say."""
 
     def __init__(
-        self, *, offers: frozenset[Lower] = frozenset(Lower), lowers: tuple[Lower, ...] = BOTH
+        self,
+        *,
+        offers: frozenset[Lower] = frozenset(Lower),
+        lowers: tuple[Lower, ...] = BOTH,
+        tls: bool = False,
     ) -> None:
         self.now = 1000.0
-        self.client = client(lowers=lowers)
-        self.server = ServerProtocol(transports=offers, now=self.now)
+        self.client = client("rtsps://h/cam" if tls else "rtsp://h/cam?q=1", lowers=lowers)
+        self.server = ServerProtocol(transports=offers, now=self.now, tls=tls)
         self.news: list[news.Event] = []
         self.asked: list[events.Event] = []
 
@@ -60,11 +65,12 @@ class House:
             self.asked.append(event)
             match event:
                 case events.DescribeRequested():
-                    self.server.describe_ok(READABLE)
+                    self.server.describe_ok(READABLE, ssrcs=[None, None])
                 case events.SetupRequested(track=track, lower=lower):
                     assert track is not None
                     ports = Pair(8000, 8001) if lower is Lower.UDP else None
-                    self.server.setup_ok(track=track, server_ports=ports)
+                    group = GROUPS[track] if lower is Lower.MULTICAST else None
+                    self.server.setup_ok(track=track, server_ports=ports, group=group)
                 case events.PlayRequested():
                     self.server.play_ok({})
 
@@ -86,8 +92,14 @@ def test_from_the_first_word_to_the_last(lower: Lower) -> None:
     ready = house.run()[-1]
     assert isinstance(ready, news.Ready)
     assert list(ready.tracks) == [0, 1]
-    pairs = [Pair(6000, 6001), Pair(6002, 6003)] if lower is Lower.UDP else [Pair(0, 1), Pair(2, 3)]
-    assert [track.pair for track in ready.tracks.values()] == pairs
+    pairs = {
+        Lower.UDP: [Pair(6000, 6001), Pair(6002, 6003)],
+        Lower.TCP: [Pair(0, 1), Pair(2, 3)],
+        Lower.MULTICAST: [Pair(8002, 8003), Pair(8002, 8003)],
+    }
+    assert [track.pair for track in ready.tracks.values()] == pairs[lower]
+    groups = [track.granted.group for track in ready.tracks.values()]
+    assert groups == (GROUPS if lower is Lower.MULTICAST else [None, None])
     ports = {track.granted.server_ports for track in ready.tracks.values()}
     assert ports == ({Pair(8000, 8001)} if lower is Lower.UDP else {None})
     assert house.server.state is State.READY, "nothing plays before the owner is prepared"
@@ -111,6 +123,16 @@ def test_udp_that_is_refused_becomes_tcp() -> None:
     failed = house.run()[-1]
     assert isinstance(failed, news.Failed)
     assert failed.transport
+
+
+def test_no_group_is_asked_for_beside_tls() -> None:
+    failed = converse(client("rtsps://h/cam", lowers=(Lower.MULTICAST,)), answering(sdp=ONE))[-1]
+    assert isinstance(failed, news.Failed)
+    assert failed.transport
+    machine = client("rtsps://h/cam", lowers=(Lower.MULTICAST, Lower.TCP))
+    ready = converse(machine, answering(sdp=ONE, transport="RTP/AVP/TCP;interleaved=0-1"))[-1]
+    assert isinstance(ready, news.Ready)
+    assert machine.lower is Lower.TCP
 
 
 def test_signs_of_life() -> None:
@@ -251,7 +273,9 @@ def test_a_redirection_is_the_owners(status: int) -> None:
         (answering(sdp=b"m=video 0 RTP/AVP 96\r\na=control:http://h/x\r\n"), "RTSP URL"),
         (answering(headers=(("Content-Type", "text/html"),)), "type 'text/html'"),
         (answering(transport=""), "transport"),
-        (answering(transport="RTP/AVP;multicast;port=5000-5001"), "transport"),
+        (answering(transport="RTP/AVP;multicast;port=5000-5001"), "IPv4"),
+        (answering(transport="RTP/AVP;multicast;destination=10.0.0.1;port=5000-5001"), "no multicast group"),
+        (answering(transport="RTP/AVP;multicast;destination=224.1.0.0;port=5000-5001"), "another transport"),
         (answering(transport="RTP/AVP/TCP;interleaved=255-256"), "range"),
         (answering(transport="RTP/AVP;unicast;server_port=1-0"), "range"),
         (answering(transport="RTP/AVP;unicast;server_port=5000-5001"), "another transport"),
@@ -313,3 +337,31 @@ def test_a_session_that_the_server_has_forgotten() -> None:
     for status, expected in ((405, []), (454, [news.Failed(text="the server has forgotten the session")])):
         machine.expire(machine.deadline() or 0)
         assert converse(machine, answering(status=status, on="OPTIONS")) == expected
+
+
+def test_over_tls_datagrams_are_srtp() -> None:
+    house = House(tls=True)
+    ready = next(event for event in house.run() if isinstance(event, news.Ready))
+    for track, agreed in house.server.tracks.items():
+        ours, theirs = ready.tracks[track].srtp, agreed.srtp
+        assert ours is not None
+        assert theirs is not None
+        assert (ours.send.key, ours.receive.key) == (theirs.receive.key, theirs.send.key)
+        assert ours.send.key != ours.receive.key
+    assert house.client.lower is Lower.UDP
+
+
+def test_over_tls_a_server_without_srtp_is_read_over_tcp() -> None:
+    house = House(tls=True, offers=frozenset({Lower.TCP}))
+    ready = next(event for event in house.run() if isinstance(event, news.Ready))
+    assert house.client.lower is Lower.TCP
+    assert all(track.srtp is None for track in ready.tracks.values())
+    house = House(tls=True, offers=frozenset({Lower.TCP}), lowers=(Lower.UDP,))
+    assert any(isinstance(event, news.Failed) and event.transport for event in house.run())
+
+
+def test_over_tls_tcp_needs_no_srtp_even_where_it_is_described() -> None:
+    house = House(tls=True, lowers=(Lower.TCP,))
+    ready = next(event for event in house.run() if isinstance(event, news.Ready))
+    assert all(track.srtp is None for track in ready.tracks.values())
+    assert not house.server.secured

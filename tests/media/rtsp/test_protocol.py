@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from random import Random
 
 import pytest
@@ -14,7 +15,7 @@ from headgate.media.rtsp import events
 from headgate.media.rtsp.message import Method, Status
 from headgate.media.rtsp.protocol import PIPELINE_LIMIT, SESSION_TIMEOUT, Position, ServerProtocol
 from headgate.media.rtsp.state import STATELESS, TRANSITIONS, State
-from headgate.media.rtsp.transport import Lower, Pair
+from headgate.media.rtsp.transport import Group, Lower, Pair
 from tests.media.rtsp.dialogue import SDP, TCP, UDP, Dialogue, answers
 
 ASKS_TO_SEE, ASKS_TO_SET_UP = events.Asker("DESCRIBE"), events.Asker("SETUP")
@@ -436,6 +437,38 @@ def test_a_reader_over_udp_dies_without_a_sign_of_life(dialogue: Dialogue) -> No
     assert (dialogue.machine.state, dialogue.machine.deadline()) == (State.INIT, None)
     dialogue.machine.expire(dialogue.now + 1000)
     assert dialogue.machine.events() == []
+
+
+def test_a_reader_of_a_group(dialogue: Dialogue) -> None:
+    group = Group("224.1.0.0", Pair(8002, 8003), 127)
+    for track in range(2):
+        url = f"rtsp://h/cam/trackID={track}"
+        assert dialogue.ask("SETUP", url, "Transport: RTP/AVP;multicast;destination=10.0.0.1") is None
+        dialogue.machine.setup_ok(track=track, group=replace(group, host=f"224.1.0.{track}"), ssrc=7)
+        answer = dialogue.taken()
+        assert answer.header("Transport") == (
+            f"RTP/AVP;multicast;destination=224.1.0.{track};port=8002-8003;ttl=127;ssrc=00000007"
+        )
+        assert (answer.header("Session") or "").endswith(";timeout=60")
+    assert dialogue.machine.lower is Lower.MULTICAST
+    dialogue.play()
+    assert dialogue.machine.deadline() == dialogue.now + SESSION_TIMEOUT
+    assert dialogue.status("SETUP", "rtsp://h/cam/trackID=2", f"Transport: {TCP}") == 455  # it plays
+
+
+def test_one_session_is_over_one_transport_and_nobody_publishes_to_a_group(dialogue: Dialogue) -> None:
+    assert dialogue.ask("SETUP", "rtsp://h/cam/trackID=0", "Transport: RTP/AVP;multicast") is None
+    dialogue.machine.setup_ok(track=0, group=Group("224.1.0.0", Pair(8002, 8003), 127))
+    dialogue.taken()
+    assert dialogue.status("SETUP", "rtsp://h/cam/trackID=1", f"Transport: {UDP.format(6, 7)}") == 400
+    publisher = Dialogue()
+    publisher.announce()
+    url = "rtsp://h/cam/streamid=0"
+    assert publisher.status("SETUP", url, "Transport: RTP/AVP;multicast;mode=record") == 461
+    both = "Transport: RTP/AVP;multicast,RTP/AVP/TCP;unicast"
+    assert publisher.ask("SETUP", url, both) is None
+    publisher.machine.setup_ok(track=0)
+    assert "interleaved=0-1" in (publisher.taken().header("Transport") or "")
 
 
 def test_who_has_no_deadline_here(dialogue: Dialogue) -> None:

@@ -7,7 +7,8 @@ import shutil
 import socket
 import subprocess
 import time
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ import pytest
 
 from headgate.core.errors import HeadgateError, ListenError
 from headgate.core.events import ServiceMoved, ServiceStopped, SessionClosed
-from headgate.core.service import Protocol
+from headgate.core.service import Endpoint, Protocol
 from headgate.core.session import CloseReason
 from headgate.server import Server
 from tests.media.conftest import Open
@@ -194,25 +195,123 @@ async def test_timeouts_are_for_new_connections_and_on_the_same_port(open_server
         await flows(clients)
 
 
-async def test_a_listener_that_was_exchanged_is_put_back(
-    open_server: Open, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_nobody_who_connects_meanwhile_notices(open_server: Open) -> None:
+    answered = asyncio.Semaphore(0)
+
+    async def come_again(server: Server) -> None:
+        while True:
+            async with Client.connect(server) as client:
+                assert (await client.ask("OPTIONS")).status == 200
+                answered.release()
+
+    async with open_server(read_timeout=60.0) as server, asyncio.TaskGroup() as tasks:
+        coming = [tasks.create_task(come_again(server)) for _ in range(4)]
+        for seconds in range(20, 40):
+            await server.store.patch_global({"readTimeout": f"{seconds}s", "writeTimeout": f"{seconds}s"})
+            async with asyncio.timeout(10):
+                for _ in range(8):
+                    await answered.acquire()
+        for task in coming:
+            task.cancel()
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "", "[::]"])
+async def test_a_listener_moves_to_another_address_with_its_port(open_server: Open, host: str) -> None:
+    address = free_port()
+    port = address.rpartition(":")[2]
+    async with open_server(rtsp_address=address) as server, AsyncExitStack() as stack:
+        clients = await audience(stack, server, readers=1)
+        for there in (f"{host}:{port}", address):
+            await server.store.patch_global({"rtspAddress": there})
+            assert str(rtsp_port(server)) == port
+            clients += [await stack.enter_async_context(Client.connect(server))]
+            assert (await clients[-1].read()).status == 200
+        await flows(clients)
+        assert reasons(server) == []
+
+
+async def test_a_listener_that_was_opened_beside_is_closed_again(open_server: Open) -> None:
     """On the same port, and then another part cannot follow."""
 
     class Stubborn:
         async def prepare(self, _: object) -> None:
             raise ListenError("no")
 
-    async with open_server() as server, AsyncExitStack() as stack:
-        before, configuration = rtsp_port(server), server.configuration
+    address = free_port()
+    wider = address.replace("127.0.0.1", "0.0.0.0")
+    async with open_server(rtsp_address=address) as server, AsyncExitStack() as stack:
+        before, configuration = server.registry.service("RTSP").listeners, server.configuration
         clients = await audience(stack, server, readers=1)
         server.store.register(Stubborn())
-        with pytest.raises(HeadgateError, match="no"):
-            await server.store.patch_global({"readTimeout": "9s"})
-        assert (rtsp_port(server), server.configuration) == (before, configuration)
+        for given in ({"rtspAddress": wider}, {"readTimeout": "9s"}):
+            with pytest.raises(HeadgateError, match="no"):
+                await server.store.patch_global(given)
+        now = server.registry.service("RTSP").listeners
+        assert (now, server.configuration) == (before, configuration)
         clients += [await stack.enter_async_context(Client.connect(server))]
         assert (await clients[-1].read()).status == 200
         await flows(clients)
+
+
+@pytest.mark.parametrize(("here", "there"), [("127.0.0.1", "0.0.0.0"), ("0.0.0.0", "127.0.0.1")])
+async def test_udp_ports_move_to_another_address_under_those_who_use_them(
+    open_server: Open, here: str, there: str
+) -> None:
+    port = free_pair()
+
+    def addresses(host: str) -> tuple[str, str]:
+        return f"{host}:{port}", f"{host}:{port + 1}"
+
+    rtp_address, rtcp_address = addresses(here)
+    async with (
+        open_server(rtp_address=rtp_address, rtcp_address=rtcp_address) as server,
+        AsyncExitStack() as stack,
+    ):
+        old = await over_udp(stack, server, "old")
+        for number, host in enumerate((there, here, there)):
+            rtp_address, rtcp_address = addresses(host)
+            await server.store.patch_global({"rtpAddress": rtp_address, "rtcpAddress": rtcp_address})
+            assert server.registry.service("RTSP").listeners[1].endpoint == Endpoint(host, port)
+            new = await over_udp(stack, server, f"new/{number}")
+            for pair in (old, new):
+                await asyncio.to_thread(pair.flows, port)
+        assert reasons(server) == []
+
+
+@dataclass
+class Pair:
+    """A publisher and a reader over UDP."""
+
+    sending: socket.socket
+    receiving: socket.socket
+    sequence: int = 0
+
+    def flows(self, port: int) -> None:
+        give_up = time.monotonic() + 10
+        while True:  # a datagram may be lost in the moment in which a port closes
+            self.sequence += 1
+            self.sending.sendto(rtp(self.sequence), ("127.0.0.1", port))
+            try:
+                data, _ = self.receiving.recvfrom(2048)
+            except TimeoutError:
+                assert time.monotonic() < give_up, "nothing comes through"
+                continue
+            if data[12:] == rtp(1)[12:]:
+                return
+
+
+async def over_udp(stack: AsyncExitStack, server: Server, path: str) -> Pair:
+    pair = Pair(*(stack.enter_context(even_port()) for _ in range(2)))
+    other = stack.enter_context(even_port())
+    publisher = await stack.enter_async_context(Client.connect(server))
+    ports = [one.getsockname()[1] for one in (pair.sending, other)]
+    assert (await publisher.publish(path, ports=ports)).status == 200
+    reader = await stack.enter_async_context(Client.connect(server))
+    port = pair.receiving.getsockname()[1]
+    transport = f"RTP/AVP;unicast;client_port={port}-{port + 1}"
+    assert (await reader.read(path, transport=transport)).status == 200
+    pair.receiving.settimeout(0.2)
+    return pair
 
 
 async def test_udp_ports_stay_for_those_who_use_them(open_server: Open) -> None:
@@ -242,6 +341,21 @@ def even_port() -> socket.socket:
         if bound.getsockname()[1] % 2 == 0:
             return bound
         bound.close()
+
+
+def free_pair() -> int:
+    """The first of two UDP ports that nobody has, at no address."""
+    while True:
+        with even_port() as even:
+            port: int = even.getsockname()[1]
+        with (
+            suppress(OSError),
+            socket.socket(type=socket.SOCK_DGRAM) as even,
+            socket.socket(type=socket.SOCK_DGRAM) as odd,
+        ):
+            even.bind(("0.0.0.0", port))
+            odd.bind(("0.0.0.0", port + 1))
+            return port
 
 
 def becomes_free(port: int) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 
 import pytest
@@ -9,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from headgate.media.rtsp.message import ProtocolError
-from headgate.media.rtsp.transport import Lower, Mode, Pair, Transport, assign, choose
+from headgate.media.rtsp.transport import Group, Lower, Mode, Pair, Transport, assign, choose, granted
 
 BOTH = frozenset(Lower)
 
@@ -24,7 +25,9 @@ BOTH = frozenset(Lower)
         ("RTP/AVP/TCP;interleaved=3", Lower.TCP, Pair(3, 4)),
         ("RTP/AVP/TCP;unicast", Lower.TCP, None),
         ("RTP/SAVP;unicast;client_port=1-2,RTP/AVP/TCP;interleaved=0-1", Lower.TCP, Pair(0, 1)),
-        ("RTP/AVP;multicast;ttl=1,RTP/AVP/TCP;unicast", Lower.TCP, None),
+        ("RTP/AVP;multicast", Lower.MULTICAST, None),
+        ("RTP/AVP/UDP;multicast;destination=10.0.0.1;port=22-23;ttl=1", Lower.MULTICAST, None),
+        ("RTP/AVP/TCP;multicast,RTP/AVP/TCP;unicast", Lower.TCP, None),
         ("RTP/AVP;unicast;client_port=5001-5002,RTP/AVP/TCP", Lower.TCP, None),
         ("RTP/AVP/TCP;interleaved=0-1,RTP/AVP;client_port=4-5", Lower.TCP, Pair(0, 1)),
     ],
@@ -34,13 +37,44 @@ def test_the_first_usable_alternative(header: str, lower: Lower, pair: Pair | No
     assert (offer.lower, offer.pair) == (lower, pair)
 
 
+SAVP_UDP = "RTP/SAVP;unicast;client_port=5000-5001"
+SAVP_TCP = "RTP/SAVP/TCP;unicast;interleaved=0-1"
+AVP_UDP = "RTP/AVP;unicast;client_port=5000-5001"
+AVP_TCP = "RTP/AVP/TCP;unicast;interleaved=0-1"
+
+
+def served(*, tls: bool, keyed: bool) -> set[str]:
+    """What is taken of the four."""
+    taken = set()
+    for header in (SAVP_UDP, SAVP_TCP, AVP_UDP, AVP_TCP):
+        with contextlib.suppress(ProtocolError):
+            assert choose(header, allowed=BOTH, tls=tls, keyed=keyed).secured is header.startswith("RTP/SAVP")
+            taken.add(header)
+    return taken
+
+
+def test_srtp_is_for_tls_and_tls_wants_no_datagrams_in_the_clear() -> None:
+    assert served(tls=False, keyed=False) == {AVP_UDP, AVP_TCP}
+    assert served(tls=False, keyed=True) == {AVP_UDP, AVP_TCP}, "a key that was said in the clear"
+    assert served(tls=True, keyed=False) == {AVP_TCP}
+    assert served(tls=True, keyed=True) == {AVP_TCP, SAVP_UDP, SAVP_TCP}
+    assert choose(f"{SAVP_UDP},{AVP_TCP}", allowed=BOTH, tls=True).lower is Lower.TCP
+
+
+def test_no_group_is_beside_tls() -> None:
+    with pytest.raises(ProtocolError) as caught:
+        choose("RTP/AVP;multicast", allowed=BOTH, tls=True, keyed=True)
+    assert caught.value.status == 461
+
+
 @pytest.mark.parametrize(
     ("header", "status"),
     [
         ("", 461),
         ("RTP/XYZ;unicast", 461),
         ("RTP/SAVP;unicast;client_port=5000-5001", 461),
-        ("RTP/AVP;multicast", 461),
+        ("RTP/AVP/TCP;multicast", 461),
+        ("RTP/SAVP;multicast", 461),
         ("RTP/AVP;unicast;client_port=5001-5002", 461),  # odd
         ("RTP/AVP;unicast;client_port=5000-5003", 461),  # not neighbours
         ("RTP/AVP;unicast", 400),
@@ -67,9 +101,10 @@ def test_what_is_refused(header: str, status: int) -> None:
 
 
 def test_a_transport_that_is_off() -> None:
-    with pytest.raises(ProtocolError) as caught:
-        choose("RTP/AVP;client_port=4-5", allowed={Lower.TCP})
-    assert caught.value.status == 461
+    for header in ("RTP/AVP;client_port=4-5", "RTP/AVP;multicast"):
+        with pytest.raises(ProtocolError) as caught:
+            choose(header, allowed={Lower.TCP})
+        assert caught.value.status == 461
 
 
 @pytest.mark.parametrize(
@@ -103,6 +138,47 @@ def test_answers() -> None:
     assert str(Transport(offer=tcp, pair=Pair(2, 3), ssrc=0xBEEF)) == (
         "RTP/AVP/TCP;unicast;interleaved=2-3;ssrc=0000BEEF"
     )
+
+    group = Group(host="239.1.2.3", ports=Pair(8002, 8003), ttl=127)
+    multicast = choose("RTP/AVP;multicast;destination=10.0.0.1;mode=play", allowed=BOTH)
+    assert str(Transport(offer=multicast, pair=group.ports, group=group, ssrc=1)) == (
+        "RTP/AVP;multicast;destination=239.1.2.3;port=8002-8003;ttl=127;ssrc=00000001;mode=play"
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "group", "source"),
+    [
+        ("destination=224.1.0.0;port=8002-8003;ttl=127", Group("224.1.0.0", Pair(8002, 8003), 127), None),
+        ("port=5000-5001;destination=232.1.1.1;source=10.0.0.1", Group("232.1.1.1", Pair(5000, 5001), 1),
+         "10.0.0.1"),
+        ("destination=224.1.0.0;client_port=6000;ttl=999", Group("224.1.0.0", Pair(6000, 6001), 1), None),
+        ("destination=224.1.0.0;port=6000;source=camera", Group("224.1.0.0", Pair(6000, 6001), 1), None),
+    ],
+)  # fmt: skip
+def test_a_group_that_a_server_names(text: str, group: Group, source: str | None) -> None:
+    grant = granted(f"RTP/AVP;multicast;{text}")
+    assert (grant.lower, grant.group, grant.source) == (Lower.MULTICAST, group, source)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "port=5000-5001",
+        "destination=camera;port=5000-5001",
+        "destination=10.0.0.1;port=5000-5001",
+        "destination=255.255.255.255;port=5000-5001",
+        "destination=ff02::1;port=5000-5001",
+        "destination=224.1.0.0",
+        "destination=224.1.0.0;port=0-1",
+        "destination=224.1.0.0;port=5001-5000",
+        "destination=224.1.0.0;port=65535",
+    ],
+)
+def test_a_group_that_is_none(text: str) -> None:
+    with pytest.raises(ValueError):
+        granted(f"RTP/AVP;multicast;{text}")
 
 
 PIECES = [

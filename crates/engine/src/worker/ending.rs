@@ -17,12 +17,21 @@ impl Worker {
     pub(super) fn close(&mut self, handle: Handle, reason: CloseReason, now: Instant) {
         match self.places.get(&handle).copied() {
             Some(Place::Listener(i)) => {
+                self.accept(i, now); // whom the kernel has let in already would be reset
                 let mut accepting = self.listeners.remove(i);
                 let _ = self.poll.registry().deregister(&mut accepting.socket);
+                drop(accepting); // before its second descriptor, so that the port is free then
+                self.shared.listening.lock().expect("no holder panics").remove(&handle);
                 self.places.remove(&handle);
             }
             Some(Place::Port(i)) => {
+                if !self.ports[i].twins.is_empty() {
+                    self.receive(i, now); // what came here for a twin's flows would be lost
+                }
                 let bound = self.ports.remove(i);
+                for twin in &bound.twins {
+                    self.ports[*twin].twins.retain(|other| *other != i);
+                }
                 let fd = bound.port.socket.as_raw_fd();
                 let _ = self.poll.registry().deregister(&mut SourceFd(&fd));
                 self.places.remove(&handle);
@@ -51,7 +60,7 @@ impl Worker {
                 self.closed(handle, reason, now);
             }
             Some(Place::Reader(i)) => {
-                let reader = self.readers.remove(i);
+                let mut reader = self.readers.remove(i);
                 reader.say_goodbye(now);
                 self.leave_shard(&reader.flow.stream, |shard| shard.readers.retain(|reader| *reader != i));
                 for remote in &reader.path.remotes {
@@ -64,6 +73,7 @@ impl Worker {
                 drop(reader);
                 self.closed(handle, reason, now);
             }
+            Some(Place::Member(i)) => self.end_member(i, reason, now),
             None => {}
         }
     }
@@ -128,7 +138,7 @@ impl Worker {
                 self.end_interleaved(i, reason, now);
                 self.end_datagram_flows(i, reason);
                 let mut connection = self.connections.remove(i);
-                let _ = self.poll.registry().deregister(&mut connection.socket);
+                let _ = self.poll.registry().deregister(&mut connection.wire.socket);
                 self.closed(connection.handle, reason, now);
             }
         }

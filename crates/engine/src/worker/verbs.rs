@@ -11,13 +11,18 @@ use mio::unix::SourceFd;
 
 use super::{Accepting, BoundPort, Place, REPORT_INTERVAL, Ready, Route, Shard, Worker, register, reports};
 use crate::Handle;
-use crate::command::{Command, PublishUdp, ReadTcp};
-use crate::connection::{Connection, TcpPublisher, TcpReader};
+use crate::command::{Command, PublishUdp, ReadTcp, ReadUdp};
+use crate::connection::Connection;
 use crate::datagram::{DatagramPublisher, DatagramReader, ReaderReports, Remote};
 use crate::event::{CloseReason, Event};
+use crate::interleaved::{TcpPublisher, TcpReader};
 use crate::publisher::Publisher;
 use crate::reader::Reader;
 use crate::stream::Stream;
+use crate::udp::Port;
+
+/// The connection of a flow that is tied to none: one that sends to a group serves many.
+const NONE: Handle = 0;
 
 impl Worker {
     pub(super) fn obey(&mut self, commands: &mut Vec<Command>, now: Instant) {
@@ -28,6 +33,8 @@ impl Worker {
                 Command::Answer(handle, _)
                 | Command::Play(handle)
                 | Command::Pause(handle)
+                | Command::TunnelWebSocket(handle)
+                | Command::Feed { get: handle, .. }
                 | Command::Close(handle, _) => match self.places.get(handle) {
                     Some(Place::Connection(i) | Place::OnConnection(i)) => Ready::Connection(*i),
                     _ => Ready::Waker,
@@ -54,6 +61,11 @@ impl Worker {
                 self.places.insert(listener.handle, Place::Listener(place));
                 entry.insert(Accepting { socket, listener, paused_until: None });
                 self.accept(place, now);
+            }
+            Command::Retune(handle, listener) => {
+                if let Some(Place::Listener(i)) = self.places.get(&handle) {
+                    self.listeners[*i].retune(*listener);
+                }
             }
             Command::Adopt { handle, mut socket, remote, local, admission } => {
                 let counters = self.shared.table.add(handle, now);
@@ -82,34 +94,20 @@ impl Worker {
                 self.connect(handle, socket, tls, admission, now);
             }
             Command::Receive(port) => {
-                let i = self.ports.insert(BoundPort { port: Arc::clone(&port), routes: HashMap::new() });
+                let i = self.receive_at(&port);
                 let fd = port.socket.as_raw_fd();
                 register(&self.poll, &mut SourceFd(&fd), Ready::Port(i), Interest::READABLE);
                 self.places.insert(port.handle, Place::Port(i));
             }
-            Command::PublishTcp { flow, stream, counters, connection, channels } => {
+            Command::PublishTcp { flow, stream, counters, connection, channels, protection } => {
                 let Some(i) = self.free_connection(connection, flow, now) else { return };
                 let flow = Publisher::new(flow, stream, counters, false, now);
                 self.places.insert(flow.handle, Place::OnConnection(i));
-                self.connections[i].publisher = Some(Box::new(TcpPublisher { flow, channels }));
+                self.connections[i].publisher = Some(Box::new(TcpPublisher { flow, channels, protection }));
             }
             Command::ReadTcp(read) => self.read_tcp(*read, now),
             Command::PublishUdp(publish) => self.publish_udp(*publish, now),
-            Command::ReadUdp { flow, stream, counters, connection, path } => {
-                let tracks: Vec<usize> = path.remotes.iter().map(|remote| remote.track).collect();
-                let reports = Arc::new(ReaderReports::new(Arc::clone(&counters), stream.tracks.len()));
-                for Remote { track, rtcp, .. } in &path.remotes {
-                    let to = Some((Arc::clone(&reports), *track));
-                    let port = path.rtcp.handle;
-                    self.shared.tell(port, Command::Route { port, remote: *rtcp, to });
-                }
-                let reader =
-                    Reader::new(flow, Arc::clone(&stream), counters, self.index, true, tracks.into_iter());
-                let i = self.readers.insert(DatagramReader::new(reader, path, connection));
-                self.places.insert(flow, Place::Reader(i));
-                self.shard(&stream, now).readers.push(i);
-                self.shared.tell(connection, Command::Tie { connection, flow });
-            }
+            Command::ReadUdp(read) => self.read_udp(*read, now),
             Command::Tie { connection, flow } => match self.places.get(&connection) {
                 Some(Place::Connection(i)) if self.connections[*i].closing().is_none() => {
                     self.connections[*i].datagram_flows.push(flow);
@@ -124,12 +122,26 @@ impl Worker {
             Command::Route { port, remote, to } => {
                 self.route(port, remote, to.map(|(reports, track)| Route::Reports(reports, track)));
             }
+            Command::TunnelWebSocket(connection) => self.tunnel_websocket(connection),
+            Command::TunnelHttp { get, post } => self.tunnel_http(get, post, now),
+            Command::Feed { get, upstream } => self.feed(get, upstream, now),
+            Command::Hear(member) => self.hear(member),
             Command::Play(flow) => self.play(flow, now),
             Command::Pause(flow) => self.pause(flow),
             Command::EndStream(stream) => self.end_stream(stream, now),
             Command::Close(handle, reason) => self.close(handle, reason, now),
             Command::Stop => self.stopping = true,
         }
+    }
+
+    fn receive_at(&mut self, port: &Arc<Port>) -> usize {
+        let twins = self.ports.iter().filter(|(_, other)| other.port.is_twin_of(port)).map(|(i, _)| i);
+        let twins: Vec<usize> = twins.collect();
+        let i = self.ports.vacant_key();
+        for twin in &twins {
+            self.ports[*twin].twins.push(i);
+        }
+        self.ports.insert(BoundPort { port: Arc::clone(port), routes: HashMap::new(), twins })
     }
 
     fn answer(&mut self, handle: Handle, bytes: Vec<u8>, now: Instant) {
@@ -154,24 +166,56 @@ impl Worker {
         }
     }
 
+    fn read_udp(&mut self, read: ReadUdp, now: Instant) {
+        let ReadUdp { flow, stream, counters, connection, path, mut protection } = read;
+        let tracks: Vec<usize> = path.remotes.iter().map(|remote| remote.track).collect();
+        let inbound = protection.as_mut().map(|it| std::mem::take(&mut it.inbound)).unwrap_or_default();
+        let reports = Arc::new(ReaderReports::new(Arc::clone(&counters), stream.tracks.len(), inbound));
+        for Remote { track, rtcp, .. } in &path.remotes {
+            let to = Some((Arc::clone(&reports), *track));
+            let port = path.rtcp.handle;
+            self.shared.tell(port, Command::Route { port, remote: *rtcp, to });
+        }
+        let latency = Arc::clone(&self.shared.latency[self.index]);
+        let at = self.index;
+        let reader = Reader::new(flow, Arc::clone(&stream), counters, at, true, latency, tracks.into_iter());
+        let i = self.readers.insert(DatagramReader::new(reader, path, connection, protection));
+        self.places.insert(flow, Place::Reader(i));
+        self.shard(&stream, now).readers.push(i);
+        if connection != NONE {
+            self.shared.tell(connection, Command::Tie { connection, flow });
+        }
+    }
+
     fn read_tcp(&mut self, read: ReadTcp, now: Instant) {
-        let ReadTcp { flow: handle, stream, counters, connection, channels, queue_packets, queue_bytes } =
-            read;
+        let ReadTcp {
+            flow: handle,
+            stream,
+            counters,
+            connection,
+            channels,
+            protection,
+            queue_packets,
+            queue_bytes,
+        } = read;
         let Some(i) = self.free_connection(connection, handle, now) else { return };
         let tracks = channels.iter().enumerate().filter_map(|(track, channels)| channels.map(|_| track));
-        let flow = Reader::new(handle, Arc::clone(&stream), counters, self.index, false, tracks);
+        let latency = Arc::clone(&self.shared.latency[self.index]);
+        let flow = Reader::new(handle, Arc::clone(&stream), counters, self.index, false, latency, tracks);
         let lost_by_track = vec![0; stream.tracks.len()];
         self.places.insert(handle, Place::OnConnection(i));
-        let reader = TcpReader { flow, channels, queue_packets, queue_bytes, lost_by_track };
+        let reader = TcpReader { flow, channels, protection, queue_packets, queue_bytes, lost_by_track };
         self.connections[i].reader = Some(Box::new(reader));
         self.shard(&stream, now).connections.push(i);
     }
 
     fn publish_udp(&mut self, publish: PublishUdp, now: Instant) {
-        let PublishUdp { flow: handle, stream, counters, connection, path, read_timeout } = publish;
+        let PublishUdp { flow: handle, stream, counters, connection, path, protection, read_timeout } =
+            publish;
         let flow = Publisher::new(handle, stream, counters, true, now);
         let (rtp, rtcp, remotes) = (path.rtp.handle, path.rtcp.handle, path.remotes.clone());
-        let i = self.publishers.insert(DatagramPublisher { flow, path, connection, read_timeout });
+        let i =
+            self.publishers.insert(DatagramPublisher { flow, path, protection, connection, read_timeout });
         for remote in remotes {
             self.route(rtp, remote.rtp, Some(Route::Rtp(i, remote.track)));
             self.route(rtcp, remote.rtcp, Some(Route::Rtcp(i, remote.track)));
@@ -208,9 +252,11 @@ impl Worker {
             Some(Place::Reader(i)) => {
                 let reader = &mut self.readers[i];
                 let waited = reader.is_waiting();
-                reader.flow.play();
+                if !reader.flow.is_playing() {
+                    reader.flow.play(); // else whoever came late to a group gets the clock
+                }
                 for unit in reports(&reader.flow.stream, now) {
-                    reader.unit(&unit);
+                    reader.unit(&unit, &mut self.sealed, now);
                 }
                 if reader.is_waiting() && !waited {
                     self.backlogged.push(i);

@@ -103,7 +103,7 @@ impl Bench {
     }
 
     /// Waits until the counters of a handle are as wanted.
-    pub fn counted(&self, handle: Handle, wanted: impl Fn(&Snapshot) -> bool) {
+    pub fn counted(&self, handle: Handle, mut wanted: impl FnMut(&Snapshot) -> bool) {
         let deadline = Instant::now() + PATIENCE;
         loop {
             let counters = self.engine.counters(&[handle])[0].clone().expect("known");

@@ -9,6 +9,8 @@ from uuid import UUID
 from pydantic import Field
 from typing_extensions import TypedDict
 
+from headgate.core.tunnel import Tunnel
+
 __all__ = [
     "Error",
     "Ok",
@@ -53,7 +55,7 @@ class Ok(TypedDict):
 
 class PathSource(TypedDict):
     type: SourceType
-    id: Annotated[UUID, Field(description="The session.")]
+    id: Annotated[UUID | Literal[""], Field(description='The session; "" where there is none: `redirect`.')]
 
 
 class PathReader(TypedDict):
@@ -89,6 +91,10 @@ class RTSPConn(TypedDict):
     bytesSent: int
     session: Annotated[UUID | None, Field(description="Its session, once it has one.")]
     framesRefused: Annotated[int, Field(description="Interleaved frames on channels nobody set up; ours.")]
+    tunnel: Annotated[
+        Tunnel,
+        Field(description="What its RTSP is inside of. From MediaMTX 1.15 on."),
+    ]
 
 
 class RTSPConnList(TypedDict):
@@ -105,7 +111,8 @@ class RTSPSession(TypedDict):
     path: str
     query: str
     transport: Annotated[
-        str | None, Field(description='"TCP" (interleaved) or "UDP"; null until the client has chosen.')
+        str | None,
+        Field(description='"TCP" (interleaved), "UDP" or "UDP-multicast"; null until the client has chosen.'),
     ]
     bytesReceived: Annotated[int, Field(description="RTP and RTCP packets without transport framing.")]
     bytesSent: int

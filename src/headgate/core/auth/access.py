@@ -188,7 +188,7 @@ class Access:
                 keys = KeySet(
                     settings.auth_jwt_jwks,
                     fingerprint=settings.auth_jwt_jwks_fingerprint,
-                    outbound=self._outbound,
+                    client=self._outbound,
                     now=self._now,
                 )
                 return Tokens(

@@ -23,16 +23,17 @@ Judgement = Generator[tuple[str, str], bool, Grant | None]
 class InternalUsers:
     """A name that nobody has costs as much time as a password that is wrong.
 
-    Where no name fits, the password is compared with a spare one, whose verdict counts for nothing.
+    Each attempt is compared with as many hashed passwords as the user has who has most of them: where its
+    own user has fewer with those of others, whose verdict counts for nothing.
     """
 
     def __init__(self, users: Sequence[AuthInternalUser], *, passwords: Passwords) -> None:
         self._anybody = [user for user in users if user.user == ANYBODY]
         self._named = [user for user in users if user.user != ANYBODY]
         self._passwords = passwords
-        hashed = [user.password for user in self._named if _is_costly(user)]
-        self._costly = bool(hashed)
-        self._spare = next(iter(hashed or [user.password for user in self._named]), "")
+        self._hashed = _hashed(self._named)
+        self._most = max((len(_hashed(self._of(user.user))) for user in self._named), default=0)
+        self._spare = next((user.password for user in self._named), "")
 
     def open_to(self, request: Request) -> Grant | None:
         return Grant(proven=False) if any(_may(user, request) for user in self._anybody) else None
@@ -73,10 +74,17 @@ class InternalUsers:
         for user in meant:
             proven = yield user.password, request.password
             granted |= proven and _may(user, request)
-        if not meant or (self._costly and not any(_is_costly(user) for user in meant)):
+        known = _hashed(meant)
+        missing = max(self._most - len(known), 0)
+        for password in [one for one in self._hashed if one not in known][:missing]:
+            yield password, request.password
+        if not meant and not self._most:
             yield self._spare, request.password
         # The placeholder is shown to whoever reads the configuration, so it proves nothing.
         return Grant(user=request.user) if granted and request.password != REDACTED else None
+
+    def _of(self, name: str) -> list[AuthInternalUser]:
+        return [user for user in self._named if user.user == name]
 
     def _prove(self, request: Request) -> Grant | None:
         if request.proof is None:
@@ -87,6 +95,11 @@ class InternalUsers:
             request.proof.proves(password=self._spare)
         proven = [user for user in proven if user.password != REDACTED]
         return Grant(user=request.proof.user) if any(_may(user, request) for user in proven) else None
+
+
+def _hashed(users: Sequence[AuthInternalUser]) -> list[str]:
+    """Their passwords that take time, each once: a verdict on one is remembered."""
+    return list(dict.fromkeys(user.password for user in users if user.password.startswith(ARGON2)))
 
 
 def _granted(grant: Grant | None) -> Grant:
@@ -104,7 +117,3 @@ def _comes_from(user: AuthInternalUser, ip: str) -> bool:
         return True
     source = address(ip)
     return source is not None and any(source in network for network in user.ips)
-
-
-def _is_costly(user: AuthInternalUser) -> bool:
-    return user.password.startswith(ARGON2)

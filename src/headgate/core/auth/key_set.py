@@ -6,12 +6,14 @@ import asyncio
 import json
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import jwt
 
+from headgate.core.auth import outbound
 from headgate.core.auth.outbound import Outbound
 from headgate.core.errors import Unavailable
 
@@ -43,11 +45,11 @@ class KeySet:
     """A failed fetch leaves the keys there are."""
 
     def __init__(
-        self, url: str, *, fingerprint: str, outbound: Outbound, now: Callable[[], float] = time.monotonic
+        self, url: str, *, fingerprint: str, client: Outbound, now: Callable[[], float] = time.monotonic
     ) -> None:
         self._url = url
         self._fingerprint = fingerprint
-        self._outbound = outbound
+        self._client = client
         self._now = now
         self._keys: Mapping[str, VerificationKey] = {}
         self._fetched: float | None = None
@@ -75,16 +77,29 @@ class KeySet:
         self._asked = None
 
     async def refresh(self) -> None:
-        """Fetch, unless that was just done; who comes while it is under way waits for it.
+        """Fetch, unless that was just done; who comes while it is under way waits for it,
+        `TURN_TIMEOUT` at most.
 
         Raises Unavailable.
         """
-        async with self._fetching:
+        async with self._turn():
             if not self._may_ask:
                 return
             self._asked = self._now()
-            keys = _read(await self._outbound.get(self._url, fingerprint=self._fingerprint))
+            keys = _read(await self._client.get(self._url, fingerprint=self._fingerprint))
             self._keys, self._fetched = keys, self._now()
+
+    @asynccontextmanager
+    async def _turn(self) -> AsyncIterator[None]:
+        try:
+            async with asyncio.timeout(outbound.TURN_TIMEOUT):
+                await self._fetching.acquire()
+        except TimeoutError:
+            raise Unavailable from None
+        try:
+            yield
+        finally:
+            self._fetching.release()
 
 
 def _read(body: bytes) -> dict[str, VerificationKey]:

@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import argon2
 
+from headgate.core.auth.turns import Turns
 from headgate.core.auth.verdicts import Verdicts
 from headgate.core.errors import Unavailable
 
@@ -37,6 +38,7 @@ class Passwords:
     def __init__(self) -> None:
         self._verdicts: Verdicts[bool] = Verdicts(lifetime=LIFETIME)
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="argon2")
+        self._turns = Turns(THREADS)
         self._hasher = argon2.PasswordHasher()
         self._waiting: Counter[str] = Counter()
         """Hashes that wait or run, by the address that asked."""
@@ -69,9 +71,10 @@ class Passwords:
             raise Unavailable
         self._waiting[ip] += 1
         try:
-            verdict = await asyncio.get_running_loop().run_in_executor(
-                self._threads, self._verify, credential.removeprefix(ARGON2), given
-            )
+            async with self._turns.turn(ip):
+                verdict = await asyncio.get_running_loop().run_in_executor(
+                    self._threads, self._verify, credential.removeprefix(ARGON2), given
+                )
         finally:
             self._waiting[ip] -= 1
             if not self._waiting[ip]:

@@ -15,12 +15,14 @@ from headgate.core.config.redaction import has_redacted, keep
 from headgate.core.config.section import Section
 from headgate.core.errors import ConfigurationError
 
-__all__ = ["Amendment"]
+__all__ = ["FROM_FILE_ONLY", "Amendment"]
 
 NOT_USED = "name"
 """A path's name is its key under `paths`."""
-FROM_FILE_ONLY = ("runOn", "webhooks", "hooksFromAPI")
-"""How the keys begin that lead to commands: who reaches the API must not thereby reach a shell."""
+FROM_FILE_ONLY = ("runOn", "webhooks", "hooksFromAPI", "logFile")
+"""How the keys begin that lead to commands, or to lines in any file, which may be as much: who reaches the
+API must not thereby reach a shell.
+"""
 KINDS = {
     bool: "true or false",
     int: "a number",

@@ -34,7 +34,7 @@ class PathChange:
     kind: Kind
     amendment: Amendment = field(default_factory=Amendment)
     text: str = field(init=False, repr=False, compare=False)
-    """On disk. Made once: with a thousand paths changed, a change of one more writes them all again."""
+    """On disk. Made once: with a thousand paths changed, each may be written again now and then."""
 
     def __post_init__(self) -> None:
         document = {"kind": self.kind, "keys": self.amendment.given}
@@ -60,6 +60,11 @@ class Changes:
             paths[name] = change
         return replace(self, paths=paths)
 
+    def line(self, name: str) -> str:
+        """What became of one path, to stand behind the whole."""
+        change = self.paths.get(name)
+        return f"{{{change.text}}}\n" if change is not None else f"{json.dumps({name: None})}\n"
+
     def text(self) -> str:
         """The whole as JSON, which `read` takes."""
         paths = ",\n".join([change.text for change in self.paths.values()])
@@ -70,11 +75,17 @@ class Changes:
 
     @classmethod
     def read(cls, text: str) -> Self:
-        """Raises ConfigurationError, ValueError: somebody else wrote it, or the disk lost a part."""
-        document = json.loads(text)
+        """The whole, and lines behind it. Raises ConfigurationError, ValueError: somebody else wrote it, or
+        the disk lost a part.
+        """
+        document, end = json.JSONDecoder().raw_decode(text)
+        lines = _lines(text[end:])
         if not isinstance(document, dict) or document.get("version") != VERSION:
             raise ValueError(f"it is not of version {VERSION}")
         try:
+            paths = {**_object(document["paths"])}
+            for line in lines:
+                paths |= _object(line)
             return cls(
                 Amendment.read(GlobalConf, _object(document["global"])),
                 Amendment.read(PathConf, _object(document["pathDefaults"])),
@@ -82,13 +93,29 @@ class Changes:
                     name: PathChange(
                         name, Kind(change["kind"]), Amendment.read(PathConf, _object(change["keys"]))
                     )
-                    for name, change in _object(document["paths"]).items()
+                    for name, change in paths.items()
+                    if change is not None
                 },
             )
         except ConfigurationError:
             raise
         except (KeyError, TypeError, AttributeError) as error:
             raise ValueError(f"it is not complete ({error})") from None
+
+
+def _lines(text: str) -> list[Any]:
+    """Raises ValueError. A last one that cannot be read was being written when everything ended: nobody was
+    told that it is kept.
+    """
+    *whole, unfinished = text.removeprefix("\n").split("\n")
+    lines: list[Any] = []
+    for number, line in enumerate(whole):
+        try:
+            lines.append(json.loads(line))
+        except ValueError:
+            if number + 1 < len(whole) or unfinished:
+                raise
+    return lines
 
 
 def _object(value: Any) -> dict[str, Any]:

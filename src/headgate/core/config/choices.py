@@ -78,6 +78,8 @@ class EventType(Choice):
     SERVICE_STOPPED = "service.stopped"
     CONFIGURATION_CHANGED = "configuration.changed"
     CONFIGURATION_REFUSED = "configuration.refused"
+    CERTIFICATE_RENEWED = "certificate.renewed"
+    CERTIFICATE_REFUSED = "certificate.refused"
     CONNECTION_OPENED = "connection.opened"
     CONNECTION_CLOSED = "connection.closed"
     SESSION_OPENED = "session.opened"

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from headgate.core.config.choices import PullTransport, RtspTransport
 from headgate.core.config.configuration import Configuration
 from headgate.core.config.draft import Location
 from headgate.core.config.global_conf import GlobalConf
@@ -56,6 +55,9 @@ EFFECTIVE_GLOBAL = frozenset(
         "rtspsAddress",
         "rtpAddress",
         "rtcpAddress",
+        "multicastIPRange",
+        "multicastRTPPort",
+        "multicastRTCPPort",
         "rtspServerKey",
         "rtspServerCert",
         "rtspAuthMethods",
@@ -112,7 +114,6 @@ MISSING = (
     ("webrtc", "WebRTC"),
     ("playback", "playback of recordings"),
     ("pprof", "run-time profiles"),
-    ("multicast", "multicast"),
     ("record", "recording"),
     ("runOnRecord", "recording"),
     ("rpiCamera", "the Raspberry Pi camera"),
@@ -130,24 +131,35 @@ class Remark(NamedTuple):
 
 
 def unsafe(configuration: Configuration) -> list[Remark]:
-    """Keys whose user believes to be protected by them, and is not. The server must not run with one."""
-    return [
-        *(
-            Remark((key,), UNSAFE_GLOBAL[key])
-            for key in _changed(configuration.global_, GlobalConf())
-            if key in UNSAFE_GLOBAL
-        ),
-        *(
-            Remark(location, UNSAFE_PATH[key])
-            for _, location, key in _changed_paths(configuration)
-            if key in UNSAFE_PATH
-        ),
-    ]
+    """Keys whose user believes to be protected by them, and is not. The server must not run with one.
+
+    Looks at these keys only: there may be thousands of paths, and each change of the path defaults asks.
+    """
+    return [*_unsafe_global(configuration.global_), *_unsafe_paths(configuration)]
 
 
 def ineffective(configuration: Configuration) -> list[Remark]:
     """Keys that ask for something this version does not do."""
     return [*_global_remarks(configuration.global_), *_path_remarks(configuration)]
+
+
+def _unsafe_global(conf: GlobalConf) -> Iterator[Remark]:
+    default, names = GlobalConf(), GlobalConf.names()
+    for key, text in UNSAFE_GLOBAL.items():
+        if getattr(conf, names[key]) != getattr(default, names[key]):
+            yield Remark((key,), text)
+
+
+def _unsafe_paths(configuration: Configuration) -> Iterator[Remark]:
+    default, defaults, names = PathConf(), configuration.path_defaults, PathConf.names()
+    for key, text in UNSAFE_PATH.items():
+        name = names[key]
+        harmless = {getattr(default, name), getattr(defaults, name)}
+        if len(harmless) > 1:
+            yield Remark(("pathDefaults", key), text)
+        for path, conf in configuration.paths.items():
+            if getattr(conf, name) not in harmless:
+                yield Remark(("paths", path, key), text)
 
 
 def _global_remarks(conf: GlobalConf) -> Iterator[Remark]:
@@ -157,18 +169,12 @@ def _global_remarks(conf: GlobalConf) -> Iterator[Remark]:
     for key in dict.fromkeys([*asked, *_changed(conf, GlobalConf())]):
         if key not in EFFECTIVE_GLOBAL and key not in UNSAFE_GLOBAL and not key.startswith(off):
             yield Remark((key,), _missing(key))
-    # MediaMTX's default has multicast too: who only leaves it there asks for nothing.
-    default = GlobalConf().rtsp_transports
-    if RtspTransport.MULTICAST in conf.rtsp_transports and conf.rtsp_transports != default:
-        yield Remark(("rtspTransports",), f"multicast {_missing('multicast')}")
 
 
 def _path_remarks(configuration: Configuration) -> Iterator[Remark]:
     for conf, location, key in _changed_paths(configuration):
         if key == "source" and not conf.source.startswith((PUBLISHER, REDIRECT, *FETCHED)):
             yield Remark(location, f"{_missing(key)}; the path stays empty")
-        elif key == "rtspTransport" and conf.rtsp_transport is PullTransport.MULTICAST:
-            yield Remark(location, f"multicast {_missing('multicast')}; the path stays empty")
         elif key not in EFFECTIVE_PATH and key not in UNSAFE_PATH:
             yield Remark(location, _missing(key))
 

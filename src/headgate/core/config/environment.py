@@ -126,6 +126,8 @@ def _within(
     kind, here = field.annotation, (*location, key)
     if not tail:
         return here, kind
+    if isinstance(kind, type) and issubclass(kind, Section):
+        return _within(kind, {}, here, tail)
     index, _, tail = tail.partition("_")
     item = _item(kind)
     if item is None or not tail or not index.isdecimal() or len(index) > 4:

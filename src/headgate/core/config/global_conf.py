@@ -181,9 +181,13 @@ class GlobalConf(Section):
     rtsps_address: Address = key("rtspsAddress", "where RTSPS listens (TCP)", default=":8322")
     rtp_address: Address = key("rtpAddress", "UDP port of RTP; even", default=":8000")
     rtcp_address: Address = key("rtcpAddress", "UDP port of RTCP; the one after rtpAddress", default=":8001")
-    multicast_ip_range: str = key("multicastIPRange", "groups for multicast readers", default="224.1.0.0/16")
-    multicast_rtp_port: Port = key("multicastRTPPort", "their RTP port", default=8002)
-    multicast_rtcp_port: Port = key("multicastRTCPPort", "their RTCP port", default=8003)
+    multicast_ip_range: str = key(
+        "multicastIPRange", "groups for multicast readers: IPv4, one for each track", default="224.1.0.0/16"
+    )
+    multicast_rtp_port: Port = key("multicastRTPPort", "their RTP port; even", default=8002)
+    multicast_rtcp_port: Port = key(
+        "multicastRTCPPort", "their RTCP port; the one after multicastRTPPort", default=8003
+    )
     rtsp_server_key: str = key("rtspServerKey", "RTSPS: private key (PEM file)", default="server.key")
     rtsp_server_cert: str = key("rtspServerCert", "RTSPS: certificate chain (PEM file)", default="server.crt")
     rtsp_auth_methods: RtspAuthMethods = key(

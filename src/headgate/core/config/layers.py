@@ -11,6 +11,7 @@ from headgate.core.config.changes import Changes, Kind, PathChange
 from headgate.core.config.configuration import Configuration
 from headgate.core.config.draft import dotted
 from headgate.core.config.effect import UNSAFE_PATH, unsafe
+from headgate.core.config.file_only import without_hooks
 from headgate.core.config.former_keys import FORMER_GLOBAL, FORMER_PATH
 from headgate.core.config.global_conf import GlobalConf
 from headgate.core.config.path_conf import RPI_CAMERA, PathConf
@@ -45,8 +46,13 @@ class Layers:
 
     @classmethod
     def compose(cls, base: Configuration, own: Own, changes: Changes | None = None) -> Self:
-        """From nothing. Raises ConfigurationError with everything that does not fit."""
+        """From nothing. Raises ConfigurationError with everything that does not fit.
+
+        Hooks among the changes are left out where the file does not let the API set them (any more).
+        """
         changes = changes or Changes()
+        if not base.own.hooks_from_api:
+            changes = without_hooks(changes, base, own)
         merged = _own(own, changes)
         defaults = base.path_defaults.model_copy(update=dict(changes.path_defaults.values))
         configuration = Configuration(

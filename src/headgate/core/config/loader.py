@@ -21,6 +21,7 @@ from headgate.core.config.global_conf import GlobalConf, IceServer
 from headgate.core.config.own_conf import OwnConf, Webhook
 from headgate.core.config.path_conf import PathConf
 from headgate.core.config.path_names import CATCH_ALL, PathPattern
+from headgate.core.config.rooms_conf import RoomsConf, RoomsModules, RoomsUsers
 from headgate.core.config.rules import camera_mistakes, global_mistakes, name_mistake, path_mistakes
 from headgate.core.config.section import Section
 from headgate.core.config.users import AuthInternalUser, AuthInternalUserPermission
@@ -37,6 +38,9 @@ ITEM_KEYS = (
     *AuthInternalUserPermission.names(),
     *IceServer.names(),
     *Webhook.names(),
+    *RoomsConf.names(),
+    *RoomsModules.names(),
+    *RoomsUsers.names(),
 )
 SECTIONS = ("pathDefaults", "paths", "applications")
 

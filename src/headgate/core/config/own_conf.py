@@ -9,6 +9,8 @@ from pydantic import AfterValidator, SecretStr
 
 from headgate.core.config.choices import EventType, LogFormat
 from headgate.core.config.durations import Duration
+from headgate.core.config.networks import Networks
+from headgate.core.config.rooms_conf import RoomsConf
 from headgate.core.config.scalars import Switch
 from headgate.core.config.section import Section, key
 
@@ -59,4 +61,10 @@ class OwnConf(Section):
         "let the control API set hooks, which is to let its users run any command",
         default=False,
     )
+    source_networks: Networks = key(
+        "sourceNetworks",
+        "addresses that sources may have although they are link-local, or this machine's under another name",
+        default=(),
+    )
     webhooks: tuple[Webhook, ...] = key("webhooks", "who is told of events by HTTP", default=())
+    rooms: RoomsConf = key("rooms", "rooms in which people meet; see below", default=RoomsConf())

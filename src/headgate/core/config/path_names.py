@@ -11,7 +11,7 @@ from pydantic_core import SchemaError, SchemaValidator, core_schema
 
 from headgate.core.errors import NotFound
 
-__all__ = ["CATCH_ALL", "PathPattern", "check_path_name", "path_name_mistake"]
+__all__ = ["CATCH_ALL", "PathPattern", "check_path_name", "is_plain", "path_name_mistake"]
 
 CATCH_ALL = frozenset({"all", "all_others", "~^.*$"})
 """Three spellings of one configuration name."""
@@ -44,6 +44,11 @@ def check_path_name(name: str) -> None:
     """Raises NotFound: no path has such a name."""
     if mistake := path_name_mistake(name):
         raise NotFound(f"invalid path name '{name[:NAME_LIMIT]}': {mistake}")
+
+
+def is_plain(conf_name: str) -> bool:
+    """Whether a configuration name is one path's, and no expression for many."""
+    return not conf_name.startswith("~") and conf_name not in CATCH_ALL
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Annotated, Any, get_args, get_origin
 
+from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 
 from headgate.core.config.configuration import Applications
@@ -21,6 +22,7 @@ from headgate.core.config.global_conf import Address, GlobalConf, IceServer
 from headgate.core.config.networks import Networks
 from headgate.core.config.own_conf import OwnConf, Webhook
 from headgate.core.config.path_conf import PathConf
+from headgate.core.config.rooms_conf import RoomsConf, RoomsModules, RoomsUsers
 from headgate.core.config.scalars import HttpEncryption, Real, Switch, Whole
 from headgate.core.config.section import Section
 from headgate.core.config.sizes import Size
@@ -133,6 +135,12 @@ def reference() -> str:
         _table(OwnConf, OwnConf.names(), ()),
         "### An item of `webhooks`\n",
         _table(Webhook, Webhook.names(), ()),
+        "### `rooms`\n",
+        _table(RoomsConf, RoomsConf.names(), ()),
+        "### `rooms.modules`\n",
+        _table(RoomsModules, RoomsModules.names(), ()),
+        "### `rooms.users`\n",
+        _table(RoomsUsers, RoomsUsers.names(), ()),
         "### An item of `authInternalUsers`\n",
         _table(AuthInternalUser, (), AuthInternalUser.names()),
         "### An item of `permissions`, `authHTTPExclude`, `authJWTExclude`\n",
@@ -179,6 +187,8 @@ def _default(section: type[Section], name: str, field: FieldInfo) -> str:
     value = section.model_construct().document()[field.alias or name]
     if name == "auth_internal_users":
         return "anybody publishes, reads, plays back; loopback operates"
+    if isinstance(value, dict):
+        return ""
     if value and isinstance(value, list) and isinstance(value[0], dict):
         return ", ".join(str(item["action"]) for item in value)
     if isinstance(value, bool):
@@ -200,11 +210,16 @@ def _word(annotation: Any) -> str:
     if get_origin(annotation) is tuple:
         if get_args(annotation)[0] == NETWORK:
             return "networks"
-        return f"list of {_word(get_args(annotation)[0])}"
+        word = _word(get_args(annotation)[0])
+        return f"list of {'mappings' if word == 'mapping' else word}"
     if isinstance(annotation, type) and issubclass(annotation, enum.Enum):
         return ", ".join(f"`{member.value}`" for member in annotation if member.value)
     if isinstance(annotation, type) and issubclass(annotation, Section):
-        return "mappings"
+        return "mapping"
+    if get_origin(annotation) is Annotated and get_args(annotation)[0] in {str, SecretStr}:
+        return "text"
+    if get_origin(annotation) is dict:
+        return "mapping"
     return "numbers" if get_origin(annotation) is Annotated else "text"
 
 

@@ -7,16 +7,19 @@ unusable RTP ports, a segment that is a dot.
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Iterator, Mapping
+from ipaddress import IPv4Network
 from urllib.parse import SplitResult, urlsplit
 
 from headgate.core.config.choices import AuthMethod, Encryption, RtspAuthMethod, RtspTransport
 from headgate.core.config.global_conf import GlobalConf
-from headgate.core.config.networks import ListenAddress
+from headgate.core.config.networks import ListenAddress, parse_network
 from headgate.core.config.path_conf import PUBLISHER, REDIRECT, RPI_CAMERA, PathConf
 from headgate.core.config.path_names import PathPattern, path_name_mistake
 from headgate.core.config.play_range import play_range
+from headgate.core.config.secrets import redacted_query
 from headgate.core.config.section import Section
 from headgate.core.config.users import is_hashed
 from headgate.core.hooks import command
@@ -66,12 +69,20 @@ def _general(conf: GlobalConf) -> Mistakes:
 
 def _commands(conf: Section) -> Mistakes:
     """Of hooks: they must be known to be command lines before the hour they are wanted."""
-    for key, name in conf.names().items():
-        if key.startswith("runOn") and isinstance(line := getattr(conf, name), str) and line:
+    for key, name in _hooks(type(conf)):
+        if line := getattr(conf, name):
             try:
                 command.words(line)
             except ValueError as error:
                 yield key, str(error)
+
+
+@functools.cache
+def _hooks(section: type[Section]) -> tuple[tuple[str, str], ...]:
+    """Key and attribute of those that are command lines. A change may look at thousands of paths."""
+    fields = section.model_fields
+    names = section.names().items()
+    return tuple((k, name) for k, name in names if k.startswith("runOn") and fields[name].annotation is str)
 
 
 def _access(conf: GlobalConf) -> Mistakes:
@@ -95,18 +106,34 @@ def _access(conf: GlobalConf) -> Mistakes:
 
 
 def _rtsp(conf: GlobalConf) -> Mistakes:
-    if conf.rtsp_encryption is Encryption.STRICT:
-        for transport in (RtspTransport.UDP, RtspTransport.MULTICAST):
-            if transport in conf.rtsp_transports:
-                yield "rtspEncryption", f"strict encryption cannot be used with the transport {transport}"
-    elif conf.rtsp and RtspTransport.UDP in conf.rtsp_transports:
+    if conf.rtsp_encryption is Encryption.STRICT and RtspTransport.MULTICAST in conf.rtsp_transports:
+        yield "rtspEncryption", "strict encryption cannot be used with the transport multicast"
+    if conf.rtsp and RtspTransport.UDP in conf.rtsp_transports:
         rtp, rtcp = ListenAddress.parse(conf.rtp_address).port, ListenAddress.parse(conf.rtcp_address).port
         # Two zeros: the server looks for a free pair.
         if (rtp, rtcp) != (0, 0):
-            if rtp == 0 or rtp % 2:
-                yield "rtpAddress", "the RTP port must be even (RFC 3550 11)"
-            elif rtcp != rtp + 1:
-                yield "rtcpAddress", f"the RTCP port must be the one after RTP's, {rtp + 1} (RFC 3550 11)"
+            yield from _port_pair(rtp, rtcp, keys=("rtpAddress", "rtcpAddress"))
+    if conf.rtsp and RtspTransport.MULTICAST in conf.rtsp_transports:
+        yield from _port_pair(
+            conf.multicast_rtp_port, conf.multicast_rtcp_port, keys=("multicastRTPPort", "multicastRTCPPort")
+        )
+        if not _is_groups(conf.multicast_ip_range):
+            yield "multicastIPRange", "must be IPv4 multicast addresses, like 224.1.0.0/16"
+
+
+def _port_pair(rtp: int, rtcp: int, *, keys: tuple[str, str]) -> Mistakes:
+    if rtp == 0 or rtp % 2:
+        yield keys[0], "the RTP port must be even (RFC 3550 11)"
+    elif rtcp != rtp + 1:
+        yield keys[1], f"the RTCP port must be the one after RTP's, {rtp + 1} (RFC 3550 11)"
+
+
+def _is_groups(text: str) -> bool:
+    try:
+        network = parse_network(text)
+    except ValueError:
+        return False
+    return isinstance(network, IPv4Network) and network.subnet_of(IPv4Network("224.0.0.0/4"))
 
 
 def _webrtc(conf: GlobalConf) -> Mistakes:
@@ -252,9 +279,12 @@ def _target_mistake(target: str) -> str | None:
 
 
 def _shown(url: str) -> str:
-    """Without a user name and password: mistakes end up in logs."""
+    """Without a user name and password, nor the secrets of its query: mistakes end up in logs."""
     scheme, separator, rest = url.rpartition("://")
-    return f"{scheme}{separator}…@{rest.rpartition('@')[2]}" if "@" in rest else url
+    if "@" in rest:
+        rest = f"…@{rest.rpartition('@')[2]}"
+    place, mark, query = rest.partition("?")
+    return f"{scheme}{separator}{place}{mark}{redacted_query(query)}"
 
 
 def _split(url: str) -> SplitResult | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -10,6 +11,7 @@ from typing import Self
 
 from headgate.core.config.changes import Changes
 from headgate.core.config.configuration import Configuration
+from headgate.core.config.file_only import dropped_hooks
 from headgate.core.config.layers import Layers
 from headgate.core.config.loader import load
 from headgate.core.config.state_file import StateFile, state_directory
@@ -58,7 +60,12 @@ class Startup:
             try:
                 text = state.read()
                 if text is not None:
-                    layers = Layers.compose(loaded.configuration, loaded.own, Changes.read(text))
+                    changes = Changes.read(text)
+                    layers = Layers.compose(loaded.configuration, loaded.own, changes)
+                    warnings += dropped_hooks(changes, layers.changes)
+                    if layers.changes != changes:
+                        with contextlib.suppress(OSError):  # else they are dropped at the next start as well
+                            state.write(layers.changes.text())
             except (ConfigurationError, OSError, ValueError, RecursionError) as error:
                 warnings.append(_put_aside(state, error))
         return cls(

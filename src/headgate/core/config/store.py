@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Callable, Collection, Mapping
 from typing import Any
@@ -10,9 +11,11 @@ from typing import Any
 from headgate.core.config.change import Applier, Change, Prepared
 from headgate.core.config.changes import Changes
 from headgate.core.config.configuration import Configuration
+from headgate.core.config.file_only import dropped_hooks
 from headgate.core.config.layers import Layers
 from headgate.core.config.loader import Loaded, load
 from headgate.core.config.startup import Startup
+from headgate.core.config.state_file import StateFile
 from headgate.core.errors import ConfigurationError, HeadgateError, Refused
 from headgate.core.events import Bus, ConfigurationChanged, ConfigurationRefused
 
@@ -43,6 +46,8 @@ class ConfigurationStore:
         self._appliers: list[Applier] = []
         self._lock = asyncio.Lock()
         self._closed = False
+        self._given_up = False
+        """Whether a change was cancelled while it was being kept."""
 
     @property
     def configuration(self) -> Configuration:
@@ -90,11 +95,10 @@ class ConfigurationStore:
         they are logged. Whether it was taken.
         """
         async with self._lock:
+            before = self._layers.changes
             try:
                 loaded = await asyncio.to_thread(self._load)
-                layers = await asyncio.to_thread(
-                    Layers.compose, loaded.configuration, loaded.own, self._layers.changes
-                )
+                layers = await asyncio.to_thread(Layers.compose, loaded.configuration, loaded.own, before)
                 await self._apply(layers, paths=None, cause="file")
             except HeadgateError as error:
                 mistakes = error.mistakes if isinstance(error, ConfigurationError) else [str(error)]
@@ -103,7 +107,7 @@ class ConfigurationStore:
                 logger.warning("%s is not taken; the configuration stays as it is", self._name)
                 self._bus.publish(ConfigurationRefused(mistakes=tuple(mistakes[:MISTAKES_TOLD])))
                 return False
-            for warning in loaded.warnings:
+            for warning in (*loaded.warnings, *dropped_hooks(before, layers.changes)):
                 logger.warning("%s", warning)
             logger.info("%s was read again", self._name)
             return True
@@ -120,7 +124,9 @@ class ConfigurationStore:
 
     async def _change(self, make: Callable[[Layers], Layers], *, paths: Collection[str] | None) -> None:
         async with self._lock:
-            await self._apply(make(self._layers), paths=paths, cause="api")
+            # What may concern thousands of paths takes a while, in which the loop goes on.
+            layers = make(self._layers) if paths else await asyncio.to_thread(make, self._layers)
+            await self._apply(layers, paths=paths, cause="api")
 
     async def _apply(self, layers: Layers, *, paths: Collection[str] | None, cause: str) -> None:
         if self._closed:
@@ -131,7 +137,7 @@ class ConfigurationStore:
             if change:
                 await self._prepare(change, prepared)
             if layers.changes != self._layers.changes:
-                await self._keep(layers.changes)
+                await self._keep(layers.changes, paths=paths)
         except BaseException:
             for one in reversed(prepared):
                 await asyncio.shield(_rolled_back(one))
@@ -158,17 +164,33 @@ class ConfigurationStore:
             if one is not None:
                 prepared.append(one)
 
-    async def _keep(self, changes: Changes) -> None:
+    async def _keep(self, changes: Changes, *, paths: Collection[str] | None) -> None:
+        """`paths`: those alone that are changed."""
         if self._state is None:
             return
+        if self._given_up:
+            paths = None  # what stands there may be the change that nobody waited for
+        loop = asyncio.get_running_loop()
+        writing = loop.run_in_executor(None, _keep, self._state, changes, paths)
         try:
-            if changes:
-                await asyncio.to_thread(self._state.write, changes.text())
-            else:
-                await asyncio.to_thread(self._state.clear)
+            await asyncio.shield(writing)
+            self._given_up = False
+        except asyncio.CancelledError:
+            self._given_up = True
+            with contextlib.suppress(OSError, Refused):
+                await writing  # the next change must not meet it on the disk
+            raise
         except OSError as error:
             reason = (error.strerror or str(error)).lower()
             raise Refused(f"the change cannot be kept in {self._state.path}: {reason}") from error
+
+
+def _keep(state: StateFile, changes: Changes, paths: Collection[str] | None) -> None:
+    """Raises OSError, Refused."""
+    if not changes:
+        state.clear()
+    elif paths is None or not state.append("".join(map(changes.line, paths))):
+        state.write(changes.text())
 
 
 async def _rolled_back(one: Prepared) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -55,12 +55,16 @@ class Hooks:
         self._initial: dict[str, tuple[PathConf, Run | None]] = {}
         bus.listen(self._hear)
 
-    def apply(self) -> None:
+    def apply(self, *, changed: Collection[str] | None = None) -> None:
         """Run `runOnInit` of every path that has it. Call it when services listen, and again whenever the
         configuration is another: what it does not concern runs on.
+
+        `changed`: the paths that can differ, where the caller knows.
         """
-        wanted = {name: conf for name, conf in self._configuration().paths.items() if conf.run_on_init}
-        for name, (conf, run) in list(self._initial.items()):
+        paths = self._configuration().paths
+        names = list({**paths, **self._initial}) if changed is None else changed
+        wanted = {name: conf for name in names if (conf := paths.get(name)) and conf.run_on_init}
+        for name, (conf, run) in [(name, self._initial[name]) for name in names if name in self._initial]:
             if name not in wanted or _initial(wanted[name]) != _initial(conf):
                 del self._initial[name]
                 if run is not None:

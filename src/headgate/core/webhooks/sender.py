@@ -46,7 +46,7 @@ class WebhookSender:
         parts = urlsplit(webhook.url)
         self.name = f"{parts.scheme}://{parts.netloc}"
         """Without the path and query of its URL, which are as good as a password with some receivers."""
-        self._webhook = webhook
+        self.webhook = webhook
         self._events = frozenset(webhook.events)
         self._queue = Subscription(QUEUE_LIMIT)
         self._sleep = sleep
@@ -109,12 +109,12 @@ class WebhookSender:
         at = int(self._now())
         headers = {
             "content-type": "application/json",
-            HEADER: sign(body, secret=self._webhook.secret.get_secret_value(), at=at),
+            HEADER: sign(body, secret=self.webhook.secret.get_secret_value(), at=at),
         }
         try:
             # A redirection is not followed: the address is the operator's choice and nobody else's.
             async with session.post(
-                self._webhook.url,
+                self.webhook.url,
                 data=body,
                 headers=headers,
                 timeout=aiohttp.ClientTimeout(total=TIMEOUT),

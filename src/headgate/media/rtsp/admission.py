@@ -51,6 +51,10 @@ class Admission:
         self._nonce = Nonce()
         self._stale = False
         self._judged: Judged | None = None
+        self.foreign = False
+        """The page of another site asks, in somebody's browser: as at the operator's listener it may
+        read, with credentials of its own, and publish nothing.
+        """
 
     def admit(self, asker: Asker, action: Action, *, path: str, query: str) -> Wait | None:
         """None: it may. Otherwise nobody knows yet: wait, and ask again with the same `asker`.
@@ -70,7 +74,7 @@ class Admission:
             return Wait(until=partial(_pause, denied), timeout=PATIENCE)
         if grant is None:
             return Wait(until=partial(self._check, asker, request), timeout=PATIENCE + FAILURE_PAUSE)
-        self._judged = Judged(asker, request, grant, self._access.rules)
+        self._judge(Judged(asker, request, grant, self._access.rules))
         return None
 
     @property
@@ -103,7 +107,15 @@ class Admission:
         except Denied as denied:
             await _pause(denied)
         else:
-            self._judged = Judged(asker, request, grant, rules)
+            self._judge(Judged(asker, request, grant, rules))
+
+    def _judge(self, judged: Judged) -> None:
+        """Raises CredentialsMissing or Denied where a grant is not enough."""
+        if self.foreign and judged.request.action is Action.PUBLISH:
+            raise Denied
+        if self.foreign and not judged.grant.proven:
+            raise CredentialsMissing
+        self._judged = judged
 
     def _request(self, asker: Asker, action: Action, *, path: str, query: str) -> Request:
         given = self._given(asker, path=path)

@@ -13,7 +13,7 @@ import enum
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from headgate.engine import Refusal
+from headgate.engine import Refusal, Srtp
 from headgate.media.rtsp.client_events import (
     Event,
     Failed,
@@ -23,9 +23,11 @@ from headgate.media.rtsp.client_events import (
     Redirected,
     SourceTrack,
 )
+from headgate.media.rtsp.key_mgmt import Keyring, key_mgmt_header, parse_attribute, parse_header
 from headgate.media.rtsp.location import Location, control_url
 from headgate.media.rtsp.login import Login
 from headgate.media.rtsp.message import Method, ProtocolError, Request, Response, Status
+from headgate.media.rtsp.mikey import Message
 from headgate.media.rtsp.sdp import SessionDescription
 from headgate.media.rtsp.transport import Lower, Pair, granted
 from headgate.media.rtsp.url import Url
@@ -41,7 +43,9 @@ KEEP_ALIVE_LIMIT = 30.0
 SETUP_TRANSPORTS: Mapping[Lower, str] = {
     Lower.UDP: "RTP/AVP;unicast;client_port={0}",
     Lower.TCP: "RTP/AVP/TCP;unicast;interleaved={0}",
+    Lower.MULTICAST: "RTP/AVP;multicast",
 }
+SECURED_TRANSPORT = "RTP/SAVP;unicast;client_port={0}"
 REDIRECTIONS = frozenset({301, 302, 303, 305, 307, 308})
 UNDERSTOOD = frozenset({Method.OPTIONS, Method.GET_PARAMETER, Method.SET_PARAMETER})
 """What a server may ask of us. It is answered, and nothing more."""
@@ -85,11 +89,15 @@ class ClientProtocol:
         self.state = ClientState.OPTIONS
         self._base = location.url
         self._aggregate = location.url
+        self._encrypted = location.encrypted
         self._lowers = list(lowers)
         """What may still be tried, best first."""
         self._answer_timeout = answer_timeout
         self._range = play_range
         self._login = Login(location.credentials)
+        self._keys = Keyring()
+        self._server_keys: list[Message] = []
+        """By track, where the description has one for each."""
         self._session: str | None = None
         """A secret of the server's and ours: never shown or logged."""
         self._timeout = DEFAULT_TIMEOUT
@@ -249,6 +257,7 @@ class ClientProtocol:
         base = self._content_base(response)
         self._aggregate = control_url(base, description.control)
         self._urls = [control_url(base, media.control) for media in description.medias]
+        self._server_keys = _keys(description)
         self.state = ClientState.SETUP
         self._next_track()
 
@@ -267,27 +276,61 @@ class ClientProtocol:
         if self._description is not None and track == len(self._description.medias):
             self.state = ClientState.READY
             self._events.append(Ready(description=self._description, tracks=dict(self._tracks)))
+        elif self._bare:
+            # Datagrams in the clear beside an encrypted connection would betray it.
+            self._fall_back()
         elif self.lower is Lower.UDP:
             self._events.append(PortsWanted(track=track))
-        else:
+        elif self.lower is Lower.TCP:
             self._offer(Pair(2 * track, 2 * track + 1))
+        else:
+            self._offer(None)
 
-    def _offer(self, pair: Pair) -> None:
+    def _offer(self, pair: Pair | None) -> None:
         if self.state is not ClientState.SETUP:
             return
         self._offered = pair
-        transport = SETUP_TRANSPORTS[self.lower].format(pair)
-        self._ask(Method.SETUP, self._urls[len(self._tracks)], {"Transport": transport})
+        track = len(self._tracks)
+        url = self._urls[track]
+        headers = {"Transport": SETUP_TRANSPORTS[self.lower].format(pair)}
+        if self._secured:
+            headers["Transport"] = SECURED_TRANSPORT.format(pair)
+            headers["KeyMgmt"] = key_mgmt_header(self._keys.key(track), url=str(url))
+        self._ask(Method.SETUP, url, headers)
 
     def _set_up(self, response: Response) -> None:
         grant = granted(response.header("Transport") or "")
-        if self._offered is None or grant.lower is not self.lower:
+        pair = grant.group.ports if grant.group is not None else grant.channels or self._offered
+        if pair is None or grant.lower is not self.lower or grant.secured is not self._secured:
             self._fail("the server chose another transport than it was offered", transport=True)
             return
         self._take_session(response.header("Session") or "")
-        pair = grant.channels or self._offered
-        self._tracks[len(self._tracks)] = SourceTrack(pair=pair, granted=grant)
+        track = len(self._tracks)
+        srtp = None
+        if self._secured:
+            try:
+                header = response.header("KeyMgmt")
+                theirs = parse_header(header) if header is not None else self._server_keys[track]
+            except ValueError as error:
+                self._fail(f"the server's key is of no use: {error}", transport=True)
+                return
+            srtp = Srtp(send=self._keys.key(track).srtp_key, receive=theirs.srtp_key)
+        self._tracks[track] = SourceTrack(pair=pair, granted=grant, srtp=srtp)
         self._next_track()
+
+    @property
+    def _bare(self) -> bool:
+        """Whether packets would be in the clear beside TLS, to which a redirection may have led. Groups have
+        no keys here.
+        """
+        return self._encrypted and (
+            self.lower is Lower.MULTICAST or (self.lower is Lower.UDP and not self._server_keys)
+        )
+
+    @property
+    def _secured(self) -> bool:
+        """Whether packets are SRTP. Over TCP, TLS is enough."""
+        return self._encrypted and self.lower is Lower.UDP
 
     def _take_session(self, header: str) -> None:
         session, *parameters = (part.strip() for part in header.split(";"))
@@ -336,3 +379,15 @@ class ClientProtocol:
     def _end(self) -> None:
         self.state = ClientState.OVER
         self._asked, self._deadline = None, None
+
+
+def _keys(description: SessionDescription) -> list[Message]:
+    """What the server sends each track with (RFC 4567 3.1); empty where it does not say all, or we cannot."""
+    if not all(media.secured for media in description.medias):
+        return []
+    try:
+        return [
+            parse_attribute(description.key_mgmt(track) or "") for track in range(len(description.medias))
+        ]
+    except ValueError:
+        return []

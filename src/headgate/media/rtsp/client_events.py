@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from headgate.engine import Srtp
 from headgate.media.rtsp.sdp import SessionDescription
 from headgate.media.rtsp.transport import Granted, Pair
 
@@ -16,8 +17,10 @@ class SourceTrack:
     """A track that the server will send."""
 
     pair: Pair
-    """UDP: our ports. TCP: the channels."""
+    """UDP: our ports. TCP: the channels. Multicast: the group's ports."""
     granted: Granted
+    srtp: Srtp | None = None
+    """The keys, where the transport is SRTP."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

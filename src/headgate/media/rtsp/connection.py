@@ -6,24 +6,29 @@ import asyncio
 import logging
 import uuid
 from collections.abc import Callable, Collection, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import UTC, datetime
 
 from headgate.core.auth import Action
 from headgate.core.config.secrets import redacted_query
 from headgate.core.errors import CredentialsMissing, Denied, Draining, HeadgateError, NotFound
-from headgate.core.service import Endpoint, Service
+from headgate.core.service import Endpoint, Protocol, Service
 from headgate.core.session import CloseReason, SessionId
-from headgate.engine import Accepted, Closed, Connection, Event, Malformed, Received, Refusal
+from headgate.core.tunnel import Tunnel
+from headgate.engine import Accepted, Closed, Connection, Event, HttpReceived, Malformed, Received, Refusal
 from headgate.engine import CloseReason as EngineReason
+from headgate.media.path import Publication
 from headgate.media.rtsp import events
 from headgate.media.rtsp.admission import Admission
+from headgate.media.rtsp.http import HttpRefusal
 from headgate.media.rtsp.message import Status
+from headgate.media.rtsp.multicast import MulticastSender, NoMulticast
 from headgate.media.rtsp.protocol import Position, ServerProtocol
 from headgate.media.rtsp.sdp import SessionDescription
 from headgate.media.rtsp.session import ENGINE_REASONS, RtspSession, Shared
 from headgate.media.rtsp.state import State
 from headgate.media.rtsp.transport import Lower
+from headgate.media.rtsp.tunnel import Getting, Posting, Talking
 from headgate.media.rtsp.wait import Wait
 
 __all__ = ["RtspConnection"]
@@ -56,11 +61,14 @@ class RtspConnection:
         self.local = Endpoint(accepted.local_host, accepted.local_port)
         self.service = service
         self.session: RtspSession | None = None
+        self.tunnel = Tunnel.NONE
         self._shared = shared
         self._on_refusal = on_refusal
         self._on_closed = on_closed
         self._loop = asyncio.get_running_loop()
-        self._machine = ServerProtocol(transports=transports, now=self._loop.time())
+        self._machine = ServerProtocol(
+            transports=transports, now=self._loop.time(), tls=service.protocol is Protocol.RTSPS
+        )
         self._admission = Admission(
             access=shared.access,
             ip=self.remote.host,
@@ -84,6 +92,8 @@ class RtspConnection:
                     self._heard, self._joining = True, self._loop.time()
                 self._machine.receive(event.message, self._loop.time())
                 self._work()
+            case HttpReceived() if not self._over:
+                self._enter_tunnel(event.head)
             case Malformed() if not self._over:
                 self._machine.malformed(Refusal(event.refusal))
                 self._work()
@@ -101,6 +111,7 @@ class RtspConnection:
 
     def _closed(self, reason: EngineReason) -> None:
         self._over = True
+        self._shared.tunnels.leave(self.handle)
         self._stop_deciding()
         if self._timer is not None:
             self._timer.cancel()
@@ -108,6 +119,38 @@ class RtspConnection:
             self._shared.registry.close(self.session, ENGINE_REASONS[reason])
         logger.debug("%s connection of %s closed: %s", self.service.name, self.remote, reason.name)
         self._on_closed(self, reason)
+
+    def _enter_tunnel(self, head: bytes) -> None:
+        """The client began with HTTP."""
+        engine = self._shared.loop.engine
+        try:
+            entered = self._shared.tunnels.enter(
+                head,
+                connection=self.handle,
+                service=self.service.name,
+                host=self.remote.host,
+                allow_origin=self._shared.access.settings.api_allow_origin,
+            )
+        except HttpRefusal as refusal:
+            status = Status(int(refusal.status))
+            self._refused(events.RequestRefused(method="HTTP", status=status, text=str(refusal)))
+            engine.send(self.handle, refusal.serialise())
+            self.hang_up()
+            return
+        self._machine.enter_tunnel()
+        match entered:
+            case Getting(answer):
+                self.tunnel = Tunnel.HTTP
+                engine.send(self.handle, answer)
+            case Posting(get):
+                self.tunnel = Tunnel.HTTP
+                self._over = True
+                engine.tunnel_http(get=get, post=self.handle)
+            case Talking(answer, foreign):
+                self.tunnel = Tunnel.WEBSOCKET
+                self._admission.foreign = foreign
+                engine.send(self.handle, answer)
+                engine.tunnel_websocket(self.handle)
 
     # The machine
 
@@ -181,6 +224,8 @@ class RtspConnection:
             self._machine.dismiss(Status.UNAUTHORIZED, str(error), self._admission.challenges())
         except Draining as error:
             self._machine.refuse(Status.SERVICE_UNAVAILABLE, str(error))
+        except NoMulticast as error:
+            self._machine.refuse(Status.UNSUPPORTED_TRANSPORT, str(error))
         except HeadgateError as error:
             self._machine.refuse(Status.BAD_REQUEST, str(error))
         except TimeoutError:
@@ -227,7 +272,9 @@ class RtspConnection:
         if (wait := self._awaited(event.path, query=event.query)) is not None:
             return wait
         _, publication = self._shared.paths.ready(event.path)
-        self._machine.describe_ok(publication.description)
+        sending = self._shared.loop.engine.tracks(publication.stream)
+        ssrcs = [sent.ssrc for sent in sending] or [None] * len(publication.tracks)
+        self._machine.describe_ok(publication.description, ssrcs=ssrcs)
         return None
 
     def _awaited(self, path: str, *, query: str) -> Wait | None:
@@ -262,7 +309,12 @@ class RtspConnection:
             self._machine.refuse(Status.AGGREGATE_OPERATION_NOT_ALLOWED, "SETUP of more than one track")
             return None
         udp = self._shared.udp if event.lower is Lower.UDP else None
-        self._machine.setup_ok(track=track, server_ports=udp.numbers if udp else None, ssrc=ssrc)
+        self._machine.setup_ok(
+            track=track,
+            server_ports=udp.numbers if udp else None,
+            group=self.session.group(track) if self.session else None,
+            ssrc=ssrc,
+        )
         if self.session is not None:
             self.session.transport = self._machine.lower
         return None
@@ -282,8 +334,18 @@ class RtspConnection:
             raise NotFound(f"path '{event.path}' has no track {track}")
         if self.session is None:
             self._shared.paths.check_read(path)
-            self._open_session(path=event.path, query=event.query).join(path)
+            with self._sender(event.lower, publication) as sender:
+                self._open_session(path=event.path, query=event.query).join(path, sender=sender)
         return track, self._shared.loop.engine.tracks(publication.stream)[track].ssrc
+
+    def _sender(
+        self, lower: Lower, publication: Publication
+    ) -> AbstractContextManager[MulticastSender | None]:
+        if lower is not Lower.MULTICAST:
+            return nullcontext()
+        return self._shared.multicast.sender(
+            publication.stream, tracks=len(publication.tracks), settings=self._shared.settings
+        )
 
     def _play(self) -> None:
         session = self._session()
@@ -321,9 +383,12 @@ class RtspConnection:
             publication.tracks, self._shared.loop.engine.tracks(publication.stream), strict=False
         )  # the engine's list is empty when the stream ended this moment
         return {
-            # The number of a later packet would make GStreamer wait for those before it.
+            # The number of a later packet would make GStreamer wait for those before it. Over SRTP the
+            # engine may have given the packets numbers of their own.
             number: Position(
-                sequence=None if track.engine_track.codec.has_key_frames else sent.sequence,
+                sequence=None
+                if track.engine_track.codec.has_key_frames or self._machine.secured
+                else sent.sequence,
                 timestamp=sent.timestamp,
             )
             for number, (track, sent) in enumerate(sending)
@@ -356,10 +421,11 @@ class RtspConnection:
         session.user_agent = self._machine.user_agent
         self.session = session
         logger.info(
-            "%s session %d of %s opened: path '%s', %s",
+            "%s session %d of %s%s opened: path '%s', %s",
             self.service.name,
             session.id.number,
             self.remote,
+            "" if self.tunnel is Tunnel.NONE else f" (in {self.tunnel})",
             path,
             session.user_agent or "unnamed client",
         )

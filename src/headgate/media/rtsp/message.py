@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from headgate.media.rtsp.url import Url
 
-__all__ = ["Method", "ProtocolError", "Request", "Response", "Status"]
+__all__ = ["Method", "ProtocolError", "Request", "Response", "Status", "split_message"]
 
 VERSION = "RTSP/1.0"
 HEADER_LIMIT = 64
@@ -112,7 +112,7 @@ class Request:
     @classmethod
     def parse(cls, message: bytes) -> Request:
         """Read one whole message. Raises ProtocolError and nothing else."""
-        start, headers, body, complaint = _split(message)
+        start, headers, body, complaint = split_message(message)
         cseq = _take_cseq(headers)
         if complaint:
             raise ProtocolError(Status.BAD_REQUEST, complaint, cseq=cseq)
@@ -156,7 +156,7 @@ class Response:
     @classmethod
     def parse(cls, message: bytes) -> Response:
         """Read one whole answer. Raises ValueError: a server's client has nobody to answer to."""
-        start, headers, body, complaint = _split(message)
+        start, headers, body, complaint = split_message(message)
         parts = start.split(maxsplit=2)
         if complaint or len(parts) < 2 or parts[0] != VERSION or not parts[1].isdecimal():
             raise ValueError(complaint or f"not a status line: {start[:80]!r}")
@@ -175,7 +175,7 @@ def _join(start: str, headers: Iterable[tuple[str, str]], body: bytes) -> bytes:
     return "\r\n".join([*lines, "", ""]).encode() + body
 
 
-def _split(message: bytes) -> tuple[str, dict[str, str], bytes, str | None]:
+def split_message(message: bytes) -> tuple[str, dict[str, str], bytes, str | None]:
     """Start line, headers, body, and what is wrong with the head, if anything.
 
     The complaint is returned, not raised, so that the answer can still echo CSeq.

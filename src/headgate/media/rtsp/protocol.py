@@ -14,11 +14,11 @@ from __future__ import annotations
 import hmac
 import secrets
 from collections import deque
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from headgate.core.config.path_names import path_name_mistake
-from headgate.engine import Refusal
+from headgate.engine import Refusal, Srtp
 from headgate.media.rtsp.events import (
     AnnounceRequested,
     Asker,
@@ -33,10 +33,19 @@ from headgate.media.rtsp.events import (
     TimedOut,
     TornDown,
 )
+from headgate.media.rtsp.key_mgmt import (
+    OFFERED_SUITE,
+    Keyring,
+    key_mgmt_header,
+    parse_attribute,
+    parse_header,
+    secured,
+)
 from headgate.media.rtsp.message import Method, ProtocolError, Request, Response, Status
+from headgate.media.rtsp.mikey import Message
 from headgate.media.rtsp.sdp import SessionDescription
 from headgate.media.rtsp.state import STATELESS, TRANSITIONS, State
-from headgate.media.rtsp.transport import Lower, Mode, Offer, Pair, Transport, assign, choose
+from headgate.media.rtsp.transport import Group, Lower, Mode, Offer, Pair, Transport, assign, choose
 from headgate.media.rtsp.url import Url
 
 __all__ = ["SESSION_TIMEOUT", "Position", "ServerProtocol", "SetupTrack"]
@@ -53,6 +62,9 @@ REFUSALS: Mapping[Refusal, tuple[Status, str]] = {
     Refusal.BODY_TOO_LARGE: (Status.REQUEST_ENTITY_TOO_LARGE, "the body is too large"),
     Refusal.BAD_CONTENT_LENGTH: (Status.BAD_REQUEST, "Content-Length is not a number"),
     Refusal.NOT_RTSP: (Status.BAD_REQUEST, "not RTSP"),
+    Refusal.BAD_FRAME: (Status.BAD_REQUEST, "not a WebSocket frame that a client may send"),
+    Refusal.FRAME_TOO_LARGE: (Status.REQUEST_ENTITY_TOO_LARGE, "the WebSocket message is too large"),
+    Refusal.BAD_BASE64: (Status.BAD_REQUEST, "not base64"),
 }
 
 
@@ -76,6 +88,8 @@ class SetupTrack:
     url: Url
     """As the client named it: RTP-Info must repeat it."""
     transport: Transport
+    srtp: Srtp | None = None
+    """The keys, where the transport is SRTP."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,7 +102,8 @@ class _Decision:
     description: SessionDescription | None = None
     """ANNOUNCE's."""
     offer: Offer | None = None
-    """SETUP's."""
+    """SETUP's, as the next."""
+    their_key: Message | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,9 +122,12 @@ class ServerProtocol:
         *,
         transports: Collection[Lower],
         now: float,
+        tls: bool = False,
         make_session_id: Callable[[], str] = lambda: secrets.token_hex(16),
     ) -> None:
         self._transports = transports
+        self._tls = tls
+        self._keys = Keyring()
         self._make_session_id = make_session_id
         self._heard = now
         self._queue: deque[Request | _Mistake] = deque()
@@ -145,6 +163,10 @@ class ServerProtocol:
         """The bytes after the last message cannot be one: answer so, in its turn, and end."""
         self._enqueue(_Mistake(ProtocolError(*REFUSALS[refusal]), fatal=True))
 
+    def enter_tunnel(self) -> None:
+        """Before the first message: who needs a tunnel would wait for datagrams in vain."""
+        self._transports = frozenset({Lower.TCP} & set(self._transports))
+
     def events(self) -> list[Event]:
         """What happened since the last call, oldest first."""
         events, self._events = self._events, []
@@ -161,7 +183,7 @@ class ServerProtocol:
         Only a session over UDP can be lost without a sign: one over TCP ends with its
         connection. Whether a publisher's datagrams stopped, the engine sees.
         """
-        if self.lower is Lower.UDP and self.state is not State.RECORDING:
+        if self._over_datagrams and self.state is not State.RECORDING:
             return self._heard + SESSION_TIMEOUT
         return None
 
@@ -182,11 +204,26 @@ class ServerProtocol:
         """What carries the session's packets; None before the first SETUP."""
         return next((track.transport.offer.lower for track in self.tracks.values()), None)
 
+    @property
+    def secured(self) -> bool:
+        """Whether the session's packets are SRTP."""
+        return any(track.srtp for track in self.tracks.values())
+
+    @property
+    def _over_datagrams(self) -> bool:
+        return self.lower is not None and self.lower.is_datagrams
+
     # Answers
 
-    def describe_ok(self, description: bytes) -> None:
+    def describe_ok(self, description: bytes, *, ssrcs: Sequence[int | None] = ()) -> None:
+        """`ssrcs`: of each track's packets, where they are known. Over TLS, where UDP is allowed, the
+        client is told to use SRTP and given our keys (RFC 4567 3.1).
+        """
         decision = self._decided(Method.DESCRIBE)
         self._described = decision.url
+        if self._tls and Lower.UDP in self._transports:
+            keys = [self._keys.key(track, ssrc=ssrc) for track, ssrc in enumerate(ssrcs)]
+            description = secured(description, keys)
         headers = [("Content-Base", decision.url.base), ("Content-Type", "application/sdp")]
         self._answer(decision.request, headers, description)
         self._advance()
@@ -205,8 +242,16 @@ class ServerProtocol:
         self._announced = decision.description
         self._move(decision)
 
-    def setup_ok(self, *, track: int, server_ports: Pair | None = None, ssrc: int | None = None) -> None:
-        """Agree. `server_ports` for UDP; `ssrc` is that of the packets we send, where it is known.
+    def setup_ok(
+        self,
+        *,
+        track: int,
+        server_ports: Pair | None = None,
+        group: Group | None = None,
+        ssrc: int | None = None,
+    ) -> None:
+        """Agree. `server_ports` for UDP, `group` for multicast; `ssrc` is that of the packets we send, where
+        it is known.
 
         May refuse after all: the track may be set up already, or its channels or ports be taken.
         """
@@ -215,14 +260,24 @@ class ServerProtocol:
             raise RuntimeError("a SETUP without an offer")
         try:
             self._check_not_set_up(track)
-            pair = assign(decision.offer, taken=[known.transport.pair for known in self.tracks.values()])
+            taken = [known.transport.pair for known in self.tracks.values()]
+            pair = group.ports if group is not None else assign(decision.offer, taken=taken)
         except ProtocolError as error:
             self._error(decision.request, error)
             self._advance()
             return
-        transport = Transport(offer=decision.offer, pair=pair, server_ports=server_ports, ssrc=ssrc)
-        self.tracks[track] = SetupTrack(url=decision.url, transport=transport)
-        self._move(decision, [("Transport", str(transport))])
+        transport = Transport(
+            offer=decision.offer, pair=pair, server_ports=server_ports, group=group, ssrc=ssrc
+        )
+        headers, srtp = [("Transport", str(transport))], None
+        if decision.offer.secured and decision.their_key is not None:
+            publishes = self.state is State.ANNOUNCED
+            suite = decision.their_key.suite if publishes else OFFERED_SUITE
+            ours = self._keys.key(track, ssrc=ssrc, suite=suite)
+            srtp = Srtp(send=ours.srtp_key, receive=decision.their_key.srtp_key)
+            headers.append(("KeyMgmt", key_mgmt_header(ours, url=str(decision.url))))
+        self.tracks[track] = SetupTrack(url=decision.url, transport=transport, srtp=srtp)
+        self._move(decision, headers)
 
     def play_ok(self, positions: Mapping[int, Position]) -> None:
         """`positions` by track; one that sent nothing yet is left out."""
@@ -342,17 +397,29 @@ class ServerProtocol:
             if self.state is not State.INIT and path != self.path:
                 raise ProtocolError(Status.BAD_REQUEST, "the session is about another path")
             self._check_not_set_up(track)
-        offer = choose(request.header("Transport") or "", allowed=self._transports)
+        # Nobody publishes to a group: RFC 2326 lets only readers share one.
+        allowed = {
+            each
+            for each in self._transports
+            if each is not Lower.MULTICAST or self.state is not State.ANNOUNCED
+        }
+        their_key = self._their_key(request, track)
+        offer = choose(
+            request.header("Transport") or "",
+            allowed=allowed,
+            tls=self._tls,
+            keyed=their_key is not None,
+        )
         wanted = Mode.RECORD if self.state is State.ANNOUNCED else Mode.PLAY
         if offer.mode not in {None, wanted}:
             raise ProtocolError(Status.BAD_REQUEST, f"mode {offer.mode} in a session for {wanted}")
         if not replaces and self.lower not in {None, offer.lower}:
-            raise ProtocolError(Status.BAD_REQUEST, "one session over both TCP and UDP")
+            raise ProtocolError(Status.BAD_REQUEST, "one session over several transports")
         if replaces:
             self._end_session()
             self._events.append(TornDown())
         self._decide(
-            _Decision(request=request, method=Method.SETUP, url=url, offer=offer),
+            _Decision(request=request, method=Method.SETUP, url=url, offer=offer, their_key=their_key),
             SetupRequested(
                 path=path,
                 query=self._query(base),
@@ -361,6 +428,19 @@ class ServerProtocol:
                 lower=offer.lower,
             ),
         )
+
+    def _their_key(self, request: Request, track: int | None) -> Message | None:
+        """What the client sends this track with: it says so in SETUP, or said in its description."""
+        header = request.header("KeyMgmt")
+        announced = None
+        if self._announced is not None and track is not None:
+            announced = self._announced.key_mgmt(track)
+        if not self._tls or (header is None and announced is None):
+            return None
+        try:
+            return parse_header(header) if header is not None else parse_attribute(announced or "")
+        except ValueError as error:
+            raise ProtocolError(Status.UNSUPPORTED_TRANSPORT, f"key management: {error}") from None
 
     def _query(self, base: Url) -> str:
         described = self._described
@@ -393,6 +473,9 @@ class ServerProtocol:
                 self._decide(decision, PlayRequested())
             case Method.PAUSE:
                 self._decide(decision, PauseRequested())
+            case Method.RECORD if self.state is State.RECORD_PAUSED and self.secured:
+                # A second flow under the same keys would take old packets again, and miss the roll-overs.
+                raise ProtocolError(Status.METHOD_NOT_VALID_IN_THIS_STATE, "RECORD after PAUSE over SRTP")
             case Method.RECORD:
                 missing = len(self._announced.medias) - len(self.tracks) if self._announced else 0
                 if missing:
@@ -483,7 +566,7 @@ class ServerProtocol:
         """Add the headers that every answer has."""
         headers = [("Server", SERVER_NAME), *response.headers]
         if self.session_id is not None:
-            timeout = f";timeout={SESSION_TIMEOUT:.0f}" if self.lower is Lower.UDP else ""
+            timeout = f";timeout={SESSION_TIMEOUT:.0f}" if self._over_datagrams else ""
             headers.append(("Session", self.session_id + timeout))
         self._out += Response(
             status=response.status, cseq=response.cseq, headers=tuple(headers), body=response.body
@@ -494,6 +577,7 @@ class ServerProtocol:
         self.session_id = None
         self.path = ""
         self.tracks.clear()
+        self._keys.forget()
         self._announced = None
         if self._pending is not None:  # what it asked about is gone
             error = ProtocolError(Status.SESSION_NOT_FOUND, "the session ended meanwhile")

@@ -7,7 +7,7 @@ import logging
 import socket
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from headgate.core.config import GlobalConf, PathConf
@@ -24,6 +24,7 @@ from headgate.engine import (
     Connection,
     EngineLoop,
     Event,
+    JoinGroup,
     Malformed,
     Received,
     Refusal,
@@ -33,10 +34,12 @@ from headgate.engine import CloseReason as EngineReason
 from headgate.media.path import Paths
 from headgate.media.rtsp import client_events as events
 from headgate.media.rtsp.client import ClientProtocol
+from headgate.media.rtsp.fallbacks import Fallbacks
 from headgate.media.rtsp.location import Location
 from headgate.media.rtsp.source_session import SourceSession
-from headgate.media.rtsp.transport import Lower, Pair
+from headgate.media.rtsp.transport import Granted, Group, Lower, Pair
 from headgate.media.source import SourceFailed
+from headgate.media.source_address import SourceAddresses
 
 __all__ = ["Pull", "PullShared", "pull_service"]
 
@@ -67,6 +70,8 @@ class PullShared:
     paths: Paths
     settings: Callable[[], GlobalConf]
     service: Callable[[], Service]
+    addresses: SourceAddresses
+    fallbacks: Fallbacks = field(default_factory=Fallbacks)
 
 
 def pull_service(registry: Registry) -> Service:
@@ -89,13 +94,16 @@ class Pull:
         name: str,
         conf: PathConf,
         lowers: Sequence[Lower],
+        written: bool,
         on_ready: Callable[[], None],
         shared: PullShared,
     ) -> None:
+        """`written`: whether an operator wrote the location's host, and not a client or another server."""
         self._location = location
         self._name = name
         self._conf = conf
         self._lowers = lowers
+        self._written = written
         self._on_ready = on_ready
         """Told when the path has its stream."""
         self._shared = shared
@@ -139,7 +147,9 @@ class Pull:
             raise SourceFailed(f"no address for {host}: {error.strerror or error}") from None
         # IPv4 first: cameras that have both answer there at least.
         found.sort(key=lambda info: info[0] != socket.AF_INET)
-        return str(found[0][4][0])
+        ip = str(found[0][4][0])
+        self._shared.addresses.check(ip, port=port, host=host, written=self._written)
+        return ip
 
     def _connect(self, host: str) -> None:
         pinned = self._conf.source_fingerprint.replace(":", "")  # as OpenSSL prints it, or without
@@ -279,22 +289,33 @@ class Pull:
         if session is None:
             return
         over_udp = machine.lower is Lower.UDP
+        for number, track in ready.tracks.items():
+            if track.granted.group is not None:
+                self._join(number, track.granted.group, source=track.granted.source)
         unsaid = any(track.granted.server_ports is None for track in ready.tracks.values())
         if over_udp and unsaid and not self._conf.rtsp_any_port:
             text = "the server does not say its UDP ports (rtspAnyPort takes packets from any)"
             self._fail(text, transport=True)
             return
+        for track in ready.tracks.values():
+            self._check_datagrams(track.granted, session.remote.host, over_udp=over_udp)
         # Before PLAY: the server may send the moment it has it.
         session.publish(
             self._name,
             description=ready.description,
             tracks=ready.tracks,
-            ports=self._ports if over_udp else {},
+            ports=self._ports if machine.lower.is_datagrams else {},
             any_port=self._conf.rtsp_any_port,
         )
         machine.play()
         self._shared.registry.changed(session)
         self._on_ready()
+
+    def _check_datagrams(self, granted: Granted, remote: str, *, over_udp: bool) -> None:
+        """A server may have its packets, and our reports, go by another host. Raises SourceFailed."""
+        ports = granted.server_ports
+        if over_udp and granted.source and granted.source != remote:
+            self._shared.addresses.check(granted.source, port=ports.rtcp if ports else 0, written=False)
 
     def _bind(self, track: int) -> Pair:
         """Two neighbouring ports of our own for one track. Raises OSError."""
@@ -310,6 +331,24 @@ class Pull:
             engine.close(rtp.handle)
         raise OSError("no two neighbouring UDP ports are free")
 
+    def _join(self, track: int, group: Group, *, source: str | None) -> None:
+        """Hear a track's group on the interface that the server is reached by. Raises SourceFailed."""
+        engine = self._shared.loop.engine
+        interface = self._session.local.host if self._session is not None else "::"
+        if ":" in interface:
+            raise SourceFailed("multicast is IPv4 alone, and the server was reached over IPv6")
+        join = JoinGroup(
+            host=group.host, port=group.ports.rtp, interfaces=[interface], source=source, ttl=group.ttl
+        )
+        rtp: UdpPort | None = None
+        try:
+            rtp = engine.join_group(join)
+            self._ports[track] = rtp, engine.join_group(replace(join, port=group.ports.rtcp))
+        except OSError as error:
+            if rtp is not None:
+                engine.close(rtp.handle)
+            raise SourceFailed(f"cannot hear {group.host} by {interface}: {error.strerror}") from None
+
     # Time
 
     def _watch(self) -> None:
@@ -317,9 +356,9 @@ class Pull:
         session, since = self._session, self._playing_since
         if session is None or since is None or self._ended.done():
             return
-        if session.transport == Lower.UDP and not session.packets():
+        if session.transport in {Lower.UDP, Lower.MULTICAST} and not session.packets():
             if self._loop.time() - since >= UDP_PATIENCE:
-                self._fail("no packet came over UDP", transport=True)
+                self._fail(f"no packet came over {session.transport}", transport=True)
         elif min(session.silent_for(), self._loop.time() - since) >= self._settings.read_timeout:
             self._fail("no packet came for too long")
 

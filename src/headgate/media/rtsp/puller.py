@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from urllib.parse import urlsplit
 
 from headgate.core.config import PathConf
 from headgate.core.config.choices import PullTransport
@@ -19,6 +20,7 @@ REDIRECT_LIMIT = 5
 LOWERS = {
     PullTransport.AUTOMATIC: (Lower.UDP, Lower.TCP),
     PullTransport.UDP: (Lower.UDP,),
+    PullTransport.MULTICAST: (Lower.MULTICAST,),
     PullTransport.TCP: (Lower.TCP,),
 }
 
@@ -34,6 +36,8 @@ class RtspPuller:
         self._conf = conf
         self._on_ready = on_ready
         self._shared = shared
+        self._fallback: Lower | None = None
+        """What is tried because packets did not come otherwise."""
         self._pull: Pull | None = None
 
     async def run(self) -> None:
@@ -42,16 +46,20 @@ class RtspPuller:
         except ValueError as error:
             raise SourceFailed(str(error)) from None
         lowers = self._lowers(location)
+        # A host with a client's words in it is the client's choice.
+        written = "$" not in urlsplit(self._conf.source).netloc
         for _ in range(REDIRECT_LIMIT + 1):
             try:
-                there = await self._run_once(location, lowers)
+                there = await self._run_once(location, lowers, written=written)
             except SourceFailed as error:
                 if not error.transport or len(lowers) == 1:
                     raise
                 lowers = lowers[1:]
+                self._fallback = lowers[0]
                 continue
             try:
-                location = location.redirected(there)
+                before, location = location, location.redirected(there)
+                written = written and location.host == before.host
             except ValueError as error:
                 raise SourceFailed(f"it sends us to where we do not go: {error}") from None
         raise SourceFailed("it sends us on and on")
@@ -60,13 +68,14 @@ class RtspPuller:
         if self._pull is not None:
             self._pull.stop(reason)
 
-    async def _run_once(self, location: Location, lowers: Sequence[Lower]) -> str:
+    async def _run_once(self, location: Location, lowers: Sequence[Lower], *, written: bool) -> str:
         self._pull = Pull(
             location,
             name=self._name,
             conf=self._conf,
             lowers=lowers,
-            on_ready=self._on_ready,
+            written=written,
+            on_ready=self._ready,
             shared=self._shared,
         )
         try:
@@ -74,8 +83,14 @@ class RtspPuller:
         finally:
             self._pull = None
 
+    def _ready(self) -> None:
+        if self._fallback is not None:
+            self._shared.fallbacks.note(self._name, self._url, worked=self._fallback)
+        self._on_ready()
+
     def _lowers(self, location: Location) -> Sequence[Lower]:
-        if self._conf.rtsp_transport not in LOWERS:
-            raise SourceFailed("pulling over multicast is not built")
-        # Datagrams in the clear beside an encrypted connection would betray it.
-        return (Lower.TCP,) if location.encrypted else LOWERS[self._conf.rtsp_transport]
+        lowers = LOWERS[self._conf.rtsp_transport]
+        if location.encrypted:
+            # Datagrams in the clear beside an encrypted connection would betray it.
+            lowers = tuple(lower for lower in lowers if lower is not Lower.MULTICAST) or (Lower.TCP,)
+        return self._shared.fallbacks.ordered(self._name, self._url, lowers)

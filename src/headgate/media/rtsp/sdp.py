@@ -20,6 +20,7 @@ MEDIA_LIMIT = 64  # what the engine takes in one stream
 LINE_LIMIT = 2048
 """32 for each media; FFmpeg writes 5. A short line costs ten times its bytes once it is parsed."""
 PROFILES = frozenset({"RTP/AVP", "RTP/AVPF", "RTP/AVP/UDP", "RTP/AVP/TCP"})
+SECURED_PROFILES = frozenset({"RTP/SAVP", "RTP/SAVPF"})
 DEFAULT_CLOCK_RATE = 90_000
 """For a dynamic payload type nobody explained: RFC 3551's rate for video, and good for no harm elsewhere."""
 CLOCK_RATE_LIMIT = 2**31
@@ -50,6 +51,8 @@ class Media:
     """One usable "m=" section."""
 
     kind: str
+    secured: bool
+    """SRTP, with a key of MIKEY's."""
     payload_types: tuple[int, ...]
     title: str | None
     bandwidths: tuple[str, ...]
@@ -98,8 +101,8 @@ class SessionDescription:
     def parse(cls, data: bytes) -> SessionDescription:
         """Read what a publisher announces. Raises ProtocolError(400, or 413 when too large).
 
-        Lines nobody can read are skipped: cameras send them. A section that is not RTP in
-        the clear is left out; a description without a usable section is refused.
+        Lines nobody can read are skipped: cameras send them. A section that is not RTP or
+        SRTP is left out; a description without a usable section is refused.
         """
         if len(data) > SIZE_LIMIT:
             raise ProtocolError(Status.REQUEST_ENTITY_TOO_LARGE, f"a description of {len(data)} bytes")
@@ -119,16 +122,22 @@ class SessionDescription:
         if len(sections) - 1 > MEDIA_LIMIT:
             raise ProtocolError(Status.BAD_REQUEST, f"more than {MEDIA_LIMIT} media sections")
         head, *bodies = sections
-        medias = tuple(media for media in map(_media, bodies) if media is not None)
+        attributes = _attributes(head)
+        keyed = _key_mgmt(attributes) is not None
+        medias = tuple(media for body in bodies if (media := _media(body, keyed=keyed)) is not None)
         if not medias:
             raise ProtocolError(Status.BAD_REQUEST, "the description has no RTP media")
         name = next((value.strip() for kind, value in head if kind == "s"), "")
-        return cls(name=name or "-", attributes=_attributes(head), medias=medias)
+        return cls(name=name or "-", attributes=attributes, medias=medias)
 
     @property
     def control(self) -> str:
         """Of the whole presentation; "" where it did not say."""
         return next((a.value for a in self.attributes if a.name == "control" and a.value), "")
+
+    def key_mgmt(self, track: int) -> str | None:
+        """What was said about the track's key (RFC 4567 3.1), or else about that of all tracks."""
+        return _key_mgmt(self.medias[track].attributes) or _key_mgmt(self.attributes)
 
     @property
     def tracks(self) -> tuple[Track, ...]:
@@ -179,19 +188,26 @@ def _without_control(url: Url, control: str) -> Url | None:
     return url if (whole.path, whole.query) == (url.path, url.query) else None
 
 
-def _media(lines: list[tuple[str, str]]) -> Media | None:
-    """None for a section that cannot be relayed as RTP."""
+def _media(lines: list[tuple[str, str]], *, keyed: bool) -> Media | None:
+    """None for a section that cannot be relayed as RTP. `keyed`: all sections have a key."""
     kind, _port, profile, *formats = [*lines[0][1].split(), "", "", ""]
     payload_types = tuple(int(f) for f in formats if f.isdecimal() and len(f) <= 3 and int(f) < 128)
-    if profile.upper() not in PROFILES or not payload_types:
+    attributes = _attributes(lines)
+    secured = profile.upper() in SECURED_PROFILES and (keyed or _key_mgmt(attributes) is not None)
+    if not (secured or profile.upper() in PROFILES) or not payload_types:
         return None
     return Media(
         kind=kind,
+        secured=secured,
         payload_types=tuple(dict.fromkeys(payload_types)),
         title=next((value for letter, value in lines if letter == "i"), None),
         bandwidths=tuple(value for letter, value in lines if letter == "b"),
-        attributes=_attributes(lines),
+        attributes=attributes,
     )
+
+
+def _key_mgmt(attributes: Iterable[Attribute]) -> str | None:
+    return next((one.value for one in attributes if one.name == "key-mgmt" and one.value), None)
 
 
 def _attributes(lines: Iterable[tuple[str, str]]) -> tuple[Attribute, ...]:

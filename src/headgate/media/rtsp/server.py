@@ -5,25 +5,28 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
+import logging
 import os
 import resource
 import uuid
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from types import TracebackType
 from typing import Self, TypeVar
 
 from headgate.core.auth import Access, Leases
+from headgate.core.certificate import Certificate
 from headgate.core.config import GlobalConf, ListenAddress
 from headgate.core.config.change import Change, Prepared
 from headgate.core.config.choices import Encryption
-from headgate.core.errors import ListenError
+from headgate.core.errors import ListenError, NotFound
 from headgate.core.events import ConnectionClosed, ConnectionOpened
 from headgate.core.histogram import Histogram
 from headgate.core.hooks.on_demand import OnDemandHooks
 from headgate.core.registry import Registry
+from headgate.core.renewal import Renewal
 from headgate.core.service import Endpoint, Protocol, Service
 from headgate.core.session import CloseReason, Role
 from headgate.engine import Accepted, EngineLoop, Event, Handler, Listen, UdpPort
@@ -31,9 +34,11 @@ from headgate.engine import CloseReason as EngineReason
 from headgate.media.path import Paths
 from headgate.media.rtsp.connection import RtspConnection
 from headgate.media.rtsp.message import Status
+from headgate.media.rtsp.multicast import Multicast
 from headgate.media.rtsp.session import Shared, UdpPorts
 from headgate.media.rtsp.transport import Lower
-from headgate.media.rtsp.wanted import KEYS, Wanted, WantedListener, transports_of
+from headgate.media.rtsp.tunnel import Tunnels
+from headgate.media.rtsp.wanted import KEYS, Wanted, WantedListener, tls_of, transports_of
 from headgate.media.sources import Sources
 
 __all__ = ["RtspServer"]
@@ -49,18 +54,20 @@ FAREWELL_TIMEOUT = 1.2
 """Seconds for connections to take what is queued for them; the engine itself waits one at most."""
 JOIN_TIMES = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 """Seconds. On loopback a join is over in two milliseconds, on demand it may take ten seconds."""
-EXCHANGE_ATTEMPTS = 200
-EXCHANGE_INTERVAL = 0.005
-"""Seconds. The engine closes a listener on a thread of its own, within the first of them."""
+LINGER = 5.0
+"""Seconds in which whom a listener had accepted when it was closed may still be told of."""
 T = TypeVar("T")
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class Opened:
     wanted: WantedListener
     listen: Listen
-    """As it was opened, the port bound."""
+    """As it is served now, the port bound."""
     handle: int
+    certificate: Certificate | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +106,8 @@ class RtspServer:
         self._access = access
         self._leases = leases
         self._tasks = asyncio.TaskGroup()
+        self._tunnels = Tunnels()
+        self.multicast = Multicast(loop.engine)
         self._shared: Shared | None = None
         """What new connections get; those there are keep theirs."""
         self._running: dict[Protocol, Running] = {}
@@ -108,6 +117,7 @@ class RtspServer:
         self._left = asyncio.Event()
         """Set whenever a connection is gone."""
         self._connections: dict[Protocol, dict[uuid.UUID, RtspConnection]] = {}
+        self.renewal = Renewal(bus=registry.bus, take=self._take)
         self.join_times = Histogram(JOIN_TIMES)
         self.refusals: Counter[int] = Counter()
         """Requests answered with an error, by status, since the server started."""
@@ -137,6 +147,7 @@ class RtspServer:
 
     def close_listeners(self) -> None:
         """Take no more connections; those there are go on."""
+        self.renewal.stop()
         for running in self._running.values():
             self._close_listener(running.opened.handle)
         self._running.clear()
@@ -163,7 +174,11 @@ class RtspServer:
         udp = self._open_udp(self._settings) if wanted.udp else None
         self._shared = self._share(self._settings, udp)
         for protocol, listener in wanted.listeners.items():
-            self._start(protocol, self._listen(listener.arguments(), listener))
+            certificate = listener.read()
+            if certificate is not None and (trouble := certificate.trouble(datetime.now(UTC))):
+                logger.warning("%s: %s; it is served all the same", listener.service, trouble)
+            self._start(protocol, self._listen(listener, certificate, self._settings))
+        self._follow_certificate()
 
     def _share(self, settings: GlobalConf, udp: UdpPorts | None) -> Shared:
         return Shared(
@@ -177,29 +192,40 @@ class RtspServer:
             leases=self._leases,
             tasks=self._tasks,
             udp=udp,
+            tunnels=self._tunnels,
+            multicast=self.multicast,
             join_times=self.join_times,
         )
 
-    def _listen(self, listen: Listen, wanted: WantedListener) -> Opened:
-        """Raises ListenError."""
+    def _listen(
+        self,
+        wanted: WantedListener,
+        certificate: Certificate | None,
+        settings: GlobalConf,
+        *,
+        beside: Opened | None = None,
+    ) -> Opened:
+        """`beside`: a listener of ours that may have its port. Raises ListenError."""
+        where = wanted.where
+        listen = replace(wanted.arguments(certificate), connection_limit=_connection_limit(settings))
+        if beside is not None and beside.listen.port == where.port:
+            listen = replace(listen, beside=beside.handle)
 
         def bind(host: str) -> Opened:
-            limit = _connection_limit(self._settings)
             try:
-                handle, port = self._loop.engine.listen(replace(listen, host=host, connection_limit=limit))
+                handle, port = self._loop.engine.listen(replace(listen, host=host))
             except ValueError as error:
-                if listen.tls is None:
+                if wanted.certificate is None:
                     raise
-                raise ListenError(f"{wanted.service}: {error} (rtspServerCert, rtspServerKey)") from None
-            return Opened(wanted, replace(listen, host=host, port=port), handle)
+                raise wanted.certificate.refused(error) from None
+            return Opened(wanted, replace(listen, host=host, port=port, beside=None), handle, certificate)
 
-        where = ListenAddress(listen.host, listen.port)
         return _bind(bind, where, service=wanted.service, key=wanted.key)
 
     def _start(self, protocol: Protocol, opened: Opened) -> None:
         """Enter a service, and take its clients from now on."""
         name = opened.wanted.service
-        service = Service(name=name, protocol=protocol, router=ROUTER, started=datetime.now(UTC))
+        service = self._service(name, protocol)
         table: dict[uuid.UUID, RtspConnection] = {}
 
         def accept(event: Event) -> None:
@@ -232,6 +258,13 @@ class RtspServer:
         self._loop.attach(opened.handle, accept)
         self._registry.add_service(service, self._endpoints(protocol))
 
+    def _service(self, name: str, protocol: Protocol) -> Service:
+        """The one that sources which are fetched belong to, where there are some already."""
+        try:
+            return self._registry.service(name)
+        except NotFound:
+            return Service(name=name, protocol=protocol, router=ROUTER, started=datetime.now(UTC))
+
     def _in_service(self) -> Shared:
         if self._shared is None:
             raise RuntimeError("a client came before the server was open")
@@ -247,9 +280,7 @@ class RtspServer:
     # A new configuration
 
     async def prepare(self, change: Change) -> Prepared | None:
-        """Open what it needs. Where a listener stays on its port it is exchanged: closed and opened anew,
-        which those who connect in that millisecond notice; who is connected already does not.
-        """
+        """Open what it needs. A listener that stays where it is goes on, and serves newcomers otherwise."""
         if not change.concerns(*KEYS) or self._registry.draining:
             return None  # who stops lets nobody in, however it is configured
         prepared = NewListeners(self, change.new.global_, before=change.old.global_)
@@ -261,7 +292,7 @@ class RtspServer:
         return prepared
 
     def _stop(self, protocol: Protocol) -> None:
-        """The service is not configured any more: neither are its sessions."""
+        """The service is not configured any more: neither are its clients."""
         running = self._running.pop(protocol)
         self._close_listener(running.opened.handle)
         for connection in sorted(self._connections.pop(protocol).values(), key=_publishes):
@@ -270,9 +301,33 @@ class RtspServer:
             connection.hang_up()
         self._registry.remove_service(running.service)
 
+    def _take(self, certificate: Certificate) -> None:
+        """Serve it to those who connect from now on. Raises ValueError when it is of no use."""
+        running = self._running.get(Protocol.RTSPS)
+        if running is None:
+            return  # switched off meanwhile
+        listen = replace(running.opened.listen, tls=tls_of(certificate))
+        self._loop.engine.retune(running.opened.handle, listen)
+        opened = replace(running.opened, listen=listen, certificate=certificate)
+        self._running[Protocol.RTSPS] = replace(running, opened=opened)
+
+    def _follow_certificate(self) -> None:
+        running = self._running.get(Protocol.RTSPS)
+        opened = running.opened if running else None
+        self.renewal.follow(
+            opened.wanted.certificate if opened else None,
+            opened.certificate if opened else None,
+            tasks=self._tasks,
+        )
+
     def _close_listener(self, handle: int) -> None:
         self._loop.engine.close(handle)
         self._loop.detach(handle)
+
+    def _leave_listener(self, handle: int) -> None:
+        """Another has taken its place: whom it had accepted already is a client like any other."""
+        self._loop.engine.close(handle)
+        asyncio.get_running_loop().call_later(LINGER, self._loop.detach, handle)
 
     def _release(self, udp: UdpPorts | None) -> None:
         """One connection less uses these ports; the last turns off the light, where they are of the past."""
@@ -295,15 +350,16 @@ class RtspServer:
         rtp = ListenAddress.parse(settings.rtp_address)
         rtcp = ListenAddress.parse(settings.rtcp_address)
         attempts = 1 if rtp.port or rtcp.port else PAIR_ATTEMPTS
+        # Pairs come and go as such: every other one is for RTP.
         for attempt in range(attempts):
-            first = self._bind_udp(rtp, key="rtpAddress")
+            first = self._bind_udp(rtp, key="rtpAddress", others=self._udp_ports[::2])
             if attempts > 1:
                 if first.port % 2:  # RFC 3550 11: RTP on an even port, RTCP on the next
                     self._loop.engine.close(first.handle)
                     continue
                 rtcp = ListenAddress(rtcp.host, first.port + 1)
             try:
-                second = self._bind_udp(rtcp, key="rtcpAddress")
+                second = self._bind_udp(rtcp, key="rtcpAddress", others=self._udp_ports[1::2])
             except ListenError:
                 self._loop.engine.close(first.handle)
                 if attempt + 1 == attempts:
@@ -313,9 +369,12 @@ class RtspServer:
                 return UdpPorts(rtp=first, rtcp=second)
         raise ListenError("RTSP: no two neighbouring UDP ports are free (rtpAddress, rtcpAddress)")
 
-    def _bind_udp(self, where: ListenAddress, *, key: str) -> UdpPort:
+    def _bind_udp(self, where: ListenAddress, *, key: str, others: Sequence[UdpPort]) -> UdpPort:
+        """`others`: those that have its number, perhaps, and go when their sessions do."""
+        beside = next((other.handle for other in others if other.port == where.port), None)
+
         def bind(host: str) -> UdpPort:
-            return self._loop.engine.bind_udp(host, where.port)
+            return self._loop.engine.bind_udp(host, where.port, beside=beside)
 
         return _bind(bind, where, service="RTSP", key=key)
 
@@ -383,8 +442,8 @@ class NewListeners:
         self._wanted = Wanted.of(settings)
         self._before = Wanted.of(before)
         self._opened: dict[Protocol, Opened] = {}
-        self._exchanged: dict[Protocol, Opened] = {}
-        """Closed already, to make way for its successor on the same port."""
+        self._retuned: dict[Protocol, Opened] = {}
+        """They stay where they are, and serve who comes otherwise."""
         self._udp: UdpPorts | None = None
 
     async def open(self) -> None:
@@ -394,42 +453,48 @@ class NewListeners:
             self._udp = server._open_udp(self._settings)
         for protocol, wanted in self._wanted.listeners.items():
             running = server._running.get(protocol)
-            if running is None or running.opened.wanted != wanted:
-                await self._open_listener(protocol, wanted, running)
+            certificate = await self._certificate(wanted, running)
+            if running is not None and _stays(wanted, running.opened):
+                self._retuned[protocol] = self._tuned(wanted, certificate, running.opened)
+                continue
+            beside = running.opened if running else None
+            opened = server._listen(wanted, certificate, self._settings, beside=beside)
+            self._opened[protocol] = opened
+            if running is not None:
+                server._loop.attach(opened.handle, running.accept)
 
-    async def _open_listener(
-        self, protocol: Protocol, wanted: WantedListener, running: Running | None
-    ) -> None:
-        listen = wanted.arguments()
-        if running is not None and wanted.address == running.opened.wanted.address:
-            listen = replace(listen, port=running.opened.listen.port)  # where any would do, the same
-        if running is None or listen.port != running.opened.listen.port:
-            self._opened[protocol] = self._server._listen(listen, wanted)
-        else:
-            self._server._close_listener(running.opened.handle)
-            self._exchanged[protocol] = running.opened
-            self._opened[protocol] = await self._listen_again(listen, wanted)
-        if running is not None:
-            self._server._loop.attach(self._opened[protocol].handle, running.accept)
+    async def _certificate(self, wanted: WantedListener, running: Running | None) -> Certificate | None:
+        """The one that is served, where it is of the same files: they are followed anyway, and a change of
+        something else does not fail because of them. Raises ListenError.
+        """
+        if wanted.certificate is None:
+            return None
+        if running is not None and running.opened.wanted.certificate == wanted.certificate:
+            return running.opened.certificate
+        certificate = await asyncio.to_thread(wanted.certificate.read)
+        if trouble := certificate.trouble(datetime.now(UTC)):
+            raise wanted.certificate.refused(trouble)
+        return certificate
 
-    async def _listen_again(self, listen: Listen, wanted: WantedListener) -> Opened:
-        """On a port that a listener of ours is about to leave. Raises ListenError."""
-        for _ in range(EXCHANGE_ATTEMPTS):
+    def _tuned(self, wanted: WantedListener, certificate: Certificate | None, opened: Opened) -> Opened:
+        """Raises ListenError when it could not be served so."""
+        listen = replace(
+            wanted.arguments(certificate),
+            host=opened.listen.host,
+            port=opened.listen.port,
+            connection_limit=_connection_limit(self._settings),
+        )
+        if wanted.certificate is not None and listen.tls is not None:
             try:
-                return self._server._listen(listen, wanted)
-            except ListenError:
-                await asyncio.sleep(EXCHANGE_INTERVAL)
-        return self._server._listen(listen, wanted)
+                self._server._loop.engine.check_tls(listen.tls)
+            except ValueError as error:
+                raise wanted.certificate.refused(error) from None
+        return Opened(wanted, listen, opened.handle, certificate)
 
     async def rollback(self) -> None:
         server = self._server
         for opened in self._opened.values():
             server._close_listener(opened.handle)
-        for protocol, opened in self._exchanged.items():
-            again = await self._listen_again(opened.listen, opened.wanted)
-            running = server._running[protocol]
-            server._running[protocol] = replace(running, opened=again)
-            server._loop.attach(again.handle, running.accept)
         if self._udp is not None:
             server._close_unused(self._udp)
 
@@ -450,12 +515,34 @@ class NewListeners:
             if running is None:
                 server._start(protocol, opened)
                 continue
-            if protocol not in self._exchanged:
-                server._close_listener(running.opened.handle)
-            server._running[protocol] = replace(running, opened=opened)
+            self._serve_so(protocol, opened)
+            server._leave_listener(running.opened.handle)
+        for protocol, tuned in self._retuned.items():
+            self._serve_so(protocol, tuned)
+        server._follow_certificate()
         for protocol, running in server._running.items():
             present = [(one.endpoint, one.transport) for one in running.service.listeners]
             if present != (endpoints := server._endpoints(protocol)):
                 server._registry.move_service(running.service, endpoints)
         if past.udp is not None and past.udp is not udp:
             server._close_unused(past.udp)
+
+    def _serve_so(self, protocol: Protocol, made: Opened) -> None:
+        """Who comes to a service that was there before is served as `made` says."""
+        server = self._server
+        running = server._running[protocol]
+        present, listen = running.opened, made.listen
+        if made.wanted.certificate == present.wanted.certificate and made.certificate != present.certificate:
+            # Renewed since this was prepared.
+            listen = replace(listen, tls=present.listen.tls)
+            made = replace(made, listen=listen, certificate=present.certificate)
+            server._loop.engine.retune(made.handle, listen)
+        elif made.handle == present.handle and listen != present.listen:
+            server._loop.engine.retune(made.handle, listen)
+        server._running[protocol] = replace(running, opened=made)
+
+
+def _stays(wanted: WantedListener, opened: Opened) -> bool:
+    """Whether it listens where it is wanted: the same words, or the very address that was bound."""
+    bound = (opened.listen.host, opened.listen.port)
+    return wanted.address == opened.wanted.address or (wanted.where.host, wanted.where.port) == bound

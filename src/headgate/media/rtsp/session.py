@@ -22,6 +22,7 @@ from headgate.engine import (
     EngineLoop,
     Event,
     Flow,
+    Hear,
     PublishTcp,
     PublishUdp,
     ReadTcp,
@@ -32,9 +33,11 @@ from headgate.engine import (
 )
 from headgate.engine import CloseReason as EngineReason
 from headgate.media.path import Path, Paths
+from headgate.media.rtsp.multicast import Multicast, MulticastSender
 from headgate.media.rtsp.protocol import SetupTrack
 from headgate.media.rtsp.sdp import SessionDescription
-from headgate.media.rtsp.transport import Lower, Pair
+from headgate.media.rtsp.transport import Group, Lower, Pair
+from headgate.media.rtsp.tunnel import Tunnels
 from headgate.media.sources import Sources
 
 __all__ = ["ENGINE_REASONS", "RtspSession", "Shared", "UdpPorts"]
@@ -83,6 +86,8 @@ class Shared:
     on_demand: OnDemandHooks
     udp: UdpPorts | None
     """None where UDP is off."""
+    tunnels: Tunnels
+    multicast: Multicast
     join_times: Histogram
     """Seconds from a connection's first request to the answer of its first PLAY."""
 
@@ -109,6 +114,7 @@ class RtspSession(Session):
         """Closes the connection, for an end that is not the client's own wish."""
         self._path: Path | None = None
         self._flow: Flow | None = None
+        self._sender: MulticastSender | None = None
         self._flows: list[int] = []
 
     @property
@@ -165,10 +171,17 @@ class RtspSession(Session):
 
     # Reading
 
-    def join(self, path: Path) -> None:
-        """Become one of the path's readers, at the first SETUP. Raises Refused."""
+    def join(self, path: Path, *, sender: MulticastSender | None) -> None:
+        """Become one of the path's readers, at the first SETUP, and of its groups. Raises Refused."""
         self._shared.paths.read(self, path=path)
         self._path = path
+        if sender is not None:
+            sender.enter(self)
+            self._sender = sender
+
+    def group(self, track: int) -> Group | None:
+        """Where a track is heard; None over other transports."""
+        return self._sender.groups[track] if self._sender is not None else None
 
     def prepare(self, tracks: Mapping[int, SetupTrack]) -> None:
         """Make the flow, which waits for `play`. Raises ValueError, OSError."""
@@ -179,16 +192,29 @@ class RtspSession(Session):
         """Let packets flow. What must reach the client before them is queued already."""
         if self._flow is not None and self.role is not Role.READ:
             self._shared.loop.engine.play(self._flow)
+            if self._sender is not None:
+                self._sender.play(self)
             self._take_role(Role.READ)
 
     def pause(self) -> None:
         if self._flow is not None:
             self._shared.loop.engine.pause(self._flow)
+            if self._sender is not None:
+                self._sender.pause(self)
             self._take_role(Role.IDLE)
 
     def _read_flow(self, stream: Stream, tracks: Mapping[int, SetupTrack]) -> int:
         engine = self._shared.loop.engine
         udp = self._shared.udp
+        if self._sender is not None:
+            # The sender's flow moves the packets; this one is what the reader says of them.
+            return engine.hear(
+                Hear(
+                    connection=self._connection,
+                    host=self.remote.host,
+                    ports=self._sender.reports(tracks),
+                )
+            )
         if _lower(tracks) is Lower.UDP and udp is not None:
             return engine.read_udp(
                 ReadUdp(
@@ -237,6 +263,9 @@ class RtspSession(Session):
         flow, self._flow = self._flow, None
         if flow is not None:
             self._shared.loop.engine.close(flow)
+        sender, self._sender = self._sender, None
+        if sender is not None:
+            self._shared.multicast.leave(sender, session=self)
         path, self._path = self._path, None
         if path is not None:
             self._shared.paths.leave(path, session=self)
@@ -272,6 +301,7 @@ class RtspSession(Session):
                 host=self.remote.host,
                 rtp_port=track.transport.pair.rtp,
                 rtcp_port=track.transport.pair.rtcp,
+                srtp=track.srtp,
             )
             for number, track in sorted(tracks.items())
         ]
@@ -279,7 +309,12 @@ class RtspSession(Session):
 
 def _channels(tracks: Mapping[int, SetupTrack]) -> list[Channel]:
     return [
-        Channel(track=number, rtp=track.transport.pair.rtp, rtcp=track.transport.pair.rtcp)
+        Channel(
+            track=number,
+            rtp=track.transport.pair.rtp,
+            rtcp=track.transport.pair.rtcp,
+            srtp=track.srtp,
+        )
         for number, track in sorted(tracks.items())
     ]
 

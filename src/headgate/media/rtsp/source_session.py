@@ -23,7 +23,6 @@ from headgate.engine import (
 from headgate.media.path import Path, Paths
 from headgate.media.rtsp.client_events import SourceTrack
 from headgate.media.rtsp.sdp import SessionDescription
-from headgate.media.rtsp.transport import Lower
 
 __all__ = ["UDP_SILENCE", "SourceSession"]
 
@@ -76,7 +75,7 @@ class SourceSession(Session):
         ports: Mapping[int, tuple[UdpPort, UdpPort]],
         any_port: bool,
     ) -> None:
-        """Feed the path. `ports` by track, over UDP. Raises HeadgateError, ValueError, OSError."""
+        """Feed the path. `ports` by track, for datagrams. Raises HeadgateError, ValueError, OSError."""
         self._path, publication = self._paths.feed(
             self, name=name, tracks=description.tracks, description=description.for_readers()
         )
@@ -98,7 +97,7 @@ class SourceSession(Session):
                 )
         else:
             self._attach(self._publish_tcp(publication.stream, tracks))
-        self.transport = Lower.UDP if ports else Lower.TCP
+        self.transport = next(iter(tracks.values())).granted.lower
         self.role = Role.PUBLISH
 
     def _publish_tcp(self, stream: Stream, tracks: Mapping[int, SourceTrack]) -> int:
@@ -112,12 +111,16 @@ class SourceSession(Session):
 
     def _remote(self, number: int, track: SourceTrack, *, any_port: bool) -> Remote:
         server = track.granted.server_ports
+        if track.granted.group is not None:
+            # Whoever sends to the group, where the server does not say who.
+            return Remote(track=number, host=track.granted.source or "0.0.0.0", rtp_port=0, rtcp_port=0)  # noqa: S104
         return Remote(
             track=number,
             host=track.granted.source or self.remote.host,
             # 0: any. RTCP goes back to where the server says it listens.
             rtp_port=server.rtp if server and not any_port else 0,
             rtcp_port=server.rtcp if server else 0,
+            srtp=track.srtp,
         )
 
     def silent_for(self) -> float:

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Self
 
+from headgate.core.certificate import Certificate, CertificateFiles
 from headgate.core.config import GlobalConf, ListenAddress
-from headgate.core.config.choices import Encryption, RtspTransport
-from headgate.core.errors import ListenError
+from headgate.core.config.choices import Encryption
 from headgate.core.service import Protocol
 from headgate.engine import Listen, Tls
 from headgate.media.rtsp.transport import Lower
 
-__all__ = ["KEYS", "Wanted", "WantedListener", "transports_of"]
+__all__ = ["KEYS", "Wanted", "WantedListener", "tls_of", "transports_of"]
 
 KEYS = (
     "rtsp",
@@ -24,6 +23,9 @@ KEYS = (
     "rtspsAddress",
     "rtpAddress",
     "rtcpAddress",
+    "multicastIPRange",
+    "multicastRTPPort",
+    "multicastRTCPPort",
     "rtspServerKey",
     "rtspServerCert",
     "readTimeout",
@@ -43,23 +45,23 @@ class WantedListener:
     address: str
     read_timeout: float
     write_timeout: float
-    certificate_file: str = ""
-    """RTSPS only, as the next."""
-    key_file: str = ""
+    certificate: CertificateFiles | None = None
+    """RTSPS only."""
 
-    def arguments(self) -> Listen:
-        """Raises ListenError when the certificate or its key cannot be read."""
-        where = ListenAddress.parse(self.address)
-        tls = None
-        if self.certificate_file:
-            tls = Tls(
-                certificate_pem=_read(self.certificate_file, "rtspServerCert"),
-                key_pem=_read(self.key_file, "rtspServerKey"),
-            )
+    @property
+    def where(self) -> ListenAddress:
+        return ListenAddress.parse(self.address)
+
+    def read(self) -> Certificate | None:
+        """What its files have now; waits for the disk. Raises ListenError."""
+        return self.certificate.read() if self.certificate is not None else None
+
+    def arguments(self, certificate: Certificate | None) -> Listen:
+        where = self.where
         return Listen(
             host=where.host,
             port=where.port,
-            tls=tls,
+            tls=None if certificate is None else tls_of(certificate),
             read_timeout=self.read_timeout,
             write_timeout=self.write_timeout,
         )
@@ -85,23 +87,24 @@ class Wanted:
                 "rtspsAddress",
                 settings.rtsps_address,
                 *times,
-                settings.rtsp_server_cert,
-                settings.rtsp_server_key,
+                CertificateFiles(
+                    service="RTSPS",
+                    chain=settings.rtsp_server_cert,
+                    key=settings.rtsp_server_key,
+                    chain_name="rtspServerCert",
+                    key_name="rtspServerKey",
+                ),
             )
-        udp = Protocol.RTSP in listeners and Lower.UDP in transports_of(settings, Protocol.RTSP)
+        udp = bool(listeners) and Lower.UDP in transports_of(settings, Protocol.RTSP)
         return cls(listeners, (settings.rtp_address, settings.rtcp_address) if udp else None)
 
 
 def transports_of(settings: GlobalConf, protocol: Protocol) -> frozenset[Lower]:
-    """How clients of a service may carry RTP."""
-    offered = {Lower[one.name] for one in settings.rtsp_transports if one is not RtspTransport.MULTICAST}
-    # RTSPS over TCP alone: datagrams in the clear beside an encrypted connection would betray it.
-    return frozenset(offered & {Lower.TCP} if protocol is Protocol.RTSPS else offered)
+    """How clients of a service may carry RTP: those of RTSP, and as SRTP those of RTSPS."""
+    offered = {Lower[one.name] for one in settings.rtsp_transports}
+    # A group's keys would be everybody's, and in the clear beside TLS its packets would betray it.
+    return frozenset(offered - {Lower.MULTICAST} if protocol is Protocol.RTSPS else offered)
 
 
-def _read(file: str, key: str) -> bytes:
-    try:
-        return Path(file).read_bytes()
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise ListenError(f"RTSPS: cannot read {file} ({key}): {reason}") from None
+def tls_of(certificate: Certificate) -> Tls:
+    return Tls(certificate_pem=certificate.chain, key_pem=certificate.key)

@@ -1,0 +1,28 @@
+"""How fast a client's messages are taken: what is too fast waits, and is not refused."""
+
+from __future__ import annotations
+
+__all__ = ["Pace"]
+
+WINDOW = 1.0  # seconds
+WITHIN = 20
+"""Messages in a window; the old server's, and more than any call needs."""
+
+
+class Pace:
+    """Twenty at once, then the next twenty a second later."""
+
+    __slots__ = ("_began", "_taken")
+
+    def __init__(self) -> None:
+        self._began = float("-inf")
+        self._taken = 0
+
+    def wait(self, now: float) -> float:
+        """Seconds until the next one may be taken; 0: it is taken now."""
+        if now - self._began >= WINDOW:
+            self._began, self._taken = now, 0
+        if self._taken >= WITHIN:
+            return self._began + WINDOW - now
+        self._taken += 1
+        return 0.0

@@ -1,0 +1,79 @@
+"""What tokens and ids are made with: as configured, else made once and kept in the state directory."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import secrets
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Self
+
+from headgate.core.config.rooms_conf import RoomsConf
+
+__all__ = ["FILE", "Secrets"]
+
+logger = logging.getLogger(__name__)
+
+FILE = "rooms-secrets.json"
+SIZE = 32  # random bytes
+LONGEST = 16_384  # bytes of the file
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class Secrets:
+    session: bytes
+    encryption: bytes
+    users: bytes
+    """The shared secret of user names."""
+    server_token: str
+    """No secret: it is in the configuration document that everybody may read."""
+
+    @classmethod
+    def of(cls, settings: RoomsConf, *, directory: Path | None) -> Self:
+        """`directory`: where they are kept; None: those that are made are for this run."""
+        made = _made(directory)
+        configured = {
+            "session": settings.session_secret.get_secret_value().encode(),
+            "encryption": settings.encryption_secret.get_secret_value().encode(),
+            "users": settings.users.sharedsecret_secret.get_secret_value().encode(),
+        }
+        return cls(
+            session=configured["session"] or made["session"].encode(),
+            encryption=configured["encryption"] or made["encryption"].encode(),
+            users=configured["users"] or made["users"].encode(),
+            server_token=settings.server_token or made["server_token"],
+        )
+
+
+def _made(directory: Path | None) -> dict[str, str]:
+    made = {field.name: secrets.token_urlsafe(SIZE) for field in fields(Secrets)}
+    if directory is None:
+        return made
+    path = directory / FILE
+    try:
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        try:
+            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        except FileExistsError:
+            return _read(path)
+        with os.fdopen(descriptor, "w") as file:
+            json.dump(made, file)
+    except (OSError, ValueError) as error:
+        logger.warning("%s: %s; tokens made now end with this server", path, error)
+    return made
+
+
+def _read(path: Path) -> dict[str, str]:
+    """Raises OSError, ValueError: others may read it, or it is not what we wrote."""
+    if path.stat().st_mode & 0o077:
+        raise ValueError("others may read it; remove it or make its mode 0600")
+    with path.open() as file:
+        document = json.loads(file.read(LONGEST))
+    names = [field.name for field in fields(Secrets)]
+    if not isinstance(document, dict) or any(not isinstance(document.get(name), str) for name in names):
+        raise ValueError("there are no secrets in it")
+    if any(len(document[name]) < SIZE for name in names):
+        raise ValueError("a secret in it is too short")
+    return {name: document[name] for name in names}

@@ -1,0 +1,219 @@
+"""The rooms wing as one part of the server: its listener, its hub, and how both follow the configuration."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from headgate.core.config.change import Change, Prepared
+from headgate.core.config.rooms_conf import RoomsConf
+from headgate.core.registry import Registry
+from headgate.core.relay_credentials import MintRelayCredential
+from headgate.core.service import Endpoint, Protocol, Service
+from headgate.core.session import CloseReason
+from headgate.rooms.accounts import Accounts
+from headgate.rooms.decoding import Decoding
+from headgate.rooms.directory import HubDirectory
+from headgate.rooms.door import RoomsDoor
+from headgate.rooms.hub import Hub
+from headgate.rooms.identity import Identity
+from headgate.rooms.pictures import Pictures
+from headgate.rooms.rest.app import RoomsApp
+from headgate.rooms.rest.codes import Codes
+from headgate.rooms.rest.page import Files
+from headgate.rooms.rest.wing import Wing
+from headgate.rooms.secrets import Secrets
+from headgate.rooms.site import Listening, Served
+
+__all__ = ["SERVICE", "RoomsServer"]
+
+logger = logging.getLogger(__name__)
+
+SERVICE = "Rooms"
+ROUTER = "rooms"
+TICK = 1.0  # seconds between looks at what has lasted long enough
+
+
+class RoomsServer:
+    """`open`, then enter it: what can fail is over when the first task is there to be cancelled."""
+
+    def __init__(
+        self,
+        *,
+        registry: Registry,
+        settings: RoomsConf,
+        state: Path | None,
+        version: str,
+        mint: MintRelayCredential | None = None,
+    ) -> None:
+        """`state`: the directory for what must be the same after a restart; None: nothing is kept."""
+        self._registry = registry
+        self._state = state
+        self._service: Service | None = None
+        self._listening: Listening | None = None
+        self._served: Served | None = None
+        self._tasks: asyncio.TaskGroup | None = None
+        self._own_tasks: list[asyncio.Task[None]] = []
+        self._decoding = Decoding()
+        secrets = Secrets.of(settings, directory=state)
+        self.hub = Hub(
+            registry=registry,
+            service=self._running,
+            settings=settings,
+            identity=Identity(secrets, realm=settings.server_realm, wall=time.time),
+            pictures=Pictures(self._decoding.submit),
+            mint=mint,
+            now=time.monotonic,
+            wall=time.time,
+            version=version,
+        )
+        self.door = RoomsDoor(self.hub, Accounts(settings, secret=secrets.users, wall=time.time))
+        self._app = RoomsApp(self._wing(settings), Files())
+        self.directory = HubDirectory(lambda: self.hub, lambda: self.door)
+
+    @property
+    def endpoint(self) -> Endpoint | None:
+        """None where there are no rooms; the last one, once all is over."""
+        return None if self._listening is None else self._listening.endpoint
+
+    @property
+    def url(self) -> str | None:
+        """Where the page is, on this machine."""
+        if self._listening is None:
+            return None
+        scheme = "https" if self._listening.tls is not None else "http"
+        return f"{scheme}://localhost:{self._listening.endpoint.port}{self.hub.settings.base_path}"
+
+    def open(self) -> None:
+        """Raises ListenError."""
+        if self.hub.settings.address:
+            self._listening = Listening.open(self.hub.settings)
+
+    def abandon(self) -> None:
+        """What `open` opened, where it was never served."""
+        if self._listening is not None:
+            self._listening.close()
+
+    async def __aenter__(self) -> Self:
+        self._tasks = asyncio.TaskGroup()
+        await self._tasks.__aenter__()
+        self._own_tasks = [
+            self._tasks.create_task(self._tick()),
+            self._tasks.create_task(self._decoding.run()),
+        ]
+        self._serve()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+        if self._served is not None:
+            self._served.stop()
+        for task in self._own_tasks:
+            task.cancel()
+        if self._tasks is not None:
+            await self._tasks.__aexit__(None, None, None)
+
+    def close(self) -> None:
+        """Say goodbye to everybody. Once is enough."""
+        for participant in list(self.hub.people.values()):
+            self._registry.close(participant, CloseReason.SHUTDOWN)
+
+    # A new configuration
+
+    async def prepare(self, change: Change) -> Prepared | None:
+        """Raises ListenError; a listener that stays as it is goes on, and with it everybody."""
+        if not change.concerns("rooms") or self._registry.draining:
+            return None
+        old, new = change.old.own.rooms, change.new.own.rooms
+        secrets = await asyncio.to_thread(Secrets.of, new, directory=self._state)
+        if _listener(old) == _listener(new):
+            return NewRooms(self, new, secrets, self._listening, None)
+        opened = Listening.open(new) if new.address else None
+        return NewRooms(self, new, secrets, opened, opened)
+
+    def follow(self, settings: RoomsConf, secrets: Secrets, listening: Listening | None) -> None:
+        """Go over to new settings. Tokens hold as long as what they are made with stays."""
+        self.hub.settings = settings
+        self.hub.identity = Identity(secrets, realm=settings.server_realm, wall=time.time)
+        self.door.accounts = Accounts(settings, secret=secrets.users, wall=time.time)
+        self._app.wing = self._wing(settings)
+        if listening is self._listening:
+            return
+        if self._served is not None:
+            self._served.stop()
+            self._served = None
+        self._listening = listening
+        if listening is None:
+            for participant in list(self.hub.people.values()):
+                self._registry.close(participant, CloseReason.RECONFIGURED)
+        self._serve()
+
+    def _wing(self, settings: RoomsConf) -> Wing:
+        return Wing(
+            hub=self.hub,
+            accounts=self.door.accounts,
+            codes=Codes(settings.token_file),
+            started=datetime.now(UTC),
+        )
+
+    def _serve(self) -> None:
+        listening = self._listening
+        if listening is None:
+            if self._service is not None:
+                self._registry.remove_service(self._service)
+                self._service = None
+            return
+        if self._tasks is not None:
+            self._served = Served(listening, self._app, self.door, tasks=self._tasks)
+        endpoints = [(listening.endpoint, listening.transport)]
+        if self._service is not None:
+            self._registry.move_service(self._service, endpoints)
+            return
+        self._service = Service(
+            name=SERVICE, protocol=Protocol.ROOMS, router=ROUTER, started=datetime.now(UTC)
+        )
+        self._registry.add_service(self._service, endpoints)
+
+    def _running(self) -> Service:
+        if self._service is None:
+            raise RuntimeError("somebody connects, and there is no listener")
+        return self._service
+
+    async def _tick(self) -> None:
+        while True:
+            await asyncio.sleep(TICK)
+            try:
+                self.hub.expire()
+            except Exception:
+                # Whatever was not looked at now is a second later.
+                logger.exception("a bug while looking at what has lasted long enough")
+
+
+def _listener(settings: RoomsConf) -> tuple[object, ...]:
+    """What another socket, or another certificate, is needed for."""
+    tls = (settings.server_cert, settings.server_key, settings.users) if settings.encryption else ()
+    return (settings.address, settings.encryption, *tls)
+
+
+@dataclass(frozen=True, slots=True)
+class NewRooms:
+    server: RoomsServer
+    settings: RoomsConf
+    secrets: Secrets
+    listening: Listening | None
+    opened: Listening | None
+
+    def commit(self) -> None:
+        self.server.follow(self.settings, self.secrets, self.listening)
+
+    async def rollback(self) -> None:
+        if self.opened is not None:
+            self.opened.close()

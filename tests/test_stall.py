@@ -1,0 +1,93 @@
+"""F-22: while the event loop stands still, packets go on: they do not pass through it."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import threading
+import time
+from collections.abc import Callable
+
+import pytest
+
+from tests.media.conftest import Open
+from tests.media.conftest import open_server as open_server
+from tests.media.rtsp.live import Client, rtp
+
+STALL = 0.3  # seconds
+PACKETS = 20
+INTERVAL = 0.01
+
+
+class Feed(threading.Thread):
+    """Publishes and reads on a thread of its own, while the loop of test and server is blocked."""
+
+    def __init__(self, publisher: Client, reader: Client) -> None:
+        super().__init__()
+        self._publisher = _duplicate(publisher)
+        self._reader = _duplicate(reader)
+        self.go = threading.Event()
+        self.received_at: list[float] = []
+
+    def run(self) -> None:
+        with self._publisher as publisher, self._reader as reader:
+            self.go.wait(5)
+            for number in range(PACKETS):
+                packet = rtp(10 + number)
+                publisher.sendall(b"$\0" + len(packet).to_bytes(2) + packet)
+                while (head := _exactly(reader, 4))[1] != 0:
+                    _exactly(reader, int.from_bytes(head[2:]))
+                assert _exactly(reader, int.from_bytes(head[2:]))[12:] == packet[12:]
+                self.received_at.append(time.monotonic())
+                time.sleep(INTERVAL)
+
+
+def _duplicate(client: Client) -> socket.socket:
+    """Its socket once more; asyncio reads no more from it."""
+    transport = client._writer.transport
+    transport.pause_reading()  # type: ignore[attr-defined]
+    copy: socket.socket = transport.get_extra_info("socket").dup()
+    copy.settimeout(5)
+    return copy
+
+
+def _exactly(source: socket.socket, size: int) -> bytes:
+    content = b""
+    while len(content) < size:
+        content += source.recv(size - len(content))
+    return content
+
+
+def busy_loop(seconds: float) -> None:
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        pass
+
+
+@pytest.mark.parametrize("stall", [busy_loop, time.sleep])
+async def test_a_reader_goes_on_receiving(open_server: Open, stall: Callable[[float], None]) -> None:
+    async with (
+        open_server() as server,
+        Client.connect(server) as publisher,
+        Client.connect(server) as reader,
+    ):
+        assert (await publisher.publish()).status == 200
+        assert (await reader.read()).status == 200
+        publisher.frame(0, rtp(1))
+        assert (await reader.packet())[1][12:] == rtp(1)[12:]
+        feed = Feed(publisher, reader)
+        feed.start()
+        began = time.monotonic()
+        feed.go.set()
+        stall(STALL)
+        ended = time.monotonic()
+        async with asyncio.timeout(10):
+            await asyncio.to_thread(feed.join)
+        within = [at for at in feed.received_at if at < ended]
+        assert len(feed.received_at) == PACKETS
+        # Each was sent on when it came: the loop had no turn before the end.
+        assert len(within) >= PACKETS // 2
+        assert within[0] - began < STALL / 2
+        async with asyncio.timeout(10):
+            while server.watch.stalled_s < STALL / 3:  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
