@@ -6,7 +6,8 @@ export default defineConfig({
   build: {
     outDir: "../../src/headgate/web/rooms",
     emptyOutDir: true,
-    assetsDir: "static",
+    // The server lets these be kept for ever: their names say what is in them.
+    assetsDir: "static/rooms",
     // `default-src 'self'` forbids data: addresses.
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },

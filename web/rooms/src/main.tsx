@@ -13,7 +13,7 @@ import { basePath, roomOf, socketUrl } from "./protocol/place";
 import { getConfig, type ServerConfig } from "./protocol/rest";
 import { App } from "./ui/app";
 
-const PLAIN: ServerConfig = { title: "Rooms", usersEnabled: false, usersAllowRegistration: false, modules: [], serverToken: "" };
+const PLAIN: ServerConfig = { title: "Rooms", usersEnabled: false, usersAllowRegistration: false, modules: [], serverToken: "", codes: false };
 
 const config = await getConfig().catch(() => PLAIN); // the page is there before the server answers again
 const name = roomOf(location.pathname, basePath());

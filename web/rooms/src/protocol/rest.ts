@@ -6,6 +6,8 @@ export interface ServerConfig {
   usersAllowRegistration: boolean;
   modules: string[];
   serverToken: string;
+  /** The page is for those who have a code. */
+  codes: boolean;
 }
 
 export interface Account {
@@ -32,7 +34,19 @@ export async function getConfig(): Promise<ServerConfig> {
     usersAllowRegistration: of.UsersAllowRegistration === true,
     modules: Array.isArray(of.Modules) ? of.Modules.map(String) : [],
     serverToken: String(of.Token ?? ""),
+    codes: of.Tokens === true,
   };
+}
+
+/** Whether this code lets people in. */
+export async function checkCode(code: string): Promise<boolean> {
+  try {
+    await call("POST", `api/v1/tokens?a=${encodeURIComponent(code)}`);
+    return true;
+  } catch (error) {
+    if (error instanceof RestError && (error.code === "invalid_token" || error.code === "auth_too_large")) return false;
+    throw error;
+  }
 }
 
 /** A room name nobody can guess. */

@@ -1,8 +1,9 @@
-import { useEffect } from "preact/hooks";
+import { useEffect, useState } from "preact/hooks";
 import type { Room } from "../call/room";
 import { preferences } from "../preferences";
 import type { ServerConfig } from "../protocol/rest";
 import { Call } from "./call";
+import { CodeDoor, keptCode } from "./code";
 import { Door } from "./doors";
 import { GreenRoom } from "./greenroom";
 import { Landing } from "./landing";
@@ -18,6 +19,8 @@ export function App({ config, room, name }: { config: ServerConfig; room: Room |
   useEffect(() => {
     document.title = name ? `${name} · ${config.title}` : config.title;
   }, []);
+  const [open, setOpen] = useState(!config.codes || keptCode() !== "");
+  if (!open) return <CodeDoor title={config.title} enter={() => setOpen(true)} />;
   if (!room) return <Landing config={config} />;
   return (
     <RoomContext.Provider value={room}>

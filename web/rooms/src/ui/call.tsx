@@ -46,6 +46,9 @@ export function Call({ config }: { config: ServerConfig }) {
         </h1>
         <Connection link={link} />
         <CopyLink brief />
+        <button type="button" class="quiet round" aria-label="Settings" title="Settings" onClick={() => setSettings(true)}>
+          <Icon name="settings" />
+        </button>
       </header>
       <main class="call-main" aria-label="Call">
         <Stage write={write} />
@@ -55,7 +58,7 @@ export function Call({ config }: { config: ServerConfig }) {
           {panel === "chat" ? <Chat open={thread} choose={setThread} /> : <People write={write} />}
         </PanelFrame>
       )}
-      <Toolbar panel={panel} show={show} settings={() => setSettings(true)} />
+      <Toolbar panel={panel} show={show} />
       {settings && <Settings config={config} close={() => setSettings(false)} />}
     </div>
   );

@@ -8,7 +8,7 @@ export interface Grid {
 }
 
 const WIDEST = 16 / 9;
-const TALLEST = 3 / 4;
+const TALLEST = 1; // narrower ones cut off too much of what cameras see
 
 /** The columns and the tile size that use most of the stage; sizes in pixels. */
 export function grid(count: number, width: number, height: number, gap: number): Grid {

@@ -39,11 +39,10 @@ function Control({ icon, label, act, pressed, off, kind, disabled, wide, hotkey,
 interface Props {
   panel: Panel | undefined;
   show: (panel: Panel) => void;
-  settings: () => void;
 }
 
 /** What one does all the time. */
-export function Toolbar({ panel, show, settings }: Props) {
+export function Toolbar({ panel, show }: Props) {
   const room = useRoom();
   const { audio, video } = useValue(room.media.state);
   const { shortcuts } = useValue(preferences);
@@ -102,7 +101,6 @@ export function Toolbar({ panel, show, settings }: Props) {
         >
           {waiting > 0 ? <span class="badge">{waiting}</span> : <span class="count">{roster.size + 1}</span>}
         </Control>
-        <Control icon="settings" label="Settings" act={settings} />
       </div>
       <Control icon="leave" label="Leave" kind="danger" wide act={() => room.leave()} />
     </div>
