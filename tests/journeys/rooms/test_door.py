@@ -17,7 +17,7 @@ def test_a_pin_is_asked_for(meet: Meet) -> None:
     ada = meet("Ada").join().inside()
     open_controls(ada)
     ada.page.get_by_label("PIN").fill("1234")
-    ada.page.get_by_role("button", name="Set").first.click()
+    ada.page.get_by_role("button", name="Set", exact=True).first.click()
     ada.told("The room has a new PIN.")
     grace = meet("Grace").join()
     grace.page.get_by_label("PIN").fill("4321")
@@ -40,7 +40,7 @@ def test_a_moderator_lets_people_in_from_the_lobby(meet: Meet) -> None:
     grace.inside().sees("Ada")
     katherine = meet("Katherine").join()
     ada.page.get_by_role("button", name="Refuse").click()
-    expect(katherine.page.get_by_text("You cannot come in")).to_be_visible()
+    expect(katherine.page.get_by_role("heading", name="You cannot come in")).to_be_visible()
 
 
 def test_a_moderator_mutes_and_removes(meet: Meet) -> None:

@@ -45,7 +45,8 @@ export interface RoomView {
 }
 
 const STATUS_DELAY = 250; // ms: changes close together are told once
-const LISTEN = 250; // ms between looks at who talks
+const LISTEN = 100; // ms between looks at who talks
+const TALKS_FOR = 800; // ms after the last loud moment: speech has pauses
 const LOUD = 0.02; // of full scale
 const NOTICE_FOR = 7_000; // ms
 const NOTICE_LIMIT = 4;
@@ -497,8 +498,12 @@ export class Room implements Listener {
   }
 
   private listen(): void {
+    const now = performance.now();
     const talking = new Set<Id>();
-    for (const [id, peer] of this.mesh.peers) if (peer.level() > LOUD && !this.muted("audio", id)) talking.add(id);
+    for (const [id, peer] of this.mesh.peers) {
+      if (peer.level() > LOUD) peer.loudAt = now;
+      if (now - peer.loudAt < TALKS_FOR && !this.muted("audio", id)) talking.add(id);
+    }
     const speaks = this.metered?.enabled === true && !this.muted("audio") && this.meter?.talking() === true;
     if (speaks) talking.add(this.identity.id);
     if (speaks !== this.spoke) this.mesh.tell({ Type: "Talking", Talking: speaks });

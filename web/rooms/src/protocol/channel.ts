@@ -2,7 +2,7 @@
 
 import { Backoff } from "./backoff";
 import { decode } from "./decode";
-import type { Envelope, Incoming, Outgoing } from "./documents";
+import { type Envelope, type Incoming, type Outgoing, nested } from "./documents";
 import { Liveness } from "./liveness";
 
 const TICK = 1_000; // ms
@@ -46,6 +46,9 @@ export class Channel {
   private readonly backoff = new Backoff();
   private readonly requests = new Map<string, Request>();
   private outbox: string[] = [];
+  /** What was sent and may be on its way still: a socket that dies takes it along. */
+  private unproved: string[] = [];
+  private proof: { mark: number; count: number } | undefined;
   private holding = true;
   private token = "";
   /** The number of the last document after a `Welcome` that can be resumed. */
@@ -70,13 +73,15 @@ export class Channel {
     this.token = "";
     this.seen = undefined;
     this.outbox = [];
+    this.unproved = [];
+    this.proof = undefined;
     this.become("closed");
   }
 
   /** Send now, or when `release` says that the room is ours again. */
   send(document: Outgoing): void {
     const text = JSON.stringify(document);
-    if (this.socket && this.link === "open" && !this.holding) return this.socket.send(text);
+    if (this.socket && this.link === "open" && !this.holding) return this.dispatch(text);
     if (this.outbox.length >= OUTBOX_LIMIT) {
       this.outbox.shift();
       this.dropped += 1;
@@ -107,7 +112,26 @@ export class Channel {
     this.holding = false;
     const waiting = this.outbox;
     this.outbox = [];
-    for (const text of waiting) this.socket?.send(text);
+    for (const text of waiting) this.dispatch(text);
+  }
+
+  private dispatch(text: string): void {
+    this.socket?.send(text);
+    this.unproved.push(text);
+    if (this.unproved.length <= OUTBOX_LIMIT) return;
+    this.unproved.shift();
+    if (this.proof) this.proof.count -= 1;
+  }
+
+  /** An answer to an `Alive` proves that the server has all that was sent before it. */
+  private prove(): void {
+    if (this.proof || this.unproved.length === 0) return;
+    this.proof = { mark: Date.now(), count: this.unproved.length };
+    this.alive(this.proof.mark);
+  }
+
+  private alive(mark: number): void {
+    this.socket?.send(JSON.stringify(nested("Alive", { Alive: mark })));
   }
 
   /** The room is not ours any more: the next socket starts afresh, and documents wait again. */
@@ -164,6 +188,10 @@ export class Channel {
     else if (this.seen !== undefined) this.seen += 1;
     if (!envelope) return;
     if (envelope.data.type === "Self") this.token = envelope.data.token;
+    if (envelope.data.type === "Alive" && envelope.data.mark === this.proof?.mark) {
+      this.unproved.splice(0, Math.max(0, this.proof.count));
+      this.proof = undefined;
+    }
     if (envelope.iid && this.answer(envelope.iid, envelope.data)) return;
     this.listener.document(envelope);
   }
@@ -178,13 +206,18 @@ export class Channel {
   }
 
   private tick(): void {
+    this.prove();
     const verdict = this.liveness?.look(performance.now());
-    if (verdict === "ask") this.socket?.send(JSON.stringify({ Type: "Alive", Alive: { Type: "Alive", Alive: Date.now() } }));
+    if (verdict === "ask") this.alive(Date.now());
     else if (verdict === "dead") this.lose();
   }
 
   private lose(): void {
     this.drop(LOST);
+    // It goes out once more: who has it already knows messages by their Mid, and the rest does no harm twice.
+    this.outbox = [...this.unproved, ...this.outbox].slice(-OUTBOX_LIMIT);
+    this.unproved = [];
+    this.proof = undefined;
     this.settle();
     this.become("lost");
     this.retry = setTimeout(() => this.connect(), this.backoff.next());

@@ -123,7 +123,7 @@ function document(data: Fields): Incoming | undefined {
     case "Room":
       return { type: "Room", room: roomName(data) };
     case "Alive":
-      return { type: "Alive" };
+      return { type: "Alive", mark: number(data.Alive) };
     case "State":
       return { type: "State", state: roomState(data.State) };
     case "History":
@@ -216,13 +216,10 @@ function fileInfo(of: Fields): FileInfo | undefined {
   return sound ? info : undefined;
 }
 
+/** A request has a token and no success, an acceptance both, a refusal neither. */
 function contact(of: Fields): ContactRequest {
-  return {
-    id: text(of.Id),
-    success: typeof of.Success === "boolean" ? of.Success : undefined,
-    userid: text(of.Userid),
-    token: text(of.Token, 4096),
-  };
+  const token = text(of.Token, 4096);
+  return { id: text(of.Id), success: of.Success === true ? true : token ? undefined : false, userid: text(of.Userid), token };
 }
 
 function said(value: unknown): Said {

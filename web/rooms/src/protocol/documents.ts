@@ -121,7 +121,7 @@ export type Incoming =
   | { type: "Chat"; chat: ChatBody }
   | { type: "Conference"; id: string; ids: Id[] }
   | { type: "Room"; room: RoomName }
-  | { type: "Alive" }
+  | { type: "Alive"; mark: number }
   | { type: "State"; state: RoomState }
   | { type: "History"; messages: Said[] }
   | { type: "Removed"; room: RoomName; reason: string }

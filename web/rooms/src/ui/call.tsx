@@ -66,7 +66,10 @@ export function Call({ config }: { config: ServerConfig }) {
 
 function PanelFrame({ title, close, children }: { title: string; close: () => void; children: preact.ComponentChildren }) {
   const heading = useRef<HTMLHeadingElement>(null);
-  useEffect(() => heading.current?.focus(), [title]);
+  useEffect(() => {
+    // What is inside may have taken the focus already, as the field of the chat does.
+    if (!heading.current?.closest("aside")?.contains(document.activeElement)) heading.current?.focus();
+  }, [title]);
   return (
     <aside class="panel" aria-label={title}>
       <header class="panel-head">
