@@ -48,6 +48,8 @@ const STATUS_DELAY = 250; // ms: changes close together are told once
 const LISTEN = 100; // ms between looks at who talks
 const TALKS_FOR = 800; // ms after the last loud moment: speech has pauses
 const LOUD = 0.02; // of full scale
+const GOING = 1_500; // ms in which a server that ends closes our socket too, after it has said that others left
+const COMING = 15_000; // ms in which others come back to a server that was gone
 const NOTICE_FOR = 7_000; // ms
 const NOTICE_LIMIT = 4;
 
@@ -248,7 +250,7 @@ export class Room implements Listener {
         if (!now.roster.has(data.session.id)) this.tell(`${this.nameOf(data.session.id)} has joined`);
         return;
       case "Left":
-        return this.gone(data.id);
+        return data.hard && this.flows(data.id) ? this.miss(data.id) : this.gone(data.id);
       case "Status":
         return this.set({ roster: roster.status(now.roster, data.id, data.status, data.userid) });
       case "Offer":
@@ -328,8 +330,12 @@ export class Room implements Listener {
   private inside(data: Extract<Incoming, { type: "Welcome" }>): void {
     const { id } = this.identity;
     this.place = data.room;
-    const now = roster.welcome(data.users, id, this.view.get().roster);
+    const before = this.view.get().roster;
+    let now = roster.welcome(data.users, id, before);
+    // A server that starts anew knows nobody yet: those we talk with are about to tell it.
+    for (const one of before.values()) if (!now.has(one.id) && this.flows(one.id)) now = roster.missing(now, one);
     this.set({ phase: "inside", refusal: undefined, room: data.room, roster: now });
+    setTimeout(() => this.dropMissing(), COMING);
     for (const peer of [...this.mesh.peers.keys()]) if (!now.has(peer)) this.mesh.drop(peer);
     this.channel.release();
     this.mesh.start();
@@ -345,7 +351,8 @@ export class Room implements Listener {
   private people_(users: Parameters<typeof roster.welcome>[0]): void {
     const now = roster.welcome(users, this.identity.id, this.view.get().roster);
     for (const id of this.view.get().roster.keys()) if (!now.has(id)) this.gone(id);
-    this.set({ roster: now });
+    const { state } = this.view.get();
+    this.set({ roster: state ? roster.away(now, state) : now });
   }
 
   private failed(code: string, message: string): void {
@@ -391,6 +398,25 @@ export class Room implements Listener {
   }
 
   // Who is there.
+
+  private flows(id: Id): boolean {
+    return this.mesh.peers.get(id)?.flow === "connected";
+  }
+
+  private miss(id: Id): void {
+    const now = this.view.get().roster;
+    const one = now.get(id);
+    if (!one) return;
+    this.set({ roster: roster.missing(now, one) });
+    setTimeout(() => this.dropMissing(), GOING);
+  }
+
+  /** Without the server nobody is dropped: it may be the one that went. */
+  private dropMissing(): void {
+    const { link, phase, roster: now } = this.view.get();
+    if (link !== "open" || phase !== "inside") return;
+    for (const one of now.values()) if (one.missing) this.gone(one.id);
+  }
 
   private gone(id: Id): void {
     const one = this.view.get().roster.get(id);

@@ -9,6 +9,8 @@ export interface Participant extends Presence {
   ua: string;
   /** Its socket is lost; its room is kept for it for a while. */
   away: boolean;
+  /** The server does not know it (any more), but its call stands: it may be on its way back. */
+  missing: boolean;
 }
 
 /** In the order in which they came. */
@@ -41,6 +43,10 @@ export function left(roster: Roster, id: Id): Roster {
   return next;
 }
 
+export function missing(roster: Roster, one: Participant): Roster {
+  return new Map(roster).set(one.id, { ...one, missing: true });
+}
+
 export function status(roster: Roster, id: Id, value: unknown, userid: string): Roster {
   const one = roster.get(id);
   return one ? new Map(roster).set(id, { ...one, ...presence(value), userid: userid || one.userid }) : roster;
@@ -53,7 +59,7 @@ export function away(roster: Roster, state: RoomState): Roster {
 }
 
 export function participant(session: Session): Participant {
-  return { id: session.id, userid: session.userid, ua: session.ua, away: false, ...presence(session.status) };
+  return { id: session.id, userid: session.userid, ua: session.ua, away: false, missing: false, ...presence(session.status) };
 }
 
 /** Clients of our own kind call each other by themselves; an older one would ring. */

@@ -31,7 +31,7 @@ export function Tile({ one, write, pin, pinned }: Props) {
   const picture = peer?.stream.getVideoTracks().some((track) => !track.muted && track.readyState === "live") === true;
   const seen = picture && one.video && !room.muted("video", one.id);
   const quality = peer ? peer.grade.quality : "unknown";
-  const trouble = one.away || peer?.flow === "interrupted" || peer?.flow === "failed";
+  const trouble = (one.away && peer?.flow !== "connected") || peer?.flow === "interrupted" || peer?.flow === "failed";
   const hand = state?.hands.includes(one.id);
   return (
     <article class={`tile ${talking.has(one.id) ? "talks" : ""} ${seen ? "" : "unseen"} ${pinned ? "focused" : ""}`} aria-label={one.name} data-participant={one.id}>
