@@ -42,6 +42,7 @@ export class Channel {
   private socket: Socket | undefined;
   private liveness: Liveness | undefined;
   private ticker: ReturnType<typeof setInterval> | undefined;
+  private patience: ReturnType<typeof setTimeout> | undefined;
   private retry: ReturnType<typeof setTimeout> | undefined;
   private readonly backoff = new Backoff();
   private readonly requests = new Map<string, Request>();
@@ -156,15 +157,14 @@ export class Channel {
     this.holding = true;
     const query = this.token ? `?t=${this.token}${this.seen === undefined ? "" : `&seen=${this.seen}`}` : "";
     const socket = this.dial(this.url + query);
-    const timeout = setTimeout(() => this.lose(), CONNECT_TIMEOUT);
+    this.patience = setTimeout(() => this.lose(), CONNECT_TIMEOUT);
     this.socket = socket;
     socket.onmessage = (event: MessageEvent<unknown>) => {
       if (typeof event.data !== "string") return;
-      clearTimeout(timeout);
+      clearTimeout(this.patience);
       this.receive(event.data);
     };
     socket.onclose = () => {
-      clearTimeout(timeout);
       if (this.socket === socket) this.lose();
     };
   }
@@ -225,6 +225,7 @@ export class Channel {
 
   private drop(code: number): void {
     clearInterval(this.ticker);
+    clearTimeout(this.patience);
     const socket = this.socket;
     this.socket = undefined;
     this.liveness = undefined;
