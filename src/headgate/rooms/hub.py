@@ -157,7 +157,7 @@ class Hub:
             self._away[participant.public_id] = self.now() + self.settings.resume_timeout
             self._returning.pop(participant.public_id, None)
             if participant.room is not None:
-                moderation.tell_state(participant.room)
+                moderation.tell_state(participant.room, but=participant)
             return
         self.registry.close(participant, reason)
 

@@ -1,0 +1,190 @@
+"""The WebSocket itself: who may connect, how fast, how much; over real sockets."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+from websockets.asyncio.client import connect
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+
+from headgate.core.session import CloseReason
+from headgate.rooms import socket as module
+from tests.rooms.conftest import Open, Wing
+
+UPGRADE = (
+    "GET {path} HTTP/1.1\r\nHost: {host}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+)
+
+
+@asynccontextmanager
+async def raw(wing: Wing) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
+    """A connection behind its handshake, on which a test writes what it likes."""
+    host, port = wing.address.split(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    writer.write(UPGRADE.format(path="/ws", host=wing.address).encode())
+    assert b" 101 " in await reader.readuntil(b"\r\n\r\n")
+    try:
+        yield reader, writer
+    finally:
+        writer.close()
+
+
+async def closed_with(reader: asyncio.StreamReader) -> int:
+    """The code of the close frame that comes before the end."""
+    async with asyncio.timeout(10):
+        data = await reader.read()
+    return int.from_bytes(data[data.rindex(b"\x88") + 2 :][:2])
+
+
+@pytest.mark.parametrize("origin", ["https://evil.example", "null", "http://127.0.0.1:1", "file://"])
+async def test_a_foreign_origin(wing: Wing, origin: str) -> None:
+    with pytest.raises(InvalidStatus) as caught:
+        async with connect(wing.ws, origin=origin, proxy=None):
+            pass
+    assert caught.value.response.status_code == 403
+    assert wing.registry.sessions() == []
+
+
+async def test_our_own_origin_and_allowed_ones(open_rooms: Open) -> None:
+    async with open_rooms(allowed_origins=["https://friend.example"]) as wing:
+        for origin in (f"http://{wing.address}", "https://friend.example"):
+            await wing.caller(origin=origin)
+
+
+async def test_a_message_that_is_too_big(wing: Wing) -> None:
+    one = await wing.caller()
+    await one.socket.send("x" * ((1 << 20) + 1))
+    with pytest.raises(ConnectionClosed) as caught:
+        await one.socket.recv()
+    assert caught.value.rcvd is not None
+    assert caught.value.rcvd.code == 1009
+
+
+async def test_a_message_as_big_as_may_be(wing: Wing) -> None:
+    one, other = await wing.callers(2)
+    payload = "x" * ((1 << 20) - 200)
+    await one.send("Offer", {"To": other.id, "Offer": payload})
+    assert (await other.data("Offer"))["Offer"] == payload
+
+
+async def test_twenty_a_second_and_the_rest_waits(wing: Wing) -> None:
+    one = await wing.caller()
+    began = time.monotonic()
+    for number in range(45):
+        await one.send("Alive", {"Alive": number})
+    for number in range(45):
+        assert (await one.data("Alive"))["Alive"] == number
+    assert 1.9 < time.monotonic() - began < 5
+
+
+async def test_a_flood_of_pings(wing: Wing) -> None:
+    async with raw(wing) as (_, writer):
+        writer.write(b"\x89\x80\x00\x00\x00\x00" * 10_000)
+        await writer.drain()
+        other = await wing.caller()
+        await other.silence()
+
+
+@pytest.mark.parametrize(
+    ("data", "code"),
+    [
+        (b"\x81\x05Hello", 1002),
+        (b"\xc1\x80\x00\x00\x00\x00", 1002),
+        (b"\x81\xff\x80\x00\x00\x00\x00\x00\x00\x00", 1009),
+        (b"\x81\x81\x00\x00\x00\x00\xff", 1007),
+        (b"\x01\x80\x00\x00\x00\x00" + b"\x00\x80\x00\x00\x00\x00" * 5, None),
+        (b"\x88\x82\x00\x00\x00\x00\x03\xe8", 1000),
+    ],
+)
+async def test_hostile_frames(wing: Wing, data: bytes, code: int | None) -> None:
+    async with raw(wing) as (reader, writer):
+        writer.write(data)
+        if code is not None:
+            assert await closed_with(reader) == code
+    other = await wing.caller()
+    await other.silence()
+
+
+async def test_binary_frames_are_ignored(wing: Wing) -> None:
+    one = await wing.caller()
+    await one.socket.send(b"\x00\x01")
+    await one.silence()
+
+
+async def test_a_request_that_is_no_handshake(wing: Wing) -> None:
+    assert (await wing.http.get("/ws")).status_code == 400
+    assert (await wing.http.post("/ws")).status_code == 405
+    headers = {"connection": "upgrade", "upgrade": "websocket", "sec-websocket-version": "8"}
+    assert (await wing.http.get("/ws", headers=headers)).status_code == 426
+
+
+async def test_a_kick_says_goodbye(wing: Wing) -> None:
+    one, other = await wing.callers(2)
+    await one.hello()
+    await other.hello()
+    await one.next("Joined")
+    session = next(s for s in wing.registry.sessions() if getattr(s, "public_id", "") == other.id)
+    wing.registry.close(session, CloseReason.KICKED)
+    with pytest.raises(ConnectionClosed) as caught:
+        await other.next()
+    assert caught.value.rcvd is not None
+    assert caught.value.rcvd.code == 1008
+    assert (await one.data("Left"))["Status"] == "hard"
+
+
+async def test_somebody_who_does_not_read_is_dropped_and_holds_nobody_up(wing: Wing) -> None:
+    one, other = await wing.callers(2)
+    await one.hello()
+    await other.hello()
+    await one.next("Joined")
+    async with raw(wing) as (_, writer):
+        hello = json.dumps({"Type": "Hello", "Hello": {"Name": "tea"}}).encode()
+        mask = b"\x81" + bytes((0x80 | len(hello),)) + b"\0\0\0\0"
+        writer.write(mask + hello)
+        await writer.drain()
+        await one.next("Joined")
+        await other.next("Joined")
+        big = "x" * 500_000
+        for _ in range(16):
+            await one.send("Chat", {"To": "", "Chat": {"Message": big, "NoEcho": True}})
+            envelope = await other.next()
+            if envelope["Data"]["Type"] == "Left":
+                break
+        else:
+            envelope = await other.next("Left")
+        assert envelope["Data"]["Status"] == "hard"
+
+
+async def test_nobody_answers_a_ping(wing: Wing, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "PING_INTERVAL", 0.05)
+    monkeypatch.setattr(module, "PONG_TIMEOUT", 0.2)
+    async with raw(wing) as (reader, _):
+        async with asyncio.timeout(10):
+            data = await reader.read()
+        assert b"\x89\x00" in data
+    one = await wing.caller()
+    await one.send("Alive", {"Alive": 1})
+    await one.data("Alive")
+
+
+async def test_full(open_rooms: Open) -> None:
+    async with open_rooms(max_sessions=1) as wing:
+        await wing.caller()
+        with pytest.raises(InvalidStatus) as caught:
+            await wing.caller()
+        assert caught.value.response.status_code == 503
+
+
+async def test_the_base_path(open_rooms: Open) -> None:
+    async with open_rooms(base_path="/meet") as wing:
+        await wing.caller()
+        with pytest.raises(InvalidStatus) as caught:
+            async with connect(f"ws://{wing.address}/ws", proxy=None):
+                pass
+        assert caught.value.response.status_code == 404
