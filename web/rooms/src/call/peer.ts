@@ -26,8 +26,6 @@ export class Peer {
   readonly stream = new MediaStream();
   flow: Flow = "connecting";
   grade: Grade = UNKNOWN;
-  /** When somebody was last heard there, ms. */
-  loudAt = -Infinity;
   /** When the present trouble began, ms; undefined: there is none. */
   troubledSince: number | undefined = performance.now();
 

@@ -9,10 +9,11 @@ import type { Account, ServerConfig } from "../protocol/rest";
 import { Value } from "../value";
 import { type Identity, keepAccount, keptAccount, signIn, signUp } from "./account";
 import { Files } from "./files";
+import { renewal, ways } from "./ice";
 import { Media } from "./media";
 import { Mesh } from "./mesh";
-import { Meter } from "./meter";
 import { type Action, hand, moderate } from "./moderation";
+import { Notices } from "./notices";
 import type { LocalTracks } from "./peer";
 import { People } from "./people";
 import { type Presence, statusOf } from "./presence";
@@ -21,13 +22,9 @@ import * as roster from "./roster";
 import { Screens } from "./screens";
 import { Sides } from "./side";
 import { Talk } from "./talk";
+import { Voices } from "./voices";
 
 export type Phase = "outside" | "joining" | "pin" | "waiting" | "inside" | "refused" | "removed" | "left";
-
-export interface Notice {
-  id: number;
-  text: string;
-}
 
 export interface RoomView {
   phase: Phase;
@@ -38,24 +35,19 @@ export interface RoomView {
   room: RoomName;
   roster: roster.Roster;
   state: RoomState | undefined;
-  notices: readonly Notice[];
-  talking: ReadonlySet<Id>;
   /** Goes up when a call, a screen or a transfer changed, which are read where they are. */
   pulse: number;
 }
 
 const STATUS_DELAY = 250; // ms: changes close together are told once
-const LISTEN = 100; // ms between looks at who talks
-const TALKS_FOR = 800; // ms after the last loud moment: speech has pauses
-const LOUD = 0.02; // of full scale
 const GOING = 1_500; // ms in which a server that ends closes our socket too, after it has said that others left
 const COMING = 15_000; // ms in which others come back to a server that was gone
-const NOTICE_FOR = 7_000; // ms
-const NOTICE_LIMIT = 4;
 
 export class Room implements Listener {
   readonly view: Value<RoomView>;
   readonly media = new Media();
+  readonly notices = new Notices();
+  readonly voices: Voices;
   readonly talk: Talk;
   readonly people: People;
   readonly mesh: Mesh;
@@ -68,15 +60,11 @@ export class Room implements Listener {
   private ice: RTCConfiguration = {};
   private pin: string | undefined;
   private place: RoomName;
-  private meter: Meter | undefined;
-  private metered: MediaStreamTrack | null = null;
-  private spoke = false;
   private told = "";
+  private resumed = false;
   private conferences = 0;
   private statusTimer: ReturnType<typeof setTimeout> | undefined;
   private turnTimer: ReturnType<typeof setTimeout> | undefined;
-  private listenTimer: ReturnType<typeof setInterval> | undefined;
-  private noticeCounter = 0;
 
   constructor(
     name: string,
@@ -93,8 +81,6 @@ export class Room implements Listener {
       room: this.place,
       roster: roster.EMPTY,
       state: undefined,
-      notices: [],
-      talking: new Set(),
       pulse: 0,
     });
     this.channel = new Channel(socketUrl, this);
@@ -124,6 +110,12 @@ export class Room implements Listener {
         return one !== undefined && !one.away && roster.answersUnasked(one);
       },
       admits: (id) => this.view.get().roster.has(id),
+    });
+    this.voices = new Voices({
+      self: () => this.identity.id,
+      peers: () => this.mesh.peers,
+      muted: (id) => this.muted("audio", id),
+      spoke: (speaks) => this.mesh.tell({ Type: "Talking", Talking: speaks }),
     });
     this.media.state.watch(() => this.mediaChanged());
     preferences.watch(() => this.presenceChanged());
@@ -210,9 +202,7 @@ export class Room implements Listener {
   }
 
   tell(text: string): void {
-    const notice = { id: ++this.noticeCounter, text };
-    this.set({ notices: [...this.view.get().notices, notice].slice(-NOTICE_LIMIT) });
-    setTimeout(() => this.set({ notices: this.view.get().notices.filter((one) => one !== notice) }), NOTICE_FOR);
+    this.notices.tell(text);
   }
 
   // What the channel says.
@@ -223,9 +213,14 @@ export class Room implements Listener {
 
   opened(self: Extract<Incoming, { type: "Self" }>, resumes: boolean): void {
     const before = this.identity.id;
+    this.resumed = false;
     this.became(self);
     if (before && before !== self.id) this.stopCalls(); // those we called know us no more
     void this.comeIn(resumes);
+  }
+
+  expelled(): void {
+    this.end("removed");
   }
 
   document({ from, to, data }: Envelope): void {
@@ -244,7 +239,7 @@ export class Room implements Listener {
       case "Waiting":
         return this.set({ phase: "waiting" });
       case "Users":
-        return this.people_(data.users);
+        return this.listed(data.users);
       case "Joined":
         this.set({ roster: roster.joined(now.roster, data.session, id) });
         if (!now.roster.has(data.session.id)) this.tell(`${this.nameOf(data.session.id)} has joined`);
@@ -288,15 +283,12 @@ export class Room implements Listener {
 
   // Coming in.
 
-  private resumed = false;
-
   private async comeIn(resumes: boolean): Promise<void> {
     await this.authenticateKept();
     if (!resumes) return this.hello();
     // `Resumed` comes before any answer, or not at all.
-    this.resumed = false;
     const users = await this.channel.ask({ Type: "Users" });
-    if (this.resumed && users.type === "Users") return this.people_(users.users);
+    if (this.resumed && users.type === "Users") return this.listed(users.users);
     if (users.type === "Error" && users.code === "lost") return;
     this.channel.forget();
     return this.hello();
@@ -339,7 +331,7 @@ export class Room implements Listener {
     for (const peer of [...this.mesh.peers.keys()]) if (!now.has(peer)) this.mesh.drop(peer);
     this.channel.release();
     this.mesh.start();
-    this.listenTimer ??= setInterval(() => this.listen(), LISTEN);
+    this.voices.start();
     if (data.state) this.moderated(data.state);
     if (data.state?.history) this.channel.send({ Type: "History" });
     this.mesh.heal();
@@ -348,7 +340,7 @@ export class Room implements Listener {
     for (const one of now.values()) if (roster.answersUnasked(one) && !this.mesh.peers.has(one.id)) this.mesh.call(one.id);
   }
 
-  private people_(users: Parameters<typeof roster.welcome>[0]): void {
+  private listed(users: Parameters<typeof roster.welcome>[0]): void {
     const now = roster.welcome(users, this.identity.id, this.view.get().roster);
     for (const id of this.view.get().roster.keys()) if (!now.has(id)) this.gone(id);
     const { state } = this.view.get();
@@ -379,16 +371,15 @@ export class Room implements Listener {
     this.mesh.stop();
     this.files.stop();
     this.sides.stop();
-    clearInterval(this.listenTimer);
+    this.voices.stop();
     clearTimeout(this.turnTimer);
     clearTimeout(this.statusTimer);
-    this.listenTimer = undefined;
     this.channel.now({ Type: "Leave", Leave: {} });
     this.channel.close();
     this.talk.clear();
     this.media.stop();
     this.identity = { id: "", sid: "" };
-    this.set({ phase, roster: roster.EMPTY, state: undefined, talking: new Set() });
+    this.set({ phase, roster: roster.EMPTY, state: undefined });
   }
 
   private stopCalls(): void {
@@ -431,15 +422,11 @@ export class Room implements Listener {
     this.identity = { id: self.id, sid: self.sid };
     this.set({ self: self.id, userid: self.userid });
     void this.people.become(self.suserid, this.config.serverToken);
-    const relay = { urls: self.turn.urls, username: self.turn.username, credential: self.turn.password };
-    this.ice = {
-      iceServers: [...(self.stun.length > 0 ? [{ urls: self.stun }] : []), ...(self.turn.urls.length > 0 ? [relay] : [])],
-      iceTransportPolicy: preferences.get().relayOnly ? "relay" : "all",
-    };
+    this.ice = ways(self, preferences.get());
     this.mesh.configure(this.ice);
     clearTimeout(this.turnTimer);
-    // Credentials are renewed before they end.
-    if (self.turn.ttl > 0) this.turnTimer = setTimeout(() => this.channel.send({ Type: "Self", Self: {} }), self.turn.ttl * 900);
+    const due = renewal(self);
+    if (due !== undefined) this.turnTimer = setTimeout(() => this.channel.send({ Type: "Self", Self: {} }), due);
   }
 
   private moderated(state: RoomState): void {
@@ -490,19 +477,9 @@ export class Room implements Listener {
 
   private mediaChanged(): void {
     this.mesh.setTracks(this.tracks());
-    const { audio } = this.media.state.get();
-    if (audio !== this.metered) {
-      this.meter?.close();
-      this.metered = audio;
-      this.meter = audio ? new Meter(audio) : undefined;
-    }
+    this.voices.take(this.media.state.get().audio);
     this.presenceChanged();
     this.pulse();
-  }
-
-  /** How loud our microphone is, 0 to 1. */
-  level(): number {
-    return this.metered?.enabled ? (this.meter?.level() ?? 0) : 0;
   }
 
   private presence(): Presence {
@@ -521,21 +498,6 @@ export class Room implements Listener {
     const told = JSON.stringify(status);
     if (told === this.told) return;
     if (this.channel.now(nested("Status", { Status: status }))) this.told = told;
-  }
-
-  private listen(): void {
-    const now = performance.now();
-    const talking = new Set<Id>();
-    for (const [id, peer] of this.mesh.peers) {
-      if (peer.level() > LOUD) peer.loudAt = now;
-      if (now - peer.loudAt < TALKS_FOR && !this.muted("audio", id)) talking.add(id);
-    }
-    const speaks = this.metered?.enabled === true && !this.muted("audio") && this.meter?.talking() === true;
-    if (speaks) talking.add(this.identity.id);
-    if (speaks !== this.spoke) this.mesh.tell({ Type: "Talking", Talking: speaks });
-    this.spoke = speaks;
-    const before = this.view.get().talking;
-    if (talking.size !== before.size || [...talking].some((id) => !before.has(id))) this.set({ talking });
   }
 
   private set(change: Partial<RoomView>): void {

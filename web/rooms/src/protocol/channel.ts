@@ -9,6 +9,7 @@ const TICK = 1_000; // ms
 const CONNECT_TIMEOUT = 10_000; // ms, to the first document
 const REPLY_TIMEOUT = 15_000; // ms
 const OUTBOX_LIMIT = 256; // documents that wait for the socket
+const EXPELLED = 1008; // an operator has ended this session
 const LOST = 4000; // a close code above 1005: we mean to come back
 
 export type Link = "connecting" | "open" | "lost" | "closed";
@@ -27,6 +28,8 @@ export interface Listener {
   /** `Self` has come on a new socket. `resumes`: the room may still be ours, and `Resumed` may follow. */
   opened(self: Extract<Incoming, { type: "Self" }>, resumes: boolean): void;
   link(link: Link): void;
+  /** The server does not want this session any more; the channel is closed. */
+  expelled(): void;
 }
 
 interface Request {
@@ -164,8 +167,11 @@ export class Channel {
       clearTimeout(this.patience);
       this.receive(event.data);
     };
-    socket.onclose = () => {
-      if (this.socket === socket) this.lose();
+    socket.onclose = (event: CloseEvent) => {
+      if (this.socket !== socket) return;
+      if (event.code !== EXPELLED) return this.lose();
+      this.close();
+      this.listener.expelled();
     };
   }
 

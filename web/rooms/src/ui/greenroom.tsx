@@ -107,7 +107,7 @@ function Level() {
   useEffect(() => {
     let frame = 0;
     const draw = () => {
-      bar.current?.style.setProperty("--level", room.level().toFixed(3));
+      bar.current?.style.setProperty("--level", room.voices.level().toFixed(3));
       frame = requestAnimationFrame(draw);
     };
     draw();

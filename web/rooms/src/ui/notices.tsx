@@ -1,11 +1,11 @@
-import { useRoom } from "./watch";
+import { useRoom, useValue } from "./watch";
 
 /** What happened just now, for eyes and for screen readers. */
 export function Notices() {
-  const room = useRoom();
+  const shown = useValue(useRoom().notices.shown);
   return (
     <div class="notices" role="status" aria-live="polite">
-      {room.view.get().notices.map((one) => (
+      {shown.map((one) => (
         <p class="toast" key={one.id}>
           {one.text}
         </p>

@@ -10,7 +10,8 @@ export function SelfView({ small = false }: { small?: boolean }) {
   const room = useRoom();
   const { audio, video } = useValue(room.media.state);
   const { name, picture } = useValue(preferences);
-  const { talking, self, state } = room.view.get();
+  const { self, state } = room.view.get();
+  const talking = useValue(room.voices.talking);
   const stream = useMemo(() => new MediaStream(video ? [video] : []), [video]);
   const seen = video && !room.muted("video");
   const silent = !audio?.enabled || room.muted("audio");

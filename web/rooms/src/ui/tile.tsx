@@ -5,7 +5,7 @@ import { Avatar } from "./avatar";
 import { Icon } from "./icons";
 import { Menu } from "./menu";
 import { Stream } from "./stream";
-import { useRoom } from "./watch";
+import { useRoom, useValue } from "./watch";
 
 const WORDS: Record<Quality, string> = {
   unknown: "Connecting",
@@ -25,7 +25,8 @@ interface Props {
 /** One participant: picture or avatar, name, and how they are. */
 export function Tile({ one, write, pin, pinned }: Props) {
   const room = useRoom();
-  const { state, talking } = room.view.get();
+  const { state } = room.view.get();
+  const talking = useValue(room.voices.talking);
   const peer = room.mesh.peers.get(one.id);
   const silent = room.muted("audio", one.id);
   const picture = peer?.stream.getVideoTracks().some((track) => !track.muted && track.readyState === "live") === true;

@@ -26,8 +26,8 @@ class FakeSocket implements Socket {
     this.onmessage?.({ data: JSON.stringify({ Data: data, From: "me", ...(iid ? { Iid: iid } : {}) }) } as never);
   }
 
-  breaks(): void {
-    this.onclose?.({} as never);
+  breaks(code = 1006): void {
+    this.onclose?.({ code } as never);
   }
 
   types(): unknown[] {
@@ -56,7 +56,7 @@ describe("Channel", () => {
     [heard, links, resumes] = [[], [], []];
     channel = new Channel(
       "ws://there/ws",
-      { document: (one) => heard.push(one), opened: (_, again) => resumes.push(again), link: (link) => links.push(link) },
+      { document: (one) => heard.push(one), opened: (_, again) => resumes.push(again), link: (link) => links.push(link), expelled: () => links.push("expelled" as Link) },
       (url) => new FakeSocket(url),
     );
     channel.open();
@@ -164,6 +164,14 @@ describe("Channel", () => {
   it("stays closed when it was told so before anything came", () => {
     channel.close();
     vi.advanceTimersByTime(60_000);
+    expect(FakeSocket.all).toHaveLength(1);
+  });
+
+  it("does not come back when it was put out", () => {
+    comeIn();
+    latest().breaks(1008);
+    vi.advanceTimersByTime(60_000);
+    expect(links.slice(-2)).toEqual(["closed", "expelled"]);
     expect(FakeSocket.all).toHaveLength(1);
   });
 
