@@ -14,6 +14,10 @@ export class Notices {
   readonly shown = new Value<readonly Notice[]>([]);
   private counter = 0;
 
+  clear(): void {
+    this.shown.set([]);
+  }
+
   tell(text: string): void {
     const notice = { id: ++this.counter, text };
     this.shown.update((now) => [...now, notice].slice(-LIMIT));

@@ -377,6 +377,7 @@ export class Room implements Listener {
     this.channel.now({ Type: "Leave", Leave: {} });
     this.channel.close();
     this.talk.clear();
+    this.notices.clear();
     this.media.stop();
     this.identity = { id: "", sid: "" };
     this.set({ phase, roster: roster.EMPTY, state: undefined });

@@ -13,17 +13,17 @@ export interface Wishes {
 export function actions(room: Room, one: Participant, wishes: Wishes): Item[] {
   const { id, name } = one;
   const items: Item[] = [];
-  if (wishes.pin) items.push({ label: wishes.pinned ? "Unpin" : "Pin to the stage", icon: "pin", act: () => wishes.pin?.(id) });
-  items.push({ label: "Write privately", icon: "chat", act: () => wishes.write(id) });
-  if (!answersUnasked(one) && !room.mesh.peers.has(id)) items.push({ label: "Call", icon: "phone", act: () => room.mesh.call(id) });
-  if (one.userid && room.view.get().userid) items.push({ label: "Ask to be contacts", icon: "star", act: () => room.people.invite(id) });
+  if (wishes.pin) items.push({ label: wishes.pinned ? "Unpin" : "Pin to the stage", act: () => wishes.pin?.(id) });
+  items.push({ label: "Write privately", act: () => wishes.write(id) });
+  if (!answersUnasked(one) && !room.mesh.peers.has(id)) items.push({ label: "Call", act: () => room.mesh.call(id) });
+  if (one.userid && room.view.get().userid) items.push({ label: "Ask to be contacts", act: () => room.people.invite(id) });
   if (!room.moderator()) return items;
   const { state } = room.view.get();
   for (const [medium, words] of MEDIA) {
     const muted = room.muted(medium, id);
     items.push({ label: words[muted ? 1 : 0], act: () => void room.act({ Action: muted ? "unmute" : "mute", Id: id, Media: medium }) });
   }
-  if (state?.hands.includes(id)) items.push({ label: "Lower the hand", icon: "hand", act: () => void room.act({ Action: "lower", Id: id }) });
+  if (state?.hands.includes(id)) items.push({ label: "Lower the hand", act: () => void room.act({ Action: "lower", Id: id }) });
   const moderates = room.moderator(id);
   items.push({
     label: moderates ? "Take moderation away" : "Make a moderator",

@@ -1,9 +1,8 @@
 import { useEffect, useRef, useState } from "preact/hooks";
-import { Icon, type IconName } from "./icons";
+import { Icon } from "./icons";
 
 export interface Item {
   label: string;
-  icon?: IconName;
   danger?: boolean;
   act: () => void;
 }
@@ -59,7 +58,6 @@ export function Menu({ label, items }: { label: string; items: readonly Item[] }
                 item.act();
               }}
             >
-              {item.icon && <Icon name={item.icon} />}
               {item.label}
             </button>
           ))}
