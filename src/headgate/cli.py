@@ -1,4 +1,4 @@
-"""The command line: run, check, config, sessions, kick, version.
+"""The command line: run, check, import, config, sessions, kick, version.
 
 Only click is imported at the top. Everything heavy is imported by the command
 that needs it, so that `headgate --help` answers within 200 ms.
@@ -22,6 +22,7 @@ __all__ = ["main"]
 API_VARIABLE = "HEADGATE_API"
 DEFAULT_API = "http://127.0.0.1:9997"
 ANSWER_TIMEOUT = 10.0  # seconds
+FOREIGN_LIMIT = 1 << 20  # bytes, as for our own configuration
 ANSWER_LIMIT = 64 << 20  # bytes; a hundred thousand sessions
 
 # A number, a UUID, or the 13 characters of the applications dialect (core/session.py).
@@ -123,6 +124,23 @@ def kick(session: str, api: str) -> None:
         raise click.BadParameter("must be a number, a UUID or a 13-character code", param_hint="ID")
     _ask(api, "DELETE", f"/v1/sessions/{session}", missing=f"no session {session}")
     click.echo(f"session {session}: kicked")
+
+
+@main.command("import")
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+def import_(file: Path) -> None:
+    """Print another server's configuration as ours.
+
+    FILE is Spreed WebRTC's server.conf. Comments say what could not be carried over, and why.
+    """
+    from headgate.core.config.foreign.spreed import read_server_conf
+
+    try:
+        with file.open("rb") as stream:
+            text = stream.read(FOREIGN_LIMIT).decode("utf-8-sig")
+        click.echo(read_server_conf(text).text(), nl=False)
+    except (OSError, ValueError) as error:
+        _fail(_printable(f"{file}: {getattr(error, 'strerror', None) or error}"))
 
 
 @main.group()

@@ -83,6 +83,7 @@ async def test_calls_that_change_something_are_refused_to_others(
             "{clientId}": session.id.code,
             "{client_id}": session.id.code,
             "{id}": str(session.id.uuid),
+            "{session}": str(session.id.number),
         }
         for method, path in calls:
             for headers in FOREIGN:

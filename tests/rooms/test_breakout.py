@@ -33,6 +33,19 @@ async def test_there_and_back(wing: Wing) -> None:
     assert (await other.hello(Extensions=["state"]))["Type"] == "Welcome"
 
 
+async def test_opened_again_after_they_were_gathered(wing: Wing) -> None:
+    one, other = await meeting(wing)
+    rooms = [{"Label": "x", "Ids": [other.id]}]
+    for given in ({"Action": "breakout", "Rooms": rooms}, {"Action": "gather"}):
+        assert (await order(one, **given))["Type"] == "State"
+        await other.next()
+    assert (await order(one, Action="breakout", Rooms=rooms))["Type"] == "State"
+    await other.send("Hello", {"Name": "tea/x", "Extensions": ["state"]}, iid="h")
+    while (envelope := await other.next()).get("Iid") != "h":
+        pass
+    assert envelope["Data"]["Type"] == "Welcome"
+
+
 async def test_a_moderator_may_look_in(wing: Wing) -> None:
     one, other = await meeting(wing)
     await one.send("Moderate", {"Action": "breakout", "Rooms": [{"Label": "x", "Ids": [other.id]}]}, iid="m")

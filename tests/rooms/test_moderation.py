@@ -84,6 +84,11 @@ async def test_removed_and_kept_out(wing: Wing) -> None:
     assert (await other.hello())["Type"] == "Welcome"
 
 
+async def test_nobody_removes_themselves(wing: Wing) -> None:
+    one, _ = await meeting(wing)
+    assert (await order(one, Action="remove", Id=one.id))["Code"] == "not_allowed"
+
+
 async def test_muted_chat_is_not_passed_on(wing: Wing) -> None:
     one, other = await meeting(wing)
     state = await order(one, Action="mute", Id=other.id, Media="chat")

@@ -35,7 +35,7 @@ def open_rooms(hub: Hub, parent: Room, labels: Sequence[Label]) -> None:
         room = parent.breakouts.get(label.label)
         if room is None or room.ends is not None:
             room = room or hub.rooms.open(kind=parent.kind, name=f"{parent.name}/{label.label}")
-            room.ends = None
+            room.ends, room.locked = None, False
             room.parent, room.label = parent, label.label
             parent.breakouts[label.label] = room
             if not room.members:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable
 
 from headgate.rooms.pictures import Picture, decode_picture
 
 __all__ = ["Decoding"]
+
+logger = logging.getLogger(__name__)
 
 WAITING_LIMIT = 64
 """Pictures; at most a megabyte each."""
@@ -34,4 +37,8 @@ class Decoding:
     async def run(self) -> None:
         while True:
             data, callback = await self._queue.get()
-            callback(await asyncio.to_thread(decode_picture, data))
+            picture = await asyncio.to_thread(decode_picture, data)
+            try:
+                callback(picture)
+            except Exception:
+                logger.exception("a bug while showing a picture")

@@ -29,6 +29,8 @@ def moderate(hub: Hub, sender: Participant, room: Room, order: Moderate, iid: st
             _deny(hub, room, order.id)
         case Action.REMOVE:
             target = _member(room, order.id)
+            if target is sender:
+                raise Refusal(Code.NOT_ALLOWED, "leave instead")
             if not room.remove(target):
                 raise Refusal(Code.NOT_ALLOWED, "the room remembers too many already; close it")
             room.forget_moderator(order.id)

@@ -19,7 +19,7 @@ __all__ = ["ROOM_LIMIT", "RoomsConf", "RoomsModules", "RoomsUsers", "UsersMode"]
 SHORTEST_SECRET = 16  # characters
 ROOM_LIMIT = 5000
 """A list of users had no more in the old server either."""
-BASE_PATH = re.compile(r"/(?:[A-Za-z0-9._~-]+/)*")
+BASE_PATH = re.compile(r"/(?:(?!\.{1,2}/)[A-Za-z0-9._~-]+/)*")
 HEADER = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]*")  # RFC 9110 5.6.2
 ORIGIN = re.compile(r"\*|https?://[A-Za-z0-9.:\[\]-]+")
 ICE_URI = re.compile(r"(?:stun|stuns|turn|turns):[^\s]+")
@@ -57,7 +57,7 @@ def _header(text: str) -> str:
 
 
 def _origin(text: str) -> str:
-    if ORIGIN.fullmatch(text) is None:
+    if ORIGIN.fullmatch(text.lower()) is None:
         raise ValueError(f"'{text[:64]}' is no origin: https://example.org, or * for every one")
     return text.lower()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import parse_qs
@@ -13,6 +14,7 @@ from starlette.responses import PlainTextResponse, Response
 __all__ = ["Failure", "Incomplete", "document", "failure", "not_found", "read_body", "read_fields"]
 
 BODY_LIMIT = 16_384  # bytes; an account's proof has some hundred
+BODY_TIMEOUT = 10.0  # seconds; as for the head
 FIELD_LIMIT = 16
 FORM = "application/x-www-form-urlencoded"
 JSON = "application/json"
@@ -48,10 +50,14 @@ def not_found(text: str = "404 page not found") -> Response:
 async def read_body(request: Request) -> bytes:
     """Raises Incomplete."""
     body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > BODY_LIMIT:
-            raise Incomplete
+    try:
+        async with asyncio.timeout(BODY_TIMEOUT):
+            async for chunk in request.stream():
+                body += chunk
+                if len(body) > BODY_LIMIT:
+                    raise Incomplete
+    except TimeoutError:
+        raise Incomplete from None
     return bytes(body)
 
 

@@ -1,0 +1,144 @@
+"""The rooms wing within a whole server: kicks, changes, restarts, the end."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from websockets.exceptions import ConnectionClosed
+
+from headgate.core.config import Startup
+from headgate.server import Server
+from tests.core.authority import Authority
+from tests.rooms.caller import Caller
+
+BASE = "rtsp: no\napiAddress: 127.0.0.1:0\n"
+
+
+class House:
+    def __init__(self, server: Server, file: Path) -> None:
+        self.server = server
+        self.file = file
+        self.operator = httpx.AsyncClient(base_url=f"http://{server.operator}", trust_env=False)
+
+    @property
+    def ws(self) -> str:
+        return f"ws://{self.server.rooms.endpoint}/ws"
+
+    async def change(self, rooms: str) -> bool:
+        self.file.write_text(BASE + rooms)
+        return await self.server.store.reload()
+
+
+@asynccontextmanager
+async def house(directory: Path, rooms: str) -> AsyncIterator[House]:
+    file = directory / "headgate.yml"
+    file.write_text(BASE + rooms)
+    startup = Startup.load(file, {"HEADGATE_STATE_DIR": str(directory / "state")})
+    async with Server(startup) as server:
+        house = House(server, file)
+        async with house.operator:
+            yield house
+
+
+def rooms(**keys: object) -> str:
+    given = {"address": "127.0.0.1:0", **keys}
+    return "rooms:\n" + "".join(f"  {key}: {value}\n" for key, value in given.items())
+
+
+async def test_a_session_in_every_dialect_and_a_kick(tmp_path: Path) -> None:
+    async with house(tmp_path, rooms()) as at, Caller.connect(at.ws) as one, Caller.connect(at.ws) as other:
+        await one.hello()
+        await other.hello()
+        await one.next("Joined")
+        services = (await at.operator.get("/v1/services")).json()["data"]
+        assert next(s for s in services if s["id"] == "Rooms")["attributes"]["router"] == "rooms"
+        sessions = (await at.operator.get("/v1/sessions")).json()["data"]
+        found = [s for s in sessions if s["attributes"].get("target") == "Room:tea"]
+        assert len(found) == 2
+        assert found[0]["attributes"]["bytes_sent"] > 0
+        listed = (await at.operator.get("/rooms")).json()["items"][0]
+        assert (listed["name"], listed["participants"]) == ("tea", 2)
+        assert 'headgate_sessions{service="Rooms",role="idle"} 2' in (await at.operator.get("/metrics")).text
+        answer = await at.operator.delete(f"/v1/sessions/{found[1]['id']}")
+        assert answer.status_code == 204
+        with pytest.raises(ConnectionClosed) as caught:
+            await other.next()
+        assert caught.value.rcvd is not None
+        assert caught.value.rcvd.code == 1008
+        assert (await one.data("Left"))["Status"] == "hard"
+        body = {"message": "soon over"}
+        assert (await at.operator.post(f"/rooms/{listed['id']}/messages", json=body)).json() == {"told": 1}
+        assert (await one.data("Announcement"))["Message"] == "soon over"
+        await at.operator.delete(f"/rooms/{listed['id']}")
+        await one.next("Removed")
+        assert (await at.operator.get("/rooms")).json()["items"] == []
+
+
+async def test_a_token_survives_a_restart(tmp_path: Path) -> None:
+    async with house(tmp_path, rooms()) as at, Caller.connect(at.ws) as one:
+        me = one.me
+    async with house(tmp_path, rooms()) as at, Caller.connect(at.ws, query=f"?t={me['Token']}") as one:
+        assert (one.id, one.me["Sid"]) == (me["Id"], me["Sid"])
+
+
+async def test_a_change_keeps_everybody(tmp_path: Path) -> None:
+    async with house(tmp_path, rooms()) as at, Caller.connect(at.ws) as one:
+        await one.hello()
+        assert await at.change(rooms(title="Tea", defaultRoomEnabled="no"))
+        await one.silence()
+        async with httpx.AsyncClient(base_url=f"http://{at.server.rooms.endpoint}", trust_env=False) as http:
+            config = await http.get("/api/v1/config")
+        assert config.json()["Title"] == "Tea"
+        assert (await one.hello(""))["Code"] == "default_room_disabled"
+
+
+async def test_another_address_and_none(tmp_path: Path) -> None:
+    async with house(tmp_path, rooms()) as at, Caller.connect(at.ws) as one:
+        old = at.ws
+        assert await at.change(rooms(address='"[::1]:0"'))
+        assert at.ws != old
+        await one.silence()
+        async with Caller.connect(at.ws) as other:
+            assert other.id != one.id
+        assert not await at.change(rooms(address="192.0.2.1:1"))
+        async with Caller.connect(at.ws):
+            pass
+        assert await at.change('rooms: {address: ""}\n')
+        with pytest.raises(ConnectionClosed) as caught:
+            await one.next()
+        assert caught.value.rcvd is not None
+        assert caught.value.rcvd.code == 1001
+        assert at.server.rooms.endpoint is None
+        assert (await at.operator.get("/v1/services/Rooms")).status_code == 404
+
+
+async def test_over_tls(tmp_path: Path) -> None:
+    authority = Authority()
+    authority.issue().write(tmp_path)
+    keys: dict[str, Any] = {"encryption": "yes"}
+    keys |= {"serverCert": tmp_path / "server.crt", "serverKey": tmp_path / "server.key"}
+    async with house(tmp_path, rooms(**keys)) as at:
+        context = authority.context()
+        context.check_hostname = False
+        url = at.ws.replace("ws://", "wss://")
+        async with Caller.connect(url, ssl=context) as one:
+            assert (await one.hello())["Type"] == "Welcome"
+
+
+async def test_a_certificate_that_is_none(tmp_path: Path) -> None:
+    async with house(tmp_path, rooms()) as at:
+        assert not await at.change(rooms(encryption="yes", serverCert=tmp_path / "nothing"))
+
+
+async def test_the_end_is_a_goodbye(tmp_path: Path) -> None:
+    async with house(tmp_path, rooms()) as at:
+        one = await Caller.connect(at.ws).__aenter__()
+    with pytest.raises(ConnectionClosed) as caught:
+        await one.next()
+    assert caught.value.rcvd is not None
+    assert caught.value.rcvd.code == 1001
