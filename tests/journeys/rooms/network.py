@@ -1,4 +1,4 @@
-"""A network of one machine that can be unplugged: a namespace of its own behind a pair of virtual interfaces."""
+"""A machine whose network can be unplugged: a namespace behind a pair of virtual interfaces."""
 
 from __future__ import annotations
 

@@ -66,7 +66,10 @@ def test_a_screen_is_shared_and_seen_by_who_comes_later(meet: Meet) -> None:
 
 def test_a_conference_room_calls_by_the_protocols_rule(meet: Meet, address: str) -> None:
     """The server tells who confers, and each calls those whose Id is greater: also with old clients."""
-    people = {name: meet(name, url=f"{address}-conference").join().inside() for name in ("Ada", "Grace", "Katherine")}
+    people = {
+        name: meet(name, url=f"{address}-conference").join().inside()
+        for name in ("Ada", "Grace", "Katherine")
+    }
     for name, person in people.items():
         person.sees(*(people.keys() - {name}))
 

@@ -36,7 +36,7 @@ def far_url(network: Network, meeting_place: Gate) -> str:
 
 @pytest.fixture
 def far_browser(network: Network, far_url: str, playwright: Playwright, tmp_path: Path) -> Iterator[Browser]:
-    """A browser on the machine behind the cable. Its page is not from localhost, and gets a camera all the same."""
+    """A browser behind the cable. Its page is not from localhost, and gets a camera all the same."""
     origin = far_url.rsplit("/", 1)[0]
     also = (f"--unsafely-treat-insecure-origin-as-secure={origin}",)
     with open_browser(playwright, program=network.program(chromium, tmp_path), also=also) as browser:
@@ -85,7 +85,9 @@ def test_the_server_goes_and_comes_and_the_call_goes_on(meet: Meet, tmp_path: Pa
     grace.sees("Ada")
     with Gate.open(tmp_path, settings(rooms={"address": f"127.0.0.1:{port}"})):
         for person in (ada, grace):
-            expect(person.page.get_by_text("Connecting to the server again…")).to_have_count(0, timeout=20_000)
+            expect(person.page.get_by_text("Connecting to the server again…")).to_have_count(
+                0, timeout=20_000
+            )
             expect(person.page.locator("[data-participant]")).to_have_count(1, timeout=20_000)
         ada.sees("Grace")
         ada.control("Chat").click()

@@ -24,7 +24,9 @@ MEDIA = [
 
 
 @contextmanager
-def open_browser(playwright: Playwright, *, program: str | Path = chromium, also: tuple[str, ...] = ()) -> Iterator[Browser]:
+def open_browser(
+    playwright: Playwright, *, program: str | Path = chromium, also: tuple[str, ...] = ()
+) -> Iterator[Browser]:
     browser = playwright.chromium.launch(executable_path=program, args=[*MEDIA, *also])
     try:
         yield browser
@@ -44,7 +46,9 @@ class Visitor:
         self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
         self.page.on(
             "console",
-            lambda said: self.complaints.append(said.text) if "Content Security Policy" in said.text else None,
+            lambda said: (
+                self.complaints.append(said.text) if "Content Security Policy" in said.text else None
+            ),
         )
         self.page.goto(url)
         self.page.get_by_label("Your name").fill(name)
