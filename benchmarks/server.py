@@ -55,7 +55,7 @@ class Server:
                     stdout=log,
                     stderr=subprocess.STDOUT,
                     cwd=folder,
-                    env=os.environ | {"HEADGATE_STATE_DIR": str(folder)},
+                    env=os.environ | {"HEADGATE_STATE_DIR": str(folder), "HEADGATE_TURN_INTERFACES": ""},
                 )
             running = Running(
                 server=self, process=process, port=port, api_port=api_port or 0, log=folder / "log"

@@ -10,16 +10,22 @@ from collections.abc import Sequence
 from typing import Final, final
 
 from headgate.engine import (
+    Allocate,
+    BindChannel,
+    BindRelay,
     Connect,
     GroupSender,
     Hear,
     JoinGroup,
     Listen,
+    ListenTurn,
     OpenStream,
+    Permit,
     PublishTcp,
     PublishUdp,
     ReadTcp,
     ReadUdp,
+    RetuneTurn,
     Tls,
 )
 
@@ -29,11 +35,14 @@ __all__ = [
     "Connected",
     "Counters",
     "Engine",
+    "FiveTuple",
     "HttpReceived",
     "Malformed",
     "Received",
     "RelayLatency",
     "StreamTrack",
+    "StunReceived",
+    "TurnCounters",
     "UdpPort",
 ]
 
@@ -104,13 +113,77 @@ class Closed:
     counters: Final[Counters]
 
 @final
+class FiveTuple:
+    """Who talks to us over what (RFC 8656 2): made by the engine only, hashable, given back to its verbs."""
+
+    transport: Final[int]
+    """One of the values of `headgate.engine.TurnTransport`."""
+    listener: Final[int]
+    connection: Final[int]
+    """TCP, TLS: the client's connection, for `close`; 0 for UDP."""
+    client_host: Final[str]
+    """An IPv4-mapped address is given as IPv4, here and below."""
+    client_port: Final[int]
+    server_host: Final[str]
+    """The address the client reached us at, also where the listener is bound to all of them."""
+    server_port: Final[int]
+
+    def __eq__(self, other: object, /) -> bool: ...
+    def __hash__(self) -> int: ...
+
+@final
+class StunReceived:
+    """One STUN request of a TURN client; answer with `Engine.answer`.
+
+    Its header is sound: the two first bits are 0, the cookie is RFC 8489's, the length is a multiple of
+    4 and that of `message`. Attributes are not looked at. Responses and indications never come up.
+    """
+
+    five_tuple: Final[FiveTuple]
+    allocation: Final[int]
+    """The five-tuple's allocation; 0: none."""
+    message: Final[bytes]
+
+@final
+class TurnCounters:
+    """Totals of everything TURN since the engine started. Each `…dropped` datagram is in one field only."""
+
+    malformed: Final[int]
+    """Neither STUN nor ChannelData, or broken; RFC 3489's messages without a cookie; responses; Send
+    indications that lack something, or have something that must be understood and is not."""
+    requests: Final[int]
+    """Handed up as `StunReceived`."""
+    requests_over_budget: Final[int]
+    requests_looped: Final[int]
+    """Sent by one of our own listeners or relayed addresses."""
+    no_allocation: Final[int]
+    """Data of clients that have no allocation."""
+    no_channel: Final[int]
+    no_permission: Final[int]
+    """From peers, and in Send indications."""
+    denied: Final[int]
+    """For one of our own listeners, for port 0, or for a family that the allocation has no relay of."""
+    over_rate: Final[int]
+    """Above the allocation's `bytes_per_second`."""
+    queue_full: Final[int]
+    """A queue or socket took no more: `event_capacity`, a slow TCP client's, a socket's, a worker's."""
+    packets_relayed: Final[int]
+    """Datagrams passed on, both directions; through the short cut too, once."""
+    bytes_relayed: Final[int]
+    """Their application data."""
+    packets_short_cut: Final[int]
+    """Passed between two of our own allocations without a system call."""
+
+@final
 class Counters:
     """Totals of one connection, flow or stream since it was opened.
 
     A connection counts only `bytes_*` (on the wire, TLS records included),
     `frames_refused`, and `queued_bytes` (what the kernel has not taken yet).
     For flows and streams `bytes_*` are RTP and RTCP packets without transport
-    framing. A stream's totals stay when its readers leave.
+    framing. A stream's totals stay when its readers leave. An allocation counts `bytes_*` and
+    `packets_*` of its client's side: whole datagrams (or messages of a stream), STUN included;
+    `packets_in_error` broken ones, `packets_discarded` those that a limit dropped or a full queue.
     """
 
     bytes_received: Final[int]
@@ -180,7 +253,9 @@ class Engine:
     def fileno(self) -> int:
         """An eventfd, readable while events wait. Valid until `shutdown`."""
 
-    def drain(self, limit: int) -> list[Accepted | Connected | Received | HttpReceived | Malformed | Closed]:
+    def drain(
+        self, limit: int
+    ) -> list[Accepted | Connected | Received | HttpReceived | Malformed | StunReceived | Closed]:
         """Take at most `limit` events, oldest first, and clear the eventfd when none is left."""
 
     def refused_connections(self) -> int:
@@ -255,10 +330,11 @@ class Engine:
         """
 
     def close(self, handle: int) -> None:
-        """Close a listener, UDP port, connection, flow or stream.
+        """Close a listener, UDP port, relayed address, connection, flow, stream or allocation.
 
         A connection first sends what is queued, for one second at most. A
-        listener leaves its connections alone; a stream closes all its flows
+        listener leaves its connections and allocations alone, but one of TURN over UDP ends its
+        allocations (`REQUESTED`), as nothing reaches them any more; a stream closes all its flows
         (`STREAM_CLOSED`) and sends no `Closed` itself.
         """
 
@@ -304,6 +380,50 @@ class Engine:
 
     def pause(self, flow: int) -> None:
         """Stop a reader's packets, or ignore a publisher's, until `play`."""
+
+    def listen_turn(self, listen: ListenTurn) -> UdpPort:
+        """Listen for TURN clients, over UDP with a socket for each worker. Raises as `listen`."""
+
+    def retune_turn(self, retune: RetuneTurn) -> None:
+        """Change a listener's limits and certificate; what stands stays. ValueError: no such listener,
+        or the certificate is no good."""
+
+    def answer(self, five_tuple: FiveTuple, message: bytes) -> None:
+        """Send a STUN response or indication to the client, behind everything the verbs before it did.
+
+        Dropped when the connection is gone; a client that leaves 1 MiB of answers is closed.
+        """
+
+    def bind_relay(self, bind: BindRelay) -> UdpPort:
+        """Bind a relayed address. Nothing is read from it until it is given to `allocate`.
+
+        It is ours until `close`, or until the allocation it was given to is. Raises OSError (EADDRINUSE:
+        try another port), ValueError as `listen`.
+        """
+
+    def allocate(self, allocate: Allocate) -> int:
+        """Make an allocation; its `Closed` says when it ended (`EXPIRED`: its lifetime was over).
+
+        It ends with its client's connection, if it has one; the connection does not end with it.
+        Raises OSError(EEXIST) when the five-tuple has one, ValueError when a relay is not bound, given
+        away, or the second of its family.
+        """
+
+    def refresh_allocation(self, allocation: int, lifetime_s: float) -> None:
+        """Let it live for so long from now on. To end it now is `close`."""
+
+    def permit(self, permit: Permit) -> None:
+        """Install or refresh permissions (RFC 8656 9). ValueError: not an IP literal."""
+
+    def bind_channel(self, bind: BindChannel) -> None:
+        """Bind or refresh a channel, and its peer's permission (RFC 8656 12).
+
+        The caller has seen to it that neither number nor peer is bound otherwise. ValueError: the number
+        is outside 0x4000 to 0x7FFF, or nothing can be sent to the peer.
+        """
+
+    def turn_counters(self) -> TurnCounters:
+        """Totals of everything TURN."""
 
     def tracks(self, stream: int) -> list[StreamTrack]:
         """The state of every track, in the stream's order; empty when the stream is gone."""

@@ -20,16 +20,23 @@ from headgate._engine import (
     Connected,
     Counters,
     Engine,
+    FiveTuple,
     HttpReceived,
     Malformed,
     Received,
     RelayLatency,
     StreamTrack,
+    StunReceived,
+    TurnCounters,
     UdpPort,
 )
 
 __all__ = [
     "Accepted",
+    "Allocate",
+    "Allocation",
+    "BindChannel",
+    "BindRelay",
     "Channel",
     "ClientTls",
     "CloseReason",
@@ -42,6 +49,7 @@ __all__ = [
     "Engine",
     "EngineLoop",
     "Event",
+    "FiveTuple",
     "Flow",
     "GroupSender",
     "Handler",
@@ -49,9 +57,11 @@ __all__ = [
     "HttpReceived",
     "JoinGroup",
     "Listen",
+    "ListenTurn",
     "Listener",
     "Malformed",
     "OpenStream",
+    "Permit",
     "PublishTcp",
     "PublishUdp",
     "ReadTcp",
@@ -60,25 +70,31 @@ __all__ = [
     "Refusal",
     "RelayLatency",
     "Remote",
+    "RetuneTurn",
     "Srtp",
     "SrtpKey",
     "SrtpSuite",
     "Stream",
     "StreamTrack",
+    "StunReceived",
     "Tls",
     "Track",
+    "TurnCounters",
+    "TurnLimits",
+    "TurnTransport",
     "UdpPort",
 ]
 
 logger = logging.getLogger(__name__)
 
-Event: TypeAlias = Accepted | Connected | Received | HttpReceived | Malformed | Closed
+Event: TypeAlias = Accepted | Connected | Received | HttpReceived | Malformed | StunReceived | Closed
 
 Handler = Callable[[Event], None]
 Listener = NewType("Listener", int)
 Connection = NewType("Connection", int)
 Stream = NewType("Stream", int)
 Flow = NewType("Flow", int)
+Allocation = NewType("Allocation", int)
 
 
 class Codec(enum.IntEnum):
@@ -139,6 +155,8 @@ class CloseReason(enum.IntEnum):
     """`Engine.connect`: nobody answered, or not in time. A certificate that is not believed is `TLS`."""
     JOINED = 12
     """`Engine.tunnel_http`: its socket is part of another connection from now on."""
+    EXPIRED = 13
+    """An allocation's lifetime was over (RFC 8656 5)."""
 
 
 class SrtpSuite(enum.IntEnum):
@@ -178,6 +196,14 @@ class Srtp:
 
     send: SrtpKey
     receive: SrtpKey
+
+
+class TurnTransport(enum.IntEnum):
+    """Between a TURN client and us. The twin is `Transport` in crates/engine/src/turn/five_tuple.rs."""
+
+    UDP = 1
+    TCP = 2
+    TLS = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -340,6 +366,88 @@ class Hear:
     """Of `join_group`: where reports about each track come."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TurnLimits:
+    """Bounds of one TURN listener. Times in seconds."""
+
+    idle_timeout: float = 30.0
+    """TCP, TLS: a connection without an allocation that completed no message for so long is closed; a
+    handshake, or one message, may take no longer either."""
+    connection_limit: int = 20_000
+    connections_per_address: int = 1_000
+    """Of one client's IP address; past either limit connections are refused, and counted."""
+    requests_per_second_per_address: int = 100
+    """Requests handed up from one address (IPv6: one /64) that has no allocation there; five times as
+    many at once. The rest is dropped, and counted. 0: no limit."""
+    compatible_channels: bool = False
+    """Whether channels 0x5000 to 0x7FFF are data too (RFC 5766)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListenTurn:
+    """A listener for TURN clients."""
+
+    transport: TurnTransport
+    host: str
+    """An IP literal; "::" takes IPv4 as well."""
+    port: int
+    """0: any free one."""
+    tls: Tls | None = None
+    """For `TLS`, and only there."""
+    limits: TurnLimits = TurnLimits()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RetuneTurn:
+    listener: int
+    tls: Tls | None = None
+    """None: as it was. Handshakes from now on use it."""
+    limits: TurnLimits = TurnLimits()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BindRelay:
+    """A relayed address, over UDP."""
+
+    host: str
+    """An IP literal; all addresses of a family only with `external_host`."""
+    port: int
+    """0: any free one."""
+    external_host: str | None = None
+    """The address peers see, where that is another (behind a NAT that keeps ports). Our own clients that
+    name it as a peer are served without leaving the engine."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Allocate:
+    five_tuple: FiveTuple
+    relays: Sequence[int]
+    """One or two handles of `bind_relay`, of different families."""
+    lifetime_s: float
+    bytes_per_second: int = 0
+    """Application data, both directions together; a second's worth (at least 64 KiB) at once. 0: no limit."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Permit:
+    allocation: int
+    hosts: Sequence[str]
+    lifetime_s: float = 300.0
+    """RFC 8656 9."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BindChannel:
+    allocation: int
+    number: int
+    """0x4000 to 0x4FFF, or to 0x7FFF where the listener's limits say so."""
+    peer_host: str
+    peer_port: int
+    lifetime_s: float = 600.0
+    """RFC 8656 12."""
+    permission_lifetime_s: float = 300.0
+
+
 class EngineLoop:
     """Owns an `Engine` and hands its events to whoever owns the handle they name.
 
@@ -388,6 +496,9 @@ class EngineLoop:
             case Closed():
                 handle = orphan = event.handle
                 handler = self._handlers.pop(handle, None)
+            case StunReceived():
+                handle, orphan = event.five_tuple.listener, event.five_tuple.connection
+                handler = self._handlers.get(handle)
             case _:
                 handle = orphan = event.connection
                 handler = self._handlers.get(handle)

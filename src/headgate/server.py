@@ -45,6 +45,7 @@ from headgate.media.source import MakePuller
 from headgate.media.source_address import SourceAddresses
 from headgate.media.sources import Sources
 from headgate.rooms.server import RoomsServer
+from headgate.turn.server import TurnServer
 
 __all__ = ["Server", "run"]
 
@@ -116,11 +117,18 @@ class Server:
             access=self.access,
             leases=self.leases,
         )
+        self.turn = TurnServer(
+            loop=self.loop,
+            registry=self.registry,
+            settings=configuration.own.turn,
+            state=startup.state.path.parent if startup.state else None,
+        )
         self.rooms = RoomsServer(
             registry=self.registry,
             settings=configuration.own.rooms,
             state=startup.state.path.parent if startup.state else None,
             version=importlib.metadata.version("headgate"),
+            mint=self.turn.mint,
         )
         self.view = View(
             access=self.access,
@@ -161,6 +169,7 @@ class Server:
             self.rtsp,
             self.rooms,
             self.webhooks,
+            self.turn,
             Follower(_set_log_level, lambda change: change.concerns("logLevel")),
             Follower(self.paths.follow, lambda change: bool(change.paths or change.global_keys)),
             Follower(lambda change: self.sources.apply(change.new, changed=change.paths)),
@@ -194,6 +203,7 @@ class Server:
             await stack.enter_async_context(self.webhooks)
             await stack.enter_async_context(self.runner)
             await stack.enter_async_context(self.rtsp)
+            await stack.enter_async_context(self.turn)
             await stack.enter_async_context(self.sources)
             for site in (self._operator, self._metrics):
                 site.open()
@@ -236,6 +246,7 @@ class Server:
         self.registry.drain()
         await self.rtsp.close()
         self.rooms.close()
+        self.turn.close()
         self.sources.close()
         self.paths.close()
         self.on_demand.stop()
@@ -263,6 +274,7 @@ class Server:
         """Let nobody in any more, and give those who are here `drainTimeout` to end by themselves."""
         self.registry.drain()
         self.rtsp.close_listeners()
+        self.turn.drain()
         timeout = self.configuration.own.drain_timeout
         sessions = len(self._clients())
         if not timeout or not sessions:
@@ -291,10 +303,11 @@ class Server:
             yield f"  {'metrics:':<10}http://{_reachable(self.metrics)}/metrics"
         if self.rooms.url is not None:
             yield f"meet:     {self.rooms.url}"
+        yield from self.turn.greeting()
         listening = (
-            service
-            for service in self.registry.services
-            if service.listeners and service.protocol is not Protocol.ROOMS
+            one
+            for one in self.registry.services
+            if one.listeners and one.protocol not in {Protocol.TURN, Protocol.ROOMS}
         )
         path, media = self._example_path(), next(listening, None)
         if path is not None and media is not None:

@@ -36,6 +36,7 @@ def settings(**changes: object) -> dict[str, object]:
         "rtpAddress": "127.0.0.1:0",
         "rtcpAddress": "127.0.0.1:0",
         "rooms": {"address": ""},
+        "turn": {"interfaces": []},
         "paths": {"all_others": None},
         **changes,
     }

@@ -17,6 +17,7 @@ def configuration(*, paths: dict[str, dict[str, object]] | None = None, **change
     """`paths` and `changes` by attribute name; without `paths`, anybody may publish anywhere."""
     own = {name: changes.pop(name) for name in OwnConf.model_fields if name in changes}
     own.setdefault("rooms", {"address": ""})
+    own.setdefault("turn", {"interfaces": []})
     settings = {
         "api": False,
         "rtsp_address": "127.0.0.1:0",

@@ -17,6 +17,7 @@ from tests.core.authority import Authority
 from tests.rooms.caller import Caller
 
 BASE = "rtsp: no\napiAddress: 127.0.0.1:0\n"
+NO_RELAY = "turn: {interfaces: []}\n"
 
 
 class House:
@@ -30,19 +31,23 @@ class House:
         return f"ws://{self.server.rooms.endpoint}/ws"
 
     async def change(self, rooms: str) -> bool:
-        self.file.write_text(BASE + rooms)
+        self.file.write_text(_text(rooms))
         return await self.server.store.reload()
 
 
 @asynccontextmanager
 async def house(directory: Path, rooms: str) -> AsyncIterator[House]:
     file = directory / "headgate.yml"
-    file.write_text(BASE + rooms)
+    file.write_text(_text(rooms))
     startup = Startup.load(file, {"HEADGATE_STATE_DIR": str(directory / "state")})
     async with Server(startup) as server:
         house = House(server, file)
         async with house.operator:
             yield house
+
+
+def _text(given: str) -> str:
+    return BASE + given + ("" if "turn:" in given else NO_RELAY)
 
 
 def rooms(**keys: object) -> str:
@@ -77,6 +82,24 @@ async def test_a_session_in_every_dialect_and_a_kick(tmp_path: Path) -> None:
         await at.operator.delete(f"/rooms/{listed['id']}")
         await one.next("Removed")
         assert (await at.operator.get("/rooms")).json()["items"] == []
+
+
+async def test_our_relay_by_the_name_one_came_by(tmp_path: Path) -> None:
+    turn = (
+        'turn: {interfaces: [{transport: udp, bind: "127.0.0.1:0"}, {transport: tcp, bind: "127.0.0.1:0"}]}\n'
+    )
+    async with house(tmp_path, rooms() + turn) as at:
+        url = at.ws.replace("127.0.0.1", "localhost")
+        async with Caller.connect(url) as one:
+            relay = at.server.registry.service("TURN")
+            udp, tcp = (listener.endpoint.port for listener in relay.listeners)
+            given = one.me["Turn"]
+            assert given["urls"] == [
+                f"turn:localhost:{udp}?transport=udp",
+                f"turn:localhost:{tcp}?transport=tcp",
+            ]
+            assert given["username"].endswith(f":{one.id}")
+            assert len(given["password"]) == 28
 
 
 async def test_a_token_survives_a_restart(tmp_path: Path) -> None:

@@ -22,6 +22,7 @@ use crate::latency::Latency;
 use crate::srtp::Protection;
 use crate::stream::{Delivery, Stream};
 use crate::tunnel::Upstream;
+use crate::turn;
 use crate::udp::Port;
 
 #[derive(Debug)]
@@ -92,6 +93,7 @@ pub enum Command {
     /// Python took messages of a connection that was not read because of them.
     Resume(Handle),
     Deliver(Delivery),
+    Turn(turn::Command),
     Stop,
 }
 
@@ -131,27 +133,41 @@ pub struct ReadUdp {
 /// A worker's commands. Filled by verbs and other workers, emptied by the worker.
 #[derive(Debug)]
 pub struct Inbox {
-    commands: Mutex<Vec<Command>>,
+    waiting: Mutex<Waiting>,
     waker: Waker,
+}
+
+#[derive(Debug, Default)]
+struct Waiting {
+    commands: Vec<Command>,
+    /// Whether the worker was woken because of them.
+    woken: bool,
 }
 
 impl Inbox {
     pub fn new(waker: Waker) -> Self {
-        Self { commands: Mutex::default(), waker }
+        Self { waiting: Mutex::default(), waker }
     }
 
     pub fn push(&self, command: Command) {
-        let mut commands = self.commands.lock().expect("no holder panics");
-        commands.push(command);
-        if commands.len() == 1 {
+        let mut waiting = self.waiting.lock().expect("no holder panics");
+        waiting.commands.push(command);
+        if !std::mem::replace(&mut waiting.woken, true) {
             // Fails only when the worker is gone, and the command with it.
             let _: io::Result<()> = self.waker.wake();
         }
     }
 
+    /// As `push`, for what has time until the worker wakes up anyway: it ticks.
+    pub fn push_quietly(&self, command: Command) {
+        self.waiting.lock().expect("no holder panics").commands.push(command);
+    }
+
     /// Swaps the commands into `into`, which must be empty.
     pub fn take(&self, into: &mut Vec<Command>) {
-        std::mem::swap(&mut *self.commands.lock().expect("no holder panics"), into);
+        let mut waiting = self.waiting.lock().expect("no holder panics");
+        std::mem::swap(&mut waiting.commands, into);
+        waiting.woken = false;
     }
 }
 
@@ -166,6 +182,7 @@ pub struct Shared {
     /// Second descriptors of listeners, by which their ports can be shared. Their worker has the first, and
     /// takes this one away when it has closed it.
     pub listening: Mutex<HashMap<Handle, Socket>>,
+    pub turn: turn::directory::Directory,
     next: AtomicU64,
 }
 
@@ -178,10 +195,12 @@ pub const FIRST: usize = 0;
 impl Shared {
     pub fn new(inboxes: Vec<Inbox>, events: EventQueue, now: Instant) -> Self {
         let latency = inboxes.iter().map(|_| Arc::default()).collect();
+        let turn = turn::directory::Directory::new(inboxes.len());
         Self {
             inboxes,
             events,
             table: Table::new(now),
+            turn,
             latency,
             listening: Mutex::default(),
             next: AtomicU64::new(1),

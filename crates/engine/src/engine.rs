@@ -51,7 +51,7 @@ impl From<io::Error> for VerbError {
     }
 }
 
-fn value<T>(text: impl Into<String>) -> Result<T, VerbError> {
+pub(crate) fn value<T>(text: impl Into<String>) -> Result<T, VerbError> {
     Err(VerbError::Value(text.into()))
 }
 
@@ -112,7 +112,7 @@ pub struct Ports {
 }
 
 pub struct Engine {
-    shared: Arc<Shared>,
+    pub(crate) shared: Arc<Shared>,
     threads: Mutex<Vec<JoinHandle<()>>>,
     streams: Mutex<HashMap<Handle, Arc<Stream>>>,
     ports: Mutex<HashMap<Handle, Arc<Port>>>,
@@ -159,7 +159,7 @@ impl Engine {
         events
     }
 
-    fn running(&self) -> Result<(), VerbError> {
+    pub(crate) fn running(&self) -> Result<(), VerbError> {
         if self.threads.lock().expect("no holder panics").is_empty() {
             Err(VerbError::Stopped)
         } else {
@@ -284,6 +284,7 @@ impl Engine {
     fn enter(&self, port: Arc<Port>) -> Result<(Handle, SocketAddr), VerbError> {
         let (handle, bound) = (port.handle, port.socket.local_addr()?);
         self.ports.lock().expect("no holder panics").insert(handle, Arc::clone(&port));
+        self.shared.turn.addresses.listen(handle, bound);
         self.shared.tell(handle, Command::Receive(port));
         Ok((handle, bound))
     }
@@ -320,6 +321,7 @@ impl Engine {
             return;
         }
         self.ports.lock().expect("no holder panics").remove(&handle);
+        self.close_turn(handle);
         self.shared.tell(handle, Command::Close(handle, CloseReason::Requested));
     }
 
@@ -509,6 +511,7 @@ impl Engine {
         }
         self.streams.lock().expect("no holder panics").clear();
         self.ports.lock().expect("no holder panics").clear();
+        self.shared.turn.clear();
     }
 
     fn stream(&self, handle: Handle) -> Result<Arc<Stream>, VerbError> {
@@ -569,7 +572,7 @@ fn by_track(stream: &Stream, channels: &[Channel]) -> Result<Channels, VerbError
     Ok(by_track)
 }
 
-fn tls_config(certificate: &[u8], key: &[u8]) -> Result<Arc<ServerConfig>, VerbError> {
+pub(crate) fn tls_config(certificate: &[u8], key: &[u8]) -> Result<Arc<ServerConfig>, VerbError> {
     let chain = CertificateDer::pem_slice_iter(certificate).collect::<Result<Vec<_>, _>>();
     let chain = match chain {
         Ok(chain) if !chain.is_empty() => chain,

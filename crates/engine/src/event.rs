@@ -12,6 +12,7 @@ use rustix::event::{EventfdFlags, eventfd};
 use crate::Handle;
 use crate::counters::Snapshot;
 use crate::rtsp::Refusal;
+use crate::turn::five_tuple::FiveTuple;
 
 /// Why a connection or flow ended. The twin is `CloseReason` in `engine.py`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,6 +31,8 @@ pub enum CloseReason {
     Connect = 11,
     /// Its socket lives on as the POST of a tunnel.
     Joined = 12,
+    /// An allocation's lifetime was over.
+    Expired = 13,
 }
 
 #[derive(Debug)]
@@ -59,6 +62,14 @@ pub enum Event {
     Malformed {
         connection: Handle,
         refusal: Refusal,
+    },
+    /// A request of a TURN client.
+    StunReceived {
+        five_tuple: FiveTuple,
+        /// 0: none.
+        allocation: Handle,
+        message: Vec<u8>,
+        unanswered: Option<Arc<Unanswered>>,
     },
     Closed {
         handle: Handle,
@@ -141,6 +152,9 @@ impl EventQueue {
             .iter()
             .filter_map(|event| match event {
                 Event::Received { connection, unanswered, .. } if unanswered.pop() => Some(*connection),
+                Event::StunReceived { five_tuple, unanswered: Some(unanswered), .. } if unanswered.pop() => {
+                    Some(five_tuple.connection)
+                }
                 _ => None,
             })
             .collect();

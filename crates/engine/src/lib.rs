@@ -32,6 +32,7 @@ pub mod srtp;
 pub mod stream;
 mod sys;
 pub mod tunnel;
+pub mod turn;
 mod udp;
 pub mod unit;
 pub mod websocket;

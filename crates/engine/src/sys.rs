@@ -7,18 +7,32 @@ use std::os::fd::AsRawFd;
 /// Let the kernel cut datagrams that are larger than the path takes (RFC 3542 11.2), which
 /// quinn-udp forbids: with an Ethernet's 1500 bytes an IPv6 datagram holds 1452, RTP is up to 1472.
 pub fn allow_ipv6_fragments(socket: &UdpSocket) -> io::Result<()> {
-    set(socket, libc::IPV6_DONTFRAG, 0)?;
-    set(socket, libc::IPV6_MTU_DISCOVER, libc::IPV6_PMTUDISC_WANT)
+    set(socket, libc::IPPROTO_IPV6, libc::IPV6_DONTFRAG, 0)?;
+    set(socket, libc::IPPROTO_IPV6, libc::IPV6_MTU_DISCOVER, libc::IPV6_PMTUDISC_WANT)
 }
 
-fn set(socket: &UdpSocket, option: libc::c_int, value: libc::c_int) -> io::Result<()> {
+/// Let datagrams of one source arrive in one piece (GRO): `UDP_GRO` says where to cut.
+pub fn receive_coalesced(socket: &impl AsRawFd) -> io::Result<()> {
+    set(socket, libc::SOL_UDP, libc::UDP_GRO, 1)
+}
+
+/// Have datagrams say which of our addresses they were sent to.
+pub fn receive_destination(socket: &impl AsRawFd, v6: bool) -> io::Result<()> {
+    if v6 {
+        set(socket, libc::IPPROTO_IPV6, libc::IPV6_RECVPKTINFO, 1)
+    } else {
+        set(socket, libc::IPPROTO_IP, libc::IP_PKTINFO, 1)
+    }
+}
+
+fn set(socket: &impl AsRawFd, level: libc::c_int, option: libc::c_int, value: libc::c_int) -> io::Result<()> {
     // SAFETY: the descriptor is open while `socket` is borrowed, and the kernel reads `size_of(value)`
     // bytes at the address of a value that lives until the call returns.
     #[expect(unsafe_code)]
     let result = unsafe {
         libc::setsockopt(
             socket.as_raw_fd(),
-            libc::IPPROTO_IPV6,
+            level,
             option,
             (&raw const value).cast(),
             size_of_val(&value) as libc::socklen_t,

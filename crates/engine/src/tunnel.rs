@@ -42,7 +42,7 @@ impl Carrier {
 
 /// The TCP connection of a POST. How long its body claims to be means nothing: clients make it up.
 #[derive(Debug)]
-pub(crate) struct Upstream {
+pub struct Upstream {
     pub wire: Wire,
     decoder: Decoder,
     /// It still is one of its listener's connections.

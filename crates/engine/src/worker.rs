@@ -36,6 +36,7 @@ use crate::publisher::Publisher;
 use crate::rtcp;
 use crate::srtp::Sealed;
 use crate::stream::{Delivery, Missed, Stream};
+use crate::turn::Wing;
 use crate::udp::{Port, Receiver};
 use crate::unit::Unit;
 
@@ -61,6 +62,8 @@ enum Ready {
     Listener(usize),
     Port(usize),
     Connection(usize),
+    /// One of the TURN wing's.
+    Turn(usize),
 }
 
 impl Ready {
@@ -70,6 +73,7 @@ impl Ready {
             Self::Listener(i) => i << 2 | 1,
             Self::Port(i) => i << 2 | 2,
             Self::Connection(i) => i << 2 | 3,
+            Self::Turn(i) => (i + 1) << 2,
         })
     }
 
@@ -78,7 +82,8 @@ impl Ready {
             (1, i) => Self::Listener(i),
             (2, i) => Self::Port(i),
             (3, i) => Self::Connection(i),
-            _ => Self::Waker,
+            (_, 0) => Self::Waker,
+            (_, i) => Self::Turn(i - 1),
         }
     }
 }
@@ -176,11 +181,14 @@ pub struct Worker {
     receiver: Option<Receiver>,
     /// Where units are encrypted for one reader after the other.
     sealed: Sealed,
+    turn: Wing,
     stopping: bool,
 }
 
 impl Worker {
     pub fn new(index: usize, poll: Poll, shared: Arc<Shared>, now: Instant) -> Self {
+        let registry = poll.registry().try_clone().expect("a descriptor is left for each worker");
+        let turn = Wing::new(index, Arc::clone(&shared), registry, |i| Ready::Turn(i).token());
         Self {
             index,
             poll,
@@ -204,6 +212,7 @@ impl Worker {
             scratch: vec![0; SCRATCH].into(),
             receiver: None,
             sealed: Sealed::default(),
+            turn,
             stopping: false,
         }
     }
@@ -235,7 +244,8 @@ impl Worker {
                             worker.write(i, now);
                         }
                     }
-                    if event.is_readable() || event.is_read_closed() || event.is_error() {
+                    let of_turn = matches!(ready, Ready::Turn(_));
+                    if of_turn || event.is_readable() || event.is_read_closed() || event.is_error() {
                         worker.input(ready, now);
                     }
                 });
@@ -263,10 +273,10 @@ impl Worker {
     /// A bug in one session ends that session, not the worker.
     fn guarded(&mut self, ready: Ready, work: impl FnOnce(&mut Self)) {
         let result = catch_unwind(AssertUnwindSafe(|| work(self)));
-        if result.is_err()
-            && let Ready::Connection(i) = ready
-        {
-            self.doomed.push((i, CloseReason::Fault));
+        match ready {
+            Ready::Connection(i) if result.is_err() => self.doomed.push((i, CloseReason::Fault)),
+            Ready::Turn(i) if result.is_err() => self.turn.fault(i, Instant::now()),
+            _ => {}
         }
     }
 
@@ -278,6 +288,11 @@ impl Worker {
             Ready::Connection(i) => {
                 self.read(i, now);
                 self.establish(i, now);
+            }
+            Ready::Turn(i) => {
+                if self.turn.input(i, now) {
+                    self.again(ready);
+                }
             }
         }
     }
@@ -581,6 +596,7 @@ impl Worker {
         for i in paused {
             self.accept(i, now);
         }
+        self.turn.tick(now);
         self.report(now);
     }
 

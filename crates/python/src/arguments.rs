@@ -127,6 +127,12 @@ pub struct ReadUdp {
     remotes: Vec<Remote>,
 }
 
+impl Tls {
+    pub fn pem(self) -> (Vec<u8>, Vec<u8>) {
+        (self.certificate_pem, self.key_pem)
+    }
+}
+
 impl Listen {
     /// The listener whose port it shares.
     pub fn beside(&self) -> Option<u64> {
@@ -136,7 +142,7 @@ impl Listen {
     pub fn convert(self) -> PyResult<verbs::Listen> {
         Ok(verbs::Listen {
             address: address(&self.host, self.port)?,
-            tls: self.tls.map(|tls| (tls.certificate_pem, tls.key_pem)),
+            tls: self.tls.map(Tls::pem),
             limits: Limits { head_size: self.head_size, body_size: self.body_size },
             read_timeout: seconds(self.read_timeout)?,
             write_timeout: seconds(self.write_timeout)?,
@@ -241,11 +247,11 @@ pub fn address(host: &str, port: u16) -> PyResult<SocketAddr> {
     Ok(SocketAddr::new(ip(host)?, port))
 }
 
-fn ip(host: &str) -> PyResult<IpAddr> {
+pub fn ip(host: &str) -> PyResult<IpAddr> {
     host.parse().map_err(|_| PyValueError::new_err(format!("{host:?} is not an IP address")))
 }
 
-fn seconds(value: f64) -> PyResult<Duration> {
+pub fn seconds(value: f64) -> PyResult<Duration> {
     Duration::try_from_secs_f64(value)
         .map_err(|_| PyValueError::new_err(format!("{value} is not a duration")))
 }

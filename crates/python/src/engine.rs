@@ -1,5 +1,6 @@
 //! The verbs.
 
+use std::net::SocketAddr;
 use std::sync::atomic::Ordering::SeqCst;
 
 use headgate_engine::engine::{self as verbs, VerbError};
@@ -10,6 +11,9 @@ use pyo3::prelude::*;
 use crate::arguments::{self, Connect, Listen, OpenStream, PublishTcp, PublishUdp, ReadTcp, ReadUdp, Tls};
 use crate::events::{self, Counters};
 use crate::multicast::{GroupSender, Hear, JoinGroup};
+use crate::turn::{
+    Allocate, BindChannel, BindRelay, FiveTuple, ListenTurn, Permit, RetuneTurn, TurnCounters,
+};
 
 #[pyclass(frozen, module = "headgate._engine")]
 pub struct Engine(verbs::Engine);
@@ -33,6 +37,12 @@ pub struct UdpPort {
     handle: u64,
     host: String,
     port: u16,
+}
+
+impl From<(u64, SocketAddr)> for UdpPort {
+    fn from((handle, bound): (u64, SocketAddr)) -> Self {
+        Self { handle, host: bound.ip().to_string(), port: bound.port() }
+    }
 }
 
 /// The standard exception first: `OSError` with its errno becomes its subclass by itself.
@@ -92,20 +102,17 @@ impl Engine {
     #[pyo3(signature = (host, port, *, beside=None))]
     fn bind_udp(&self, host: &str, port: u16, beside: Option<u64>) -> PyResult<UdpPort> {
         let address = arguments::address(host, port)?;
-        let (handle, bound) = self.0.bind_udp_beside(address, beside).map_err(raise)?;
-        Ok(UdpPort { handle, host: bound.ip().to_string(), port: bound.port() })
+        self.0.bind_udp_beside(address, beside).map(UdpPort::from).map_err(raise)
     }
 
     #[expect(clippy::needless_pass_by_value, reason = "pyo3 extracts arguments by value")]
     fn join_group(&self, join: JoinGroup) -> PyResult<UdpPort> {
-        let (handle, bound) = self.0.join_group(&join.convert()?).map_err(raise)?;
-        Ok(UdpPort { handle, host: bound.ip().to_string(), port: bound.port() })
+        self.0.join_group(&join.convert()?).map(UdpPort::from).map_err(raise)
     }
 
     #[expect(clippy::needless_pass_by_value, reason = "pyo3 extracts arguments by value")]
     fn group_sender(&self, sender: GroupSender) -> PyResult<UdpPort> {
-        let (handle, bound) = self.0.group_sender(sender.interface()?, sender.ttl).map_err(raise)?;
-        Ok(UdpPort { handle, host: bound.ip().to_string(), port: bound.port() })
+        self.0.group_sender(sender.interface()?, sender.ttl).map(UdpPort::from).map_err(raise)
     }
 
     #[expect(clippy::needless_pass_by_value, reason = "pyo3 extracts arguments by value")]
@@ -171,6 +178,51 @@ impl Engine {
 
     fn pause(&self, flow: u64) {
         self.0.pause(flow);
+    }
+
+    fn listen_turn(&self, py: Python<'_>, listen: ListenTurn) -> PyResult<UdpPort> {
+        let listen = listen.convert()?;
+        py.detach(|| self.0.listen_turn(&listen)).map(UdpPort::from).map_err(raise)
+    }
+
+    fn retune_turn(&self, retune: RetuneTurn) -> PyResult<()> {
+        let listener = retune.listener;
+        let (tls, limits) = retune.convert()?;
+        self.0.retune_turn(listener, tls.as_ref(), limits).map_err(raise)
+    }
+
+    fn answer(&self, five_tuple: &FiveTuple, message: Vec<u8>) {
+        self.0.answer(five_tuple.0, message);
+    }
+
+    #[expect(clippy::needless_pass_by_value, reason = "pyo3 extracts arguments by value")]
+    fn bind_relay(&self, bind: BindRelay) -> PyResult<UdpPort> {
+        self.0.bind_relay(&bind.convert()?).map(UdpPort::from).map_err(raise)
+    }
+
+    fn allocate(&self, allocate: Allocate) -> PyResult<u64> {
+        self.0.allocate(&allocate.convert()?).map_err(raise)
+    }
+
+    fn refresh_allocation(&self, allocation: u64, lifetime_s: f64) -> PyResult<()> {
+        self.0.refresh_allocation(allocation, arguments::seconds(lifetime_s)?);
+        Ok(())
+    }
+
+    #[expect(clippy::needless_pass_by_value, reason = "pyo3 extracts arguments by value")]
+    fn permit(&self, permit: Permit) -> PyResult<()> {
+        let (hosts, lifetime) = permit.convert()?;
+        self.0.permit(permit.allocation, &hosts, lifetime);
+        Ok(())
+    }
+
+    #[expect(clippy::needless_pass_by_value, reason = "pyo3 extracts arguments by value")]
+    fn bind_channel(&self, bind: BindChannel) -> PyResult<()> {
+        self.0.bind_channel(&bind.convert()?).map_err(raise)
+    }
+
+    fn turn_counters(&self) -> TurnCounters {
+        self.0.turn_counters().into()
     }
 
     fn tracks(&self, stream: u64) -> Vec<StreamTrack> {

@@ -5,6 +5,8 @@ use headgate_engine::event::Event;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
+use crate::turn::{FiveTuple, StunReceived};
+
 #[pyclass(frozen, get_all, module = "headgate._engine")]
 pub struct Accepted {
     listener: u64,
@@ -143,6 +145,11 @@ pub fn up(py: Python<'_>, event: Event) -> PyResult<Py<PyAny>> {
         }
         Event::Malformed { connection, refusal } => {
             Py::new(py, Malformed { connection, refusal: refusal as u8 })?.into_any()
+        }
+        Event::StunReceived { five_tuple, allocation, message, .. } => {
+            let five_tuple = Py::new(py, FiveTuple(five_tuple))?;
+            let message = PyBytes::new(py, &message).unbind();
+            Py::new(py, StunReceived { five_tuple, allocation, message })?.into_any()
         }
         Event::Closed { handle, reason, counters } => {
             let counters = Py::new(py, Counters::from(counters))?;

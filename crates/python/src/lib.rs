@@ -7,6 +7,7 @@ mod arguments;
 mod engine;
 mod events;
 mod multicast;
+mod turn;
 
 use pyo3::prelude::*;
 
@@ -16,4 +17,6 @@ mod _engine {
     use crate::engine::{Engine, RelayLatency, StreamTrack, UdpPort};
     #[pymodule_export]
     use crate::events::{Accepted, Closed, Connected, Counters, HttpReceived, Malformed, Received};
+    #[pymodule_export]
+    use crate::turn::{FiveTuple, StunReceived, TurnCounters};
 }

@@ -21,10 +21,15 @@ from headgate.core.config import GlobalConf, PathConf
 from headgate.core.config.secrets import redacted
 from headgate.core.errors import NotFound
 from headgate.core.service import Protocol
-from headgate.core.session import CloseReason, Session, Totals
+from headgate.core.session import CloseReason, Role, Session, Totals
 
 __all__ = ["router"]
 
+STATES: dict[Role, Literal["idle", "read", "publish"]] = {
+    Role.IDLE: "idle",
+    Role.READ: "read",
+    Role.PUBLISH: "publish",
+}
 SESSION_TYPES: dict[Protocol, Literal["rtspSession", "rtspsSession"]] = {
     Protocol.RTSP: "rtspSession",
     Protocol.RTSPS: "rtspsSession",
@@ -230,7 +235,7 @@ def _session_document(session: Session, totals: Totals) -> document.RTSPSession:
         "id": session.id.uuid,
         "created": session.created,
         "remoteAddr": str(session.remote),
-        "state": session.role.value,
+        "state": STATES[session.role],
         "path": session.target or "",
         "query": session.query,
         "transport": session.transport,

@@ -27,6 +27,12 @@ __all__ = [
     "PathNotReady",
     "PathReady",
     "Published",
+    "RelayAllocated",
+    "RelayChannelBound",
+    "RelayClosed",
+    "RelayEvent",
+    "RelayPermitted",
+    "RelayRefreshed",
     "ServiceMoved",
     "ServiceStarted",
     "ServiceStopped",
@@ -177,6 +183,55 @@ class CertificateRefused(Event):
     TYPE: ClassVar[str] = "certificate.refused"
     service: str
     mistake: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RelayEvent(Event):
+    """Of an allocation of the TURN wing, in the words of seed 000."""
+
+    session: SessionId
+    service: str
+    address: str
+    """The client's, with its port."""
+    interface: str
+    """Ours, as clients outside know it."""
+    transport: str
+    username: str
+    """As the client gave it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RelayAllocated(RelayEvent):
+    TYPE: ClassVar[str] = "relay.allocated"
+    relayed: tuple[str, ...]
+    port: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RelayChannelBound(RelayEvent):
+    TYPE: ClassVar[str] = "relay.channelBound"
+    channel: int
+    peer: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RelayPermitted(RelayEvent):
+    TYPE: ClassVar[str] = "relay.permitted"
+    ports: tuple[int, ...]
+    """Those of the peers that the request named."""
+    peers: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RelayRefreshed(RelayEvent):
+    TYPE: ClassVar[str] = "relay.refreshed"
+    lifetime: int
+    """Seconds from now."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RelayClosed(RelayEvent):
+    TYPE: ClassVar[str] = "relay.closed"
 
 
 @dataclass(frozen=True, slots=True)

@@ -69,13 +69,17 @@ class Registry:
     def remove_service(self, service: Service) -> None:
         """Its listeners are closed, and the sessions of its clients.
 
-        Where others go on (sources that we fetch) it stays found, and counts them.
+        Where others go on (sources that we fetch) it stays found, and counts them, until the last has ended.
         """
         service.listeners.clear()
         if self._services.get(service.name) is service:
-            if not service.sessions:
-                del self._services[service.name]
+            self._forget_if_over(service)
             self.bus.publish(ServiceStopped(service=service.name))
+
+    def _forget_if_over(self, service: Service) -> None:
+        ended = not service.listeners and not service.sessions
+        if ended and self._services.get(service.name) is service:
+            del self._services[service.name]
 
     def _listen(self, service: Service, endpoints: Iterable[tuple[Endpoint, str]]) -> tuple[str, ...]:
         service.listeners[:] = [
@@ -151,6 +155,7 @@ class Registry:
         del self._by_number[session.id.number]
         del self._by_code[session.id.code]
         session.service.sessions -= 1
+        self._forget_if_over(session.service)
         if session.lease is not None:
             session.lease.release()
         try:

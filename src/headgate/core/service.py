@@ -26,6 +26,7 @@ class Protocol(enum.StrEnum):
     RTSP = "rtsp"
     RTSPS = "rtsps"
     ROOMS = "rooms"
+    TURN = "turn"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,7 +40,7 @@ class ListenerAddress:
     number: int
     endpoint: Endpoint
     transport: str
-    """"TCP" or "UDP"."""
+    """"TCP" or "UDP"; "TLS" or "DTLS" in the TURN wing."""
     opened: datetime
 
 
@@ -51,7 +52,7 @@ class Service:
     """What operators call it; no spaces."""
     protocol: Protocol
     router: str
-    """What decides where a session leads: "paths" in the media wing."""
+    """What decides where a session leads: "paths" in the media wing, "relay" in the TURN wing."""
     started: datetime
     listeners: list[ListenerAddress] = field(default_factory=list)
     sessions: int = 0

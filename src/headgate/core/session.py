@@ -20,6 +20,7 @@ __all__ = ["CloseReason", "Held", "Role", "Session", "SessionId", "SessionState"
 
 CODE_ALPHABET = string.ascii_uppercase + string.digits
 CODE_LENGTH = 13  # 67 random bits; the form of seed 004's client ids
+CODES = len(CODE_ALPHABET) ** CODE_LENGTH
 
 
 class SessionState(enum.StrEnum):
@@ -35,6 +36,7 @@ class Role(enum.StrEnum):
     IDLE = "idle"
     READ = "read"
     PUBLISH = "publish"
+    RELAY = "relay"
 
 
 class CloseReason(enum.StrEnum):
@@ -55,6 +57,7 @@ class CloseReason(enum.StrEnum):
     EXPIRED = "its access has run out"
     REVOKED = "its access was taken away"
     UNCONFIRMED = "its access could not be confirmed"
+    LAPSED = "it was not refreshed in time"
     SHUTDOWN = "the server is stopping"
     FAULT = "a bug in the server"
 
@@ -74,7 +77,12 @@ class SessionId:
 
     @classmethod
     def make(cls, number: int, node: str) -> SessionId:
-        code = "".join(secrets.choice(CODE_ALPHABET) for _ in range(CODE_LENGTH))
+        # One number of all that there are, and its digits: thirteen choices would cost ten times as much.
+        rest = secrets.randbelow(CODES)
+        code = ""
+        for _ in range(CODE_LENGTH):
+            rest, digit = divmod(rest, len(CODE_ALPHABET))
+            code += CODE_ALPHABET[digit]
         return cls(uuid.uuid4(), number, code, node)
 
 

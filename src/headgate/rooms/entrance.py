@@ -8,6 +8,7 @@ import hmac
 from typing import TYPE_CHECKING, Any
 
 from headgate.core.errors import Refused
+from headgate.core.service import Protocol
 from headgate.core.session import CloseReason
 from headgate.rooms.documents import Authentication
 from headgate.rooms.envelope import answer
@@ -21,6 +22,8 @@ __all__ = ["authenticate", "self_document", "take_over"]
 
 API_VERSION = 1.4
 TURN_LIFETIME = 3600  # seconds; clients ask anew at nine tenths of it
+RELAY_SCHEMES = {"UDP": ("turn", "udp"), "TCP": ("turn", "tcp"), "TLS": ("turns", "tcp")}
+"""Of a listener's transport; browsers have no DTLS to a relay."""
 NO_TURN: dict[str, Any] = {"username": "", "password": "", "ttl": 0, "urls": None}
 """An object all the same: the old client needs one."""
 
@@ -50,12 +53,13 @@ def _turn(hub: Hub, participant: Participant) -> dict[str, Any]:
         except (Refused, ValueError):
             pass
         else:
-            if minted.urls:
+            urls = list(minted.urls) or _relay_urls(hub, participant.host)
+            if urls:
                 return {
                     "username": minted.name,
                     "password": minted.password,
                     "ttl": int(minted.ttl),
-                    "urls": list(minted.urls),
+                    "urls": urls,
                 }
     secret = hub.settings.turn_secret.get_secret_value()
     if not secret or not hub.settings.turn_uris:
@@ -68,6 +72,18 @@ def _turn(hub: Hub, participant: Participant) -> dict[str, Any]:
         "ttl": TURN_LIFETIME,
         "urls": list(hub.settings.turn_uris),
     }
+
+
+def _relay_urls(hub: Hub, host: str) -> list[str]:
+    """Our relay by the name under which the client has found us, where nobody said another."""
+    return [
+        f"{RELAY_SCHEMES[listener.transport][0]}:{host}:{listener.endpoint.port}"
+        f"?transport={RELAY_SCHEMES[listener.transport][1]}"
+        for service in hub.registry.services
+        if service.protocol is Protocol.TURN and host
+        for listener in service.listeners
+        if listener.transport in RELAY_SCHEMES
+    ]
 
 
 def take_over(hub: Hub, participant: Participant, arrival: Arrival, outlet: Outlet) -> None:

@@ -6,7 +6,7 @@ import json
 import logging
 import os
 import secrets
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Self
 
@@ -33,17 +33,27 @@ class Secrets:
     @classmethod
     def of(cls, settings: RoomsConf, *, directory: Path | None) -> Self:
         """`directory`: where they are kept; None: those that are made are for this run."""
+        return cls.made(directory).under(settings)
+
+    @classmethod
+    def made(cls, directory: Path | None) -> Self:
+        """Those of no configuration."""
         made = _made(directory)
-        configured = {
-            "session": settings.session_secret.get_secret_value().encode(),
-            "encryption": settings.encryption_secret.get_secret_value().encode(),
-            "users": settings.users.sharedsecret_secret.get_secret_value().encode(),
-        }
         return cls(
-            session=configured["session"] or made["session"].encode(),
-            encryption=configured["encryption"] or made["encryption"].encode(),
-            users=configured["users"] or made["users"].encode(),
-            server_token=settings.server_token or made["server_token"],
+            session=made["session"].encode(),
+            encryption=made["encryption"].encode(),
+            users=made["users"].encode(),
+            server_token=made["server_token"],
+        )
+
+    def under(self, settings: RoomsConf) -> Self:
+        """With the configured ones in their places."""
+        return replace(
+            self,
+            session=settings.session_secret.get_secret_value().encode() or self.session,
+            encryption=settings.encryption_secret.get_secret_value().encode() or self.encryption,
+            users=settings.users.sharedsecret_secret.get_secret_value().encode() or self.users,
+            server_token=settings.server_token or self.server_token,
         )
 
 

@@ -54,14 +54,14 @@ class RoomsServer:
     ) -> None:
         """`state`: the directory for what must be the same after a restart; None: nothing is kept."""
         self._registry = registry
-        self._state = state
+        self._made = Secrets.made(state)
         self._service: Service | None = None
         self._listening: Listening | None = None
         self._served: Served | None = None
         self._tasks: asyncio.TaskGroup | None = None
         self._own_tasks: list[asyncio.Task[None]] = []
         self._decoding = Decoding()
-        secrets = Secrets.of(settings, directory=state)
+        secrets = self._made.under(settings)
         self.hub = Hub(
             registry=registry,
             service=self._running,
@@ -133,7 +133,7 @@ class RoomsServer:
         if not change.concerns("rooms") or self._registry.draining:
             return None
         old, new = change.old.own.rooms, change.new.own.rooms
-        secrets = await asyncio.to_thread(Secrets.of, new, directory=self._state)
+        secrets = self._made.under(new)
         if _listener(old) == _listener(new):
             return NewRooms(self, new, secrets, self._listening, None)
         opened = Listening.open(new) if new.address else None

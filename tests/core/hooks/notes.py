@@ -11,7 +11,7 @@ from typing import Any
 
 __all__ = ["Notes", "until"]
 
-PATIENCE = 10.0  # seconds; only a failing test waits so long
+PATIENCE = 30.0
 # Notes its name, arguments and environment, and lasts until it is ended.
 NOTE = """
 import json, os, signal, sys, time

@@ -74,7 +74,7 @@ impl Worker {
                 self.closed(handle, reason, now);
             }
             Some(Place::Member(i)) => self.end_member(i, reason, now),
-            None => {}
+            None => self.turn.close(handle, reason, now),
         }
     }
 
@@ -157,5 +157,6 @@ impl Worker {
         }
         self.doomed.extend(self.connections.iter().map(|(i, _)| (i, CloseReason::Shutdown)));
         self.reap(now);
+        self.turn.stop(now);
     }
 }

@@ -52,6 +52,8 @@ impl Worker {
             Command::Resume(handle) => {
                 if let Some(Place::Connection(i)) = self.places.get(&handle) {
                     self.again(Ready::Connection(*i));
+                } else if let Some(i) = self.turn.resume(handle) {
+                    self.again(Ready::Turn(i));
                 }
             }
             Command::Listen(mut socket, listener) => {
@@ -130,6 +132,7 @@ impl Worker {
             Command::Pause(flow) => self.pause(flow),
             Command::EndStream(stream) => self.end_stream(stream, now),
             Command::Close(handle, reason) => self.close(handle, reason, now),
+            Command::Turn(command) => self.turn.obey(command, now),
             Command::Stop => self.stopping = true,
         }
     }

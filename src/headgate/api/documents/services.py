@@ -62,7 +62,7 @@ class SessionAttributes(TypedDict):
     transport: Annotated[
         str | None, Field(description="How packets travel: `TCP`, `UDP`; null until the client has chosen.")
     ]
-    role: NotRequired[Literal["idle", "read", "publish"]]
+    role: NotRequired[Literal["idle", "read", "publish", "relay"]]
     target: NotRequired[Annotated[str | None, Field(description="What the session is about: a path name.")]]
     uuid: NotRequired[Annotated[UUID, Field(description="The same session in `/v3`.")]]
     code: NotRequired[Annotated[str, Field(description="The same session in `/api/v1/applications`.")]]

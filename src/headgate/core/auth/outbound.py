@@ -48,6 +48,14 @@ class Outbound:
             await _body(answer)  # so that the connection can be used again
             return answer.status
 
+    async def post_for(self, url: str, document: Mapping[str, Any]) -> tuple[int, bytes]:
+        """The answer's status and body; an empty one where it is too large. Raises Unavailable."""
+        async with (
+            self._asking(url) as session,
+            session.post(url, json=document, allow_redirects=False) as answer,
+        ):
+            return answer.status, await _body(answer) or b""
+
     async def get(self, url: str, *, fingerprint: str) -> bytes:
         """The body of a 200 answer. Raises Unavailable.
 

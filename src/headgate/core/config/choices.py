@@ -87,6 +87,11 @@ class EventType(Choice):
     SESSION_CLOSED = "session.closed"
     PATH_READY = "path.ready"
     PATH_NOT_READY = "path.notReady"
+    RELAY_ALLOCATED = "relay.allocated"
+    RELAY_CHANNEL_BOUND = "relay.channelBound"
+    RELAY_PERMITTED = "relay.permitted"
+    RELAY_REFRESHED = "relay.refreshed"
+    RELAY_CLOSED = "relay.closed"
 
 
 class Encryption(Choice):

@@ -14,8 +14,9 @@ from headgate.core.config.draft import Location
 from headgate.core.config.global_conf import GlobalConf
 from headgate.core.config.path_conf import PUBLISHER, REDIRECT, PathConf
 from headgate.core.config.section import Section
+from headgate.core.config.turn_conf import TurnConf, TurnTransport
 
-__all__ = ["EFFECTIVE_GLOBAL", "EFFECTIVE_PATH", "Remark", "ineffective", "unsafe"]
+__all__ = ["EFFECTIVE_GLOBAL", "EFFECTIVE_PATH", "EFFECTIVE_TURN", "Remark", "ineffective", "unsafe"]
 
 EFFECTIVE_GLOBAL = frozenset(
     {
@@ -95,6 +96,8 @@ EFFECTIVE_PATH = frozenset(
         "runOnUnread",
     }
 )
+UNBUILT_TURN = {"mobility": "moving allocations", "tcpRelay": "relaying TCP"}
+EFFECTIVE_TURN = TurnConf.names().keys() - UNBUILT_TURN
 FETCHED = ("rtsp://", "rtsps://")
 """How the URLs begin that a path's source can have in this version."""
 
@@ -140,7 +143,11 @@ def unsafe(configuration: Configuration) -> list[Remark]:
 
 def ineffective(configuration: Configuration) -> list[Remark]:
     """Keys that ask for something this version does not do."""
-    return [*_global_remarks(configuration.global_), *_path_remarks(configuration)]
+    return [
+        *_global_remarks(configuration.global_),
+        *_turn_remarks(configuration.own.turn),
+        *_path_remarks(configuration),
+    ]
 
 
 def _unsafe_global(conf: GlobalConf) -> Iterator[Remark]:
@@ -169,6 +176,15 @@ def _global_remarks(conf: GlobalConf) -> Iterator[Remark]:
     for key in dict.fromkeys([*asked, *_changed(conf, GlobalConf())]):
         if key not in EFFECTIVE_GLOBAL and key not in UNSAFE_GLOBAL and not key.startswith(off):
             yield Remark((key,), _missing(key))
+
+
+def _turn_remarks(conf: TurnConf) -> Iterator[Remark]:
+    for key in _changed(conf, TurnConf()):
+        if what := UNBUILT_TURN.get(key):
+            yield Remark(("turn", key), f"has no effect yet ({what} is not built)")
+    for index, interface in enumerate(conf.interfaces):
+        if interface.transport is TurnTransport.DTLS:
+            yield Remark(("turn", "interfaces", index), "has no effect yet (DTLS is not built)")
 
 
 def _path_remarks(configuration: Configuration) -> Iterator[Remark]:

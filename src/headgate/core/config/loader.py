@@ -24,6 +24,7 @@ from headgate.core.config.path_names import CATCH_ALL, PathPattern
 from headgate.core.config.rooms_conf import RoomsConf, RoomsModules, RoomsUsers
 from headgate.core.config.rules import camera_mistakes, global_mistakes, name_mistake, path_mistakes
 from headgate.core.config.section import Section
+from headgate.core.config.turn_conf import TurnConf, TurnInterface, TurnPeers, TurnQuotas
 from headgate.core.config.users import AuthInternalUser, AuthInternalUserPermission
 from headgate.core.config.yaml_file import read_yaml
 from headgate.core.errors import ConfigurationError
@@ -41,6 +42,10 @@ ITEM_KEYS = (
     *RoomsConf.names(),
     *RoomsModules.names(),
     *RoomsUsers.names(),
+    *TurnConf.names(),
+    *TurnInterface.names(),
+    *TurnPeers.names(),
+    *TurnQuotas.names(),
 )
 SECTIONS = ("pathDefaults", "paths", "applications")
 

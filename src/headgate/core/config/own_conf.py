@@ -13,6 +13,7 @@ from headgate.core.config.networks import Networks
 from headgate.core.config.rooms_conf import RoomsConf
 from headgate.core.config.scalars import Switch
 from headgate.core.config.section import Section, key
+from headgate.core.config.turn_conf import TurnConf
 
 __all__ = ["OwnConf", "Webhook"]
 
@@ -68,3 +69,4 @@ class OwnConf(Section):
     )
     webhooks: tuple[Webhook, ...] = key("webhooks", "who is told of events by HTTP", default=())
     rooms: RoomsConf = key("rooms", "rooms in which people meet; see below", default=RoomsConf())
+    turn: TurnConf = key("turn", "the STUN and TURN server; see below", default=TurnConf())

@@ -16,7 +16,13 @@ from pydantic.fields import FieldInfo
 
 from headgate.core.config.configuration import Applications
 from headgate.core.config.durations import Duration
-from headgate.core.config.effect import EFFECTIVE_GLOBAL, EFFECTIVE_PATH, UNSAFE_GLOBAL, UNSAFE_PATH
+from headgate.core.config.effect import (
+    EFFECTIVE_GLOBAL,
+    EFFECTIVE_PATH,
+    EFFECTIVE_TURN,
+    UNSAFE_GLOBAL,
+    UNSAFE_PATH,
+)
 from headgate.core.config.former_keys import FORMER_GLOBAL, FORMER_PATH, Former
 from headgate.core.config.global_conf import Address, GlobalConf, IceServer
 from headgate.core.config.networks import Networks
@@ -26,6 +32,13 @@ from headgate.core.config.rooms_conf import RoomsConf, RoomsModules, RoomsUsers
 from headgate.core.config.scalars import HttpEncryption, Real, Switch, Whole
 from headgate.core.config.section import Section
 from headgate.core.config.sizes import Size
+from headgate.core.config.turn_conf import (
+    TurnConf,
+    TurnInterface,
+    TurnPeers,
+    TurnQuotas,
+    TurnRelayAddress,
+)
 from headgate.core.config.users import AuthInternalUser, AuthInternalUserPermission
 
 __all__ = ["reference"]
@@ -141,6 +154,16 @@ def reference() -> str:
         _table(RoomsModules, RoomsModules.names(), ()),
         "### `rooms.users`\n",
         _table(RoomsUsers, RoomsUsers.names(), ()),
+        "### `turn`\n",
+        _table(TurnConf, EFFECTIVE_TURN, ()),
+        "### An item of `turn.interfaces`\n",
+        _table(TurnInterface, TurnInterface.names(), ()),
+        "### An item of `turn.relayAddresses`\n",
+        _table(TurnRelayAddress, TurnRelayAddress.names(), ()),
+        "### `turn.peers`\n",
+        _table(TurnPeers, TurnPeers.names(), ()),
+        "### `turn.quotas`\n",
+        _table(TurnQuotas, TurnQuotas.names(), ()),
         "### An item of `authInternalUsers`\n",
         _table(AuthInternalUser, (), AuthInternalUser.names()),
         "### An item of `permissions`, `authHTTPExclude`, `authJWTExclude`\n",
@@ -187,6 +210,8 @@ def _default(section: type[Section], name: str, field: FieldInfo) -> str:
     value = section.model_construct().document()[field.alias or name]
     if name == "auth_internal_users":
         return "anybody publishes, reads, plays back; loopback operates"
+    if name == "interfaces":
+        return ", ".join(f"`{item['transport']} {item['bind']}`" for item in value)
     if isinstance(value, dict):
         return ""
     if value and isinstance(value, list) and isinstance(value[0], dict):

@@ -1,0 +1,218 @@
+//! One allocation: what it lets through, and to whom. It touches no socket, and takes time as an argument.
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::bucket::Bucket;
+use super::channels::Channels;
+use super::five_tuple::FiveTuple;
+use super::permissions::Permissions;
+use crate::Handle;
+use crate::counters::Counters;
+use crate::event::Unanswered;
+
+/// Why a packet goes nowhere.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Dropped {
+    Malformed,
+    NoAllocation,
+    NoChannel,
+    NoPermission,
+    /// One of our own listeners, port 0, or a family that there is no relay of.
+    Denied,
+    OverRate,
+    QueueFull,
+}
+
+/// Where a packet for a peer goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Peer {
+    pub address: SocketAddr,
+    /// Whether it is on this machine: then it may be one of our listeners.
+    pub here: bool,
+}
+
+/// One relayed address.
+#[derive(Debug, Clone, Copy)]
+pub struct Relay {
+    /// Where the wing keeps its socket.
+    pub source: usize,
+    pub local: SocketAddr,
+    /// As peers see it.
+    pub external: SocketAddr,
+}
+
+#[derive(Debug)]
+pub struct Allocation {
+    pub handle: Handle,
+    pub five_tuple: FiveTuple,
+    /// IPv4's and IPv6's.
+    pub relays: [Option<Relay>; 2],
+    pub counters: Arc<Counters>,
+    pub expires: Instant,
+    /// When its expiry is looked at next.
+    pub deadline: Instant,
+    /// Requests of its client that Python has not taken yet.
+    pub unanswered: Arc<Unanswered>,
+    permissions: Permissions,
+    channels: Channels,
+    bucket: Bucket,
+}
+
+impl Allocation {
+    pub fn new(
+        handle: Handle,
+        five_tuple: FiveTuple,
+        counters: Arc<Counters>,
+        bytes_per_second: u64,
+        expires: Instant,
+        now: Instant,
+    ) -> Self {
+        Self {
+            handle,
+            five_tuple,
+            relays: [None; 2],
+            counters,
+            expires,
+            deadline: expires,
+            unanswered: Arc::default(),
+            permissions: Permissions::default(),
+            channels: Channels::default(),
+            bucket: Bucket::new(bytes_per_second, now),
+        }
+    }
+
+    /// What its client is heard through: a listener over UDP, or a connection.
+    pub fn client(&self) -> Handle {
+        match self.five_tuple.connection {
+            0 => self.five_tuple.listener,
+            connection => connection,
+        }
+    }
+
+    /// The relayed address that peers of a host's family deal with.
+    pub fn relay(&self, host: IpAddr) -> Option<Relay> {
+        self.relays[usize::from(host.is_ipv6())]
+    }
+
+    pub fn permit(&mut self, host: IpAddr, here: bool, expires: Instant, now: Instant) {
+        self.permissions.install(host, here, expires, now);
+    }
+
+    pub fn bind_channel(&mut self, number: u16, peer: Peer, expires: Instant, now: Instant) {
+        self.channels.bind(number, peer, expires, now);
+    }
+
+    /// Data of a channel, from the client (RFC 8656 12.6: its binding is all it needs).
+    pub fn by_channel(&mut self, number: u16, size: usize, now: Instant) -> Result<Peer, Dropped> {
+        let peer = self.channels.peer(number, now).ok_or(Dropped::NoChannel)?;
+        self.outward(peer, size, now)
+    }
+
+    /// Data of a Send indication (RFC 8656 11.3).
+    pub fn by_send(&mut self, address: SocketAddr, size: usize, now: Instant) -> Result<Peer, Dropped> {
+        let permission = self.permissions.get(address.ip(), now).ok_or(Dropped::NoPermission)?;
+        self.outward(Peer { address, here: permission.here }, size, now)
+    }
+
+    fn outward(&mut self, peer: Peer, size: usize, now: Instant) -> Result<Peer, Dropped> {
+        if peer.address.port() == 0 || self.relay(peer.address.ip()).is_none() {
+            return Err(Dropped::Denied);
+        }
+        if self.bucket.take(size, now) { Ok(peer) } else { Err(Dropped::OverRate) }
+    }
+
+    /// Data of a peer: the channel to pass it on in; `None`: in a Data indication (RFC 8656 11.4, 12.7).
+    pub fn inward(&self, peer: SocketAddr, now: Instant) -> Result<Option<u16>, Dropped> {
+        self.permissions.get(peer.ip(), now).ok_or(Dropped::NoPermission)?;
+        Ok(self.channels.number(peer, now))
+    }
+
+    /// Whether so many bytes of a peer are within the rate.
+    pub fn admits(&mut self, size: usize, now: Instant) -> bool {
+        self.bucket.take(size, now)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::super::five_tuple::Transport;
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    fn allocation(rate: u64, now: Instant) -> Allocation {
+        let any = SocketAddr::from(([127, 0, 0, 1], 1));
+        let five_tuple = FiveTuple {
+            transport: Transport::Udp,
+            listener: 1,
+            connection: 0,
+            client: any,
+            server: any,
+            worker: 0,
+        };
+        let mut new = Allocation::new(1, five_tuple, Arc::default(), rate, now + 600 * SECOND, now);
+        new.relays[0] = Some(Relay { source: 0, local: any, external: any });
+        new
+    }
+
+    #[test]
+    fn only_who_is_permitted_in_both_directions() {
+        let now = Instant::now();
+        let mut allocation = allocation(0, now);
+        let peer = SocketAddr::from(([192, 0, 2, 1], 5000));
+        assert_eq!(allocation.by_send(peer, 1, now), Err(Dropped::NoPermission));
+        assert_eq!(allocation.inward(peer, now), Err(Dropped::NoPermission));
+        allocation.permit(peer.ip(), false, now + 300 * SECOND, now);
+        assert_eq!(allocation.by_send(peer, 1, now), Ok(Peer { address: peer, here: false }));
+        assert_eq!(allocation.inward(peer, now), Ok(None));
+        let later = now + 300 * SECOND;
+        assert_eq!(allocation.by_send(peer, 1, later), Err(Dropped::NoPermission));
+        assert_eq!(allocation.inward(peer, later), Err(Dropped::NoPermission));
+    }
+
+    #[test]
+    fn a_channel_outlives_its_permission_outwards_only() {
+        let now = Instant::now();
+        let mut allocation = allocation(0, now);
+        let address = SocketAddr::from(([192, 0, 2, 1], 5000));
+        let peer = Peer { address, here: false };
+        allocation.permit(address.ip(), false, now + 300 * SECOND, now);
+        allocation.bind_channel(0x4000, peer, now + 600 * SECOND, now);
+        assert_eq!(allocation.inward(address, now), Ok(Some(0x4000)));
+        let other = SocketAddr::from(([192, 0, 2, 1], 5001));
+        assert_eq!(allocation.inward(other, now), Ok(None));
+        let later = now + 400 * SECOND;
+        assert_eq!(allocation.by_channel(0x4000, 1, later), Ok(peer));
+        assert_eq!(allocation.inward(address, later), Err(Dropped::NoPermission));
+        assert_eq!(allocation.by_channel(0x4000, 1, now + 600 * SECOND), Err(Dropped::NoChannel));
+        assert_eq!(allocation.by_channel(0x4001, 1, now), Err(Dropped::NoChannel));
+    }
+
+    #[test]
+    fn nothing_goes_to_port_0_or_to_a_family_without_a_relay() {
+        let now = Instant::now();
+        let mut allocation = allocation(0, now);
+        for peer in
+            [SocketAddr::from(([192, 0, 2, 1], 0)), SocketAddr::from(([0x2001, 0, 0, 0, 0, 0, 0, 1], 5))]
+        {
+            allocation.permit(peer.ip(), false, now + SECOND, now);
+            assert_eq!(allocation.by_send(peer, 1, now), Err(Dropped::Denied));
+        }
+    }
+
+    #[test]
+    fn both_directions_share_one_rate() {
+        let now = Instant::now();
+        let mut allocation = allocation(100_000, now);
+        let peer = SocketAddr::from(([192, 0, 2, 1], 5000));
+        allocation.permit(peer.ip(), false, now + SECOND, now);
+        assert!(allocation.by_send(peer, 60_000, now).is_ok());
+        assert!(allocation.admits(40_000, now));
+        assert_eq!(allocation.by_send(peer, 1, now), Err(Dropped::OverRate));
+        assert!(!allocation.admits(1, now));
+    }
+}

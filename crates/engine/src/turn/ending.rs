@@ -1,0 +1,84 @@
+//! How listeners and allocations end.
+
+use std::os::fd::AsRawFd;
+use std::time::Instant;
+
+use mio::unix::SourceFd;
+
+use super::{Place, Source, Wing};
+use crate::Handle;
+use crate::event::{CloseReason, Event};
+
+impl Wing {
+    pub fn close(&mut self, handle: Handle, reason: CloseReason, now: Instant) {
+        match self.by_handle.get(&handle).copied() {
+            Some(Place::Allocation(i)) => self.end(i, reason, now),
+            Some(Place::Source(i)) => {
+                if let Some(Source::Client(_)) = self.sources.get(i) {
+                    return self.end_client(i, reason, now);
+                }
+                self.by_handle.remove(&handle);
+                // A connection stays without its listener.
+                if let Some(source) = self.sources.try_remove(i)
+                    && let Some(socket) = source.udp()
+                {
+                    let _ = self.registry.deregister(&mut SourceFd(&socket.as_raw_fd()));
+                }
+                let its_clients: Vec<usize> = self
+                    .allocations
+                    .iter()
+                    .filter(|(_, allocation)| allocation.client() == handle)
+                    .map(|(i, _)| i)
+                    .collect();
+                for i in its_clients {
+                    self.end(i, reason, now);
+                }
+            }
+            None => {}
+        }
+    }
+
+    /// End an allocation: nothing of it is left when Python hears of it.
+    pub(super) fn end(&mut self, i: usize, reason: CloseReason, now: Instant) {
+        self.flush(now);
+        let Some(allocation) = self.allocations.try_remove(i) else { return };
+        let handle = allocation.handle;
+        self.by_handle.remove(&handle);
+        self.by_five_tuple.remove(&allocation.five_tuple);
+        let directory = &self.shared.turn;
+        for relay in allocation.relays.into_iter().flatten() {
+            directory.addresses.unrelay(relay.external, handle);
+            directory.addresses.unrelay(relay.local, handle);
+            // Closed, it is watched no more.
+            drop(self.sources.try_remove(relay.source));
+        }
+        directory.allocations.lock().expect("no holder panics").remove(&allocation.five_tuple);
+        let counters = self.shared.table.read(&allocation.counters, now);
+        self.shared.events.push(Event::Closed { handle, reason, counters });
+    }
+
+    pub fn stop(&mut self, now: Instant) {
+        let allocations: Vec<usize> = self.allocations.iter().map(|(i, _)| i).collect();
+        for i in allocations {
+            self.end(i, CloseReason::Shutdown, now);
+        }
+        let clients: Vec<usize> = self.sources.iter().map(|(i, _)| i).collect();
+        for i in clients {
+            self.end_client(i, CloseReason::Shutdown, now);
+        }
+        self.sources.clear();
+        self.by_handle.clear();
+    }
+
+    /// A bug while a source was served: it ends what the source is of, and nothing else.
+    pub fn fault(&mut self, i: usize, now: Instant) {
+        match self.sources.get(i) {
+            Some(Source::Relaying { allocation, .. }) => {
+                let allocation = *allocation;
+                self.end(allocation, CloseReason::Fault, now);
+            }
+            Some(Source::Client(_)) => self.end_client(i, CloseReason::Fault, now),
+            _ => {}
+        }
+    }
+}

@@ -1,0 +1,230 @@
+//! UDP sockets of clients and peers.
+
+use std::io::{self, IoSlice, IoSliceMut};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
+use std::sync::Arc;
+
+use mio::net::TcpListener;
+use quinn_udp::{BATCH_SIZE, RecvMeta, UdpSockRef, UdpSocketState};
+use rustix::net::sockopt::{
+    Ipv4PathMtuDiscovery, Ipv6PathMtuDiscovery, set_ip_mtu_discover, set_ipv6_mtu_discover,
+};
+use socket2::{Domain, MsgHdr, Protocol, SockAddr, SockRef, Socket, Type};
+
+use crate::sys;
+
+/// Asked for, not guaranteed: the kernel's limit may be smaller.
+const LISTENER_BUFFER: usize = 4 * 1024 * 1024;
+const RELAY_BUFFER: usize = 1024 * 1024;
+/// With receive offload one buffer holds many datagrams of one source. Not a power of two: all
+/// buffers would begin in the same few lines of the processor's caches.
+const BUFFER: usize = 64 * 1024 + 320;
+
+fn open(address: SocketAddr, buffer: usize) -> io::Result<Socket> {
+    let socket = Socket::new(Domain::for_address(address), Type::DGRAM, Some(Protocol::UDP))?;
+    socket.set_nonblocking(true)?;
+    let _ = socket.set_recv_buffer_size(buffer);
+    let _ = socket.set_send_buffer_size(buffer);
+    let _ = sys::receive_coalesced(&socket); // a kernel without takes them one by one
+    Ok(socket)
+}
+
+/// A socket for each worker, at one address; the kernel keeps a client with one of them.
+pub fn listening(address: SocketAddr, workers: usize) -> io::Result<(Vec<UdpSocket>, SocketAddr)> {
+    let mut address = address;
+    let mut sockets = Vec::new();
+    for _ in 0..workers {
+        let socket = open(address, LISTENER_BUFFER)?;
+        if address.is_ipv6() {
+            socket.set_only_v6(false)?;
+        }
+        if address.ip().is_unspecified() {
+            sys::receive_destination(&socket, address.is_ipv6())?;
+        }
+        // The first is bound alone, so that an address in use is found out. From then on it shares.
+        if !sockets.is_empty() {
+            socket.set_reuse_port(true)?;
+        }
+        socket.bind(&address.into())?;
+        socket.set_reuse_port(true)?;
+        let socket = UdpSocket::from(socket);
+        address = socket.local_addr()?;
+        sockets.push(socket);
+    }
+    Ok((sockets, address))
+}
+
+/// Connections that nobody has accepted yet.
+const BACKLOG: i32 = 1024;
+
+pub fn accepting(address: SocketAddr) -> io::Result<(TcpListener, SocketAddr)> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    if address.is_ipv6() {
+        socket.set_only_v6(false)?;
+    }
+    socket.set_reuse_address(true)?; // connections in TIME_WAIT do not keep the port
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    let socket = TcpListener::from_std(socket.into());
+    let bound = socket.local_addr()?;
+    Ok((socket, bound))
+}
+
+/// A relayed address. Its datagrams may be cut on their way (RFC 8656 15: nobody asked otherwise).
+pub fn relaying(address: SocketAddr) -> io::Result<UdpSocket> {
+    let socket = open(address, RELAY_BUFFER)?;
+    if address.is_ipv6() {
+        socket.set_only_v6(true)?;
+    }
+    socket.bind(&address.into())?;
+    let socket = UdpSocket::from(socket);
+    let _ = may_fragment(&socket, address, true);
+    Ok(socket)
+}
+
+/// RFC 8656 15: what a Send indication with DONT-FRAGMENT asks for.
+pub fn may_fragment(socket: &UdpSocket, local: SocketAddr, may: bool) -> io::Result<()> {
+    if local.is_ipv6() {
+        let discovery = if may { Ipv6PathMtuDiscovery::WANT } else { Ipv6PathMtuDiscovery::DO };
+        return Ok(set_ipv6_mtu_discover(socket, discovery)?);
+    }
+    let discovery = if may { Ipv4PathMtuDiscovery::DONT } else { Ipv4PathMtuDiscovery::DO };
+    Ok(set_ip_mtu_discover(socket, discovery)?)
+}
+
+/// Receives batches of datagrams for one worker.
+#[derive(Debug)]
+pub struct Receiver {
+    state: Arc<UdpSocketState>,
+    buffers: Vec<u8>,
+    metas: [RecvMeta; BATCH_SIZE],
+}
+
+impl Receiver {
+    pub const MOST: usize = BATCH_SIZE;
+
+    /// What quinn-udp wants to know of a socket, and only of one, as it is the kernel's.
+    pub fn state() -> io::Result<Arc<UdpSocketState>> {
+        let any = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0))?;
+        Ok(Arc::new(UdpSocketState::new(UdpSockRef::from(&any))?))
+    }
+
+    pub fn new(state: Arc<UdpSocketState>) -> Self {
+        Self { state, buffers: vec![0; BUFFER * BATCH_SIZE], metas: [RecvMeta::default(); BATCH_SIZE] }
+    }
+
+    /// How many of at most `most` there were: if fewer, no more is waiting.
+    pub fn receive(&mut self, socket: &UdpSocket, most: usize) -> io::Result<usize> {
+        let mut chunks = self.buffers.chunks_mut(BUFFER);
+        let mut slices: [IoSliceMut<'_>; BATCH_SIZE] =
+            std::array::from_fn(|_| IoSliceMut::new(chunks.next().unwrap_or_default()));
+        let slices = slices.get_mut(..most).unwrap_or_default();
+        match self.state.recv(UdpSockRef::from(socket), slices, &mut self.metas) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(0),
+            other => other,
+        }
+    }
+
+    /// The first `count` of what was received.
+    pub fn arrived(&self, count: usize) -> impl Iterator<Item = Arrived<'_>> {
+        self.metas.iter().zip(self.buffers.chunks(BUFFER)).take(count).map(|(meta, buffer)| Arrived {
+            from: SocketAddr::new(meta.addr.ip().to_canonical(), meta.addr.port()),
+            at: meta.dst_ip.map(|ip| ip.to_canonical()),
+            bytes: buffer.get(..meta.len).unwrap_or_default(),
+            stride: meta.stride,
+        })
+    }
+}
+
+/// Datagrams of one source.
+#[derive(Debug, Clone, Copy)]
+pub struct Arrived<'a> {
+    pub from: SocketAddr,
+    /// Where the socket was asked to say.
+    pub at: Option<IpAddr>,
+    bytes: &'a [u8],
+    stride: usize,
+}
+
+impl<'a> Arrived<'a> {
+    pub fn datagrams(self) -> impl Iterator<Item = &'a [u8]> {
+        let empty: &[&[u8]] = if self.bytes.is_empty() { &[&[]] } else { &[] };
+        empty.iter().copied().chain(self.bytes.chunks(self.stride.max(1)))
+    }
+}
+
+/// Send datagrams of `segment` bytes, the last one perhaps shorter, in one call.
+pub fn send(
+    socket: &UdpSocket,
+    to: SocketAddr,
+    from: Option<Via>,
+    bytes: &[u8],
+    segment: usize,
+) -> io::Result<()> {
+    let segmented = segment < bytes.len();
+    if from.is_none() && !segmented {
+        return socket.send_to(bytes, to).map(drop);
+    }
+    let mut control = Control { bytes: [0; 64], size: 0 };
+    if segmented {
+        control.put(libc::SOL_UDP, libc::UDP_SEGMENT, &(segment as u16).to_ne_bytes());
+    }
+    let to = match from {
+        Some(Via { ip, v6: true }) => {
+            let mut info = [0; 20];
+            info[..16].copy_from_slice(&mapped(ip).octets());
+            control.put(libc::IPPROTO_IPV6, libc::IPV6_PKTINFO, &info);
+            to
+        }
+        Some(Via { ip: IpAddr::V4(ip), .. }) => {
+            let mut info = [0; 12];
+            info[4..8].copy_from_slice(&ip.octets());
+            control.put(libc::IPPROTO_IP, libc::IP_PKTINFO, &info);
+            to
+        }
+        _ => to,
+    };
+    let (address, slices) = (SockAddr::from(to), [IoSlice::new(bytes)]);
+    let message = MsgHdr::new().with_addr(&address).with_buffers(&slices).with_control(control.as_slice());
+    SockRef::from(socket).sendmsg(&message, 0).map(drop)
+}
+
+/// The address to send from, of a socket bound to all of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Via {
+    pub ip: IpAddr,
+    /// Whether the socket is IPv6's.
+    pub v6: bool,
+}
+
+/// As a socket of IPv6 takes any address.
+pub fn mapped(ip: IpAddr) -> std::net::Ipv6Addr {
+    match ip {
+        IpAddr::V4(ip) => ip.to_ipv6_mapped(),
+        IpAddr::V6(ip) => ip,
+    }
+}
+
+/// Control messages (cmsg(3)), as the kernel reads them.
+struct Control {
+    bytes: [u8; 64],
+    size: usize,
+}
+
+impl Control {
+    fn put(&mut self, level: i32, kind: i32, data: &[u8]) {
+        const WORD: usize = size_of::<usize>();
+        let at = self.size;
+        let size = WORD + 8 + data.len();
+        self.bytes[at..at + WORD].copy_from_slice(&size.to_ne_bytes());
+        self.bytes[at + WORD..at + WORD + 4].copy_from_slice(&level.to_ne_bytes());
+        self.bytes[at + WORD + 4..at + WORD + 8].copy_from_slice(&kind.to_ne_bytes());
+        self.bytes[at + WORD + 8..at + size].copy_from_slice(data);
+        self.size += size.next_multiple_of(WORD);
+    }
+
+    fn as_slice(&self) -> &[u8] {
+        &self.bytes[..self.size]
+    }
+}

@@ -1,0 +1,273 @@
+//! The verbs of TURN.
+
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::addresses::is_here;
+use super::allocation::Peer;
+use super::command::{self, Command};
+use super::directory::Bound;
+use super::five_tuple::{FiveTuple, Transport};
+use super::listener::{Listener, TurnLimits};
+use super::socket::{self, Receiver};
+use super::totals::TurnCounters;
+use super::{channel_data, directory::Directory, stun};
+use crate::Handle;
+use crate::command::FIRST;
+use crate::engine::{Engine, VerbError, tls_config, value};
+use crate::group::Cast;
+
+/// A certificate chain and its key, PEM.
+pub type Pem = (Vec<u8>, Vec<u8>);
+
+/// The arguments of `Engine::listen_turn`; the fields are those of `engine.ListenTurn`.
+#[derive(Debug)]
+pub struct ListenTurn {
+    pub transport: Transport,
+    pub address: SocketAddr,
+    pub tls: Option<Pem>,
+    pub limits: TurnLimits,
+}
+
+#[derive(Debug)]
+pub struct BindRelay {
+    pub address: SocketAddr,
+    pub external: Option<IpAddr>,
+}
+
+#[derive(Debug)]
+pub struct Allocate {
+    pub five_tuple: FiveTuple,
+    pub relays: Vec<Handle>,
+    pub lifetime: Duration,
+    pub bytes_per_second: u64,
+}
+
+#[derive(Debug)]
+pub struct BindChannel {
+    pub allocation: Handle,
+    pub number: u16,
+    pub peer: SocketAddr,
+    pub lifetime: Duration,
+    pub permission_lifetime: Duration,
+}
+
+impl Engine {
+    fn turn(&self) -> &Directory {
+        &self.shared.turn
+    }
+
+    fn tell_turn(&self, handle: Handle, command: Command) {
+        self.shared.tell(handle, crate::command::Command::Turn(command));
+    }
+
+    pub fn listen_turn(&self, listen: &ListenTurn) -> Result<(Handle, SocketAddr), VerbError> {
+        self.running()?;
+        let tls = match (listen.transport, &listen.tls) {
+            (Transport::Tls, Some((certificate, key))) => Some(tls_config(certificate, key)?),
+            (Transport::Udp | Transport::Tcp, None) => None,
+            (Transport::Tls, None) => return value("TLS without a certificate"),
+            (_, Some(_)) => return value("a certificate, but no TLS"),
+        };
+        let handle = self.shared.handle(FIRST);
+        let listener = |bound, sockets| {
+            Arc::new(Listener::new(handle, listen.transport, bound, tls, listen.limits, sockets))
+        };
+        let (listener, bound) = match listen.transport {
+            Transport::Udp => {
+                let receiving = match self.turn().receiving.get() {
+                    Some(receiving) => Arc::clone(receiving),
+                    None => Arc::clone(self.turn().receiving.get_or_init({
+                        let new = Receiver::state()?;
+                        move || new
+                    })),
+                };
+                let (sockets, bound) = socket::listening(listen.address, self.shared.inboxes.len())?;
+                let listener = listener(bound, sockets);
+                self.turn().addresses.listen(handle, bound);
+                for inbox in &self.shared.inboxes {
+                    let hear = Command::Hear(Arc::clone(&listener), Arc::clone(&receiving));
+                    inbox.push(crate::command::Command::Turn(hear));
+                }
+                (listener, bound)
+            }
+            Transport::Tcp | Transport::Tls => {
+                let (socket, bound) = socket::accepting(listen.address)?;
+                let listener = listener(bound, Vec::new());
+                self.tell_turn(handle, Command::Accept(Arc::clone(&listener), socket));
+                (listener, bound)
+            }
+        };
+        self.turn().listeners.lock().expect("no holder panics").insert(handle, listener);
+        Ok((handle, bound))
+    }
+
+    pub fn retune_turn(
+        &self,
+        listener: Handle,
+        tls: Option<&Pem>,
+        limits: TurnLimits,
+    ) -> Result<(), VerbError> {
+        let known = self.turn().listeners.lock().expect("no holder panics").get(&listener).map(Arc::clone);
+        let Some(listener) = known else { return value(format!("{listener} is not a TURN listener")) };
+        let tls = match (listener.transport, tls) {
+            (_, None) => None,
+            (Transport::Tls, Some((certificate, key))) => Some(tls_config(certificate, key)?),
+            _ => return value("a certificate, but no TLS"),
+        };
+        listener.retune(limits, tls);
+        Ok(())
+    }
+
+    pub fn answer(&self, five_tuple: FiveTuple, message: Vec<u8>) {
+        if five_tuple.connection == 0 && self.answer_at_once(&five_tuple, &message) {
+            return;
+        }
+        let inbox = &self.shared.inboxes[five_tuple.worker % self.shared.inboxes.len()];
+        inbox.push(crate::command::Command::Turn(Command::Answer(five_tuple, message)));
+    }
+
+    /// Spare the worker what it need not know. Whoever has no allocation waits for nothing; and after an
+    /// Allocate's success only a request can follow, which finds the allocation in the directory. Every
+    /// other answer stays behind what the worker was told before it.
+    fn answer_at_once(&self, five_tuple: &FiveTuple, message: &[u8]) -> bool {
+        let allocations = self.turn().allocations.lock().expect("no holder panics");
+        let counters = allocations.get(five_tuple).map(|(_, counters)| Arc::clone(counters));
+        drop(allocations);
+        if counters.is_some() && !stun::is_allocated(message) {
+            return false;
+        }
+        let listeners = self.turn().listeners.lock().expect("no holder panics");
+        let Some(listener) = listeners.get(&five_tuple.listener).map(Arc::clone) else { return false };
+        drop(listeners);
+        let Some(socket) = listener.socket(five_tuple.worker) else { return false };
+        let (address, via) = listener.way_to(five_tuple);
+        let sent = socket::send(socket, address, via, message, message.len());
+        if let (Some(counters), Ok(())) = (counters, sent) {
+            counters.bytes_sent.add(message.len());
+            counters.packets_sent.add(1);
+        }
+        true
+    }
+
+    pub fn bind_relay(&self, bind: &BindRelay) -> Result<(Handle, SocketAddr), VerbError> {
+        self.running()?;
+        let external = match bind.external.unwrap_or(bind.address.ip()).to_canonical() {
+            ip if ip.is_unspecified() => return value("a relayed address that peers cannot be told"),
+            ip if ip.is_ipv4() != bind.address.is_ipv4() => {
+                return value("an external address of another family");
+            }
+            ip => ip,
+        };
+        let socket = socket::relaying(bind.address)?;
+        let local = socket.local_addr()?;
+        let external = SocketAddr::new(external, local.port());
+        let handle = self.shared.handle(FIRST);
+        let bound = Bound { socket, local, external };
+        self.turn().relays.lock().expect("no holder panics").insert(handle, bound);
+        Ok((handle, local))
+    }
+
+    pub fn allocate(&self, allocate: &Allocate) -> Result<Handle, VerbError> {
+        self.running()?;
+        let five_tuple = allocate.five_tuple;
+        let mut allocations = self.turn().allocations.lock().expect("no holder panics");
+        if allocations.contains_key(&five_tuple) {
+            return Err(io::Error::from_raw_os_error(libc::EEXIST).into());
+        }
+        let mut bound = self.turn().relays.lock().expect("no holder panics");
+        let mut families = Vec::new();
+        for relay in &allocate.relays {
+            match bound.get(relay) {
+                Some(bound) => families.push(bound.local.is_ipv6()),
+                None => return value(format!("{relay} is not a relay that is bound and free")),
+            }
+        }
+        if !matches!(families[..], [_] | [false, true] | [true, false]) {
+            return value("one relay, or two of different families");
+        }
+        let relays: Vec<Bound> = allocate.relays.iter().filter_map(|relay| bound.remove(relay)).collect();
+        drop(bound);
+        let handle = self.shared.handle(five_tuple.worker);
+        let now = Instant::now();
+        let counters = self.shared.table.add(handle, now);
+        allocations.insert(five_tuple, (handle, Arc::clone(&counters)));
+        drop(allocations);
+        for relay in &relays {
+            self.turn().addresses.relay(relay.external, handle);
+            if !relay.local.ip().is_unspecified() {
+                self.turn().addresses.relay(relay.local, handle);
+            }
+        }
+        let allocate = command::Allocate {
+            handle,
+            five_tuple,
+            relays,
+            counters,
+            bytes_per_second: allocate.bytes_per_second,
+            expires: after(now, allocate.lifetime),
+        };
+        // Nothing moves before a permission, and the client's next request finds it in the directory.
+        let inbox = &self.shared.inboxes[self.shared.worker_of(handle)];
+        inbox.push_quietly(crate::command::Command::Turn(Command::Allocate(Box::new(allocate))));
+        Ok(handle)
+    }
+
+    pub fn refresh_allocation(&self, allocation: Handle, lifetime: Duration) {
+        self.tell_turn(allocation, Command::Refresh { allocation, expires: after(Instant::now(), lifetime) });
+    }
+
+    /// Hosts to which nothing can be sent are passed over.
+    pub fn permit(&self, allocation: Handle, hosts: &[IpAddr], lifetime: Duration) {
+        let hosts = hosts.iter().map(IpAddr::to_canonical).filter(|host| Cast::Unicast.takes(*host));
+        let hosts = hosts.map(|host| (host, is_here(host))).collect();
+        self.tell_turn(
+            allocation,
+            Command::Permit { allocation, hosts, expires: after(Instant::now(), lifetime) },
+        );
+    }
+
+    pub fn bind_channel(&self, bind: &BindChannel) -> Result<(), VerbError> {
+        let BindChannel { allocation, number, .. } = *bind;
+        if !(channel_data::START..channel_data::COMPATIBLE_END).contains(&number) {
+            return value(format!("{number:#x} is not a channel"));
+        }
+        let address = SocketAddr::new(bind.peer.ip().to_canonical(), bind.peer.port());
+        if address.port() == 0 || !Cast::Unicast.takes(address.ip()) {
+            return value(format!("nothing can be sent to {address}"));
+        }
+        let now = Instant::now();
+        let bind = Command::BindChannel {
+            allocation,
+            number,
+            peer: Peer { address, here: is_here(address.ip()) },
+            expires: after(now, bind.lifetime),
+            permission_expires: after(now, bind.permission_lifetime),
+        };
+        self.tell_turn(allocation, bind);
+        Ok(())
+    }
+
+    pub fn turn_counters(&self) -> TurnCounters {
+        self.turn().counters()
+    }
+
+    /// What `close` has to do besides telling the worker that owns the handle.
+    pub(crate) fn close_turn(&self, handle: Handle) {
+        self.turn().addresses.close(handle);
+        self.turn().relays.lock().expect("no holder panics").remove(&handle);
+        if self.turn().listeners.lock().expect("no holder panics").remove(&handle).is_some() {
+            for inbox in &self.shared.inboxes {
+                inbox.push(crate::command::Command::Turn(Command::Unhear(handle)));
+            }
+        }
+    }
+}
+
+/// However long somebody says that is.
+fn after(now: Instant, lifetime: Duration) -> Instant {
+    const LONGEST: Duration = Duration::from_secs(365 * 24 * 3600);
+    now + lifetime.min(LONGEST)
+}

@@ -1,0 +1,232 @@
+//! TURN: the frozen dataclasses that come down, and what goes up.
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+use headgate_engine::turn::five_tuple::{self, Transport};
+use headgate_engine::turn::listener::TurnLimits as Limits;
+use headgate_engine::turn::{totals, verbs};
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+use pyo3::types::PyBytes;
+
+use crate::arguments::{Tls, address, ip, seconds};
+
+#[pyclass(frozen, eq, module = "headgate._engine")]
+#[derive(PartialEq, Eq, Clone, Copy)]
+pub struct FiveTuple(pub five_tuple::FiveTuple);
+
+#[pymethods]
+impl FiveTuple {
+    fn __hash__(&self) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        self.0.hash(&mut hasher);
+        hasher.finish()
+    }
+
+    #[getter]
+    fn transport(&self) -> u8 {
+        self.0.transport as u8
+    }
+
+    #[getter]
+    fn listener(&self) -> u64 {
+        self.0.listener
+    }
+
+    #[getter]
+    fn connection(&self) -> u64 {
+        self.0.connection
+    }
+
+    #[getter]
+    fn client_host(&self) -> String {
+        self.0.client.ip().to_string()
+    }
+
+    #[getter]
+    fn client_port(&self) -> u16 {
+        self.0.client.port()
+    }
+
+    #[getter]
+    fn server_host(&self) -> String {
+        self.0.server.ip().to_string()
+    }
+
+    #[getter]
+    fn server_port(&self) -> u16 {
+        self.0.server.port()
+    }
+}
+
+#[pyclass(frozen, get_all, module = "headgate._engine")]
+pub struct StunReceived {
+    pub five_tuple: Py<FiveTuple>,
+    pub allocation: u64,
+    pub message: Py<PyBytes>,
+}
+
+#[pyclass(frozen, get_all, module = "headgate._engine")]
+pub struct TurnCounters {
+    malformed: u64,
+    requests: u64,
+    requests_over_budget: u64,
+    requests_looped: u64,
+    no_allocation: u64,
+    no_channel: u64,
+    no_permission: u64,
+    denied: u64,
+    over_rate: u64,
+    queue_full: u64,
+    packets_relayed: u64,
+    bytes_relayed: u64,
+    packets_short_cut: u64,
+}
+
+impl From<totals::TurnCounters> for TurnCounters {
+    fn from(counters: totals::TurnCounters) -> Self {
+        Self {
+            malformed: counters.malformed,
+            requests: counters.requests,
+            requests_over_budget: counters.requests_over_budget,
+            requests_looped: counters.requests_looped,
+            no_allocation: counters.no_allocation,
+            no_channel: counters.no_channel,
+            no_permission: counters.no_permission,
+            denied: counters.denied,
+            over_rate: counters.over_rate,
+            queue_full: counters.queue_full,
+            packets_relayed: counters.packets_relayed,
+            bytes_relayed: counters.bytes_relayed,
+            packets_short_cut: counters.packets_short_cut,
+        }
+    }
+}
+
+#[derive(FromPyObject)]
+pub struct TurnLimits {
+    idle_timeout: f64,
+    connection_limit: usize,
+    connections_per_address: usize,
+    requests_per_second_per_address: u32,
+    compatible_channels: bool,
+}
+
+#[derive(FromPyObject)]
+pub struct ListenTurn {
+    transport: u8,
+    host: String,
+    port: u16,
+    tls: Option<Tls>,
+    limits: TurnLimits,
+}
+
+#[derive(FromPyObject)]
+pub struct RetuneTurn {
+    pub listener: u64,
+    tls: Option<Tls>,
+    limits: TurnLimits,
+}
+
+#[derive(FromPyObject)]
+pub struct BindRelay {
+    host: String,
+    port: u16,
+    external_host: Option<String>,
+}
+
+#[derive(FromPyObject)]
+pub struct Allocate {
+    five_tuple: Py<FiveTuple>,
+    relays: Vec<u64>,
+    lifetime_s: f64,
+    bytes_per_second: u64,
+}
+
+#[derive(FromPyObject)]
+pub struct Permit {
+    pub allocation: u64,
+    hosts: Vec<String>,
+    lifetime_s: f64,
+}
+
+#[derive(FromPyObject)]
+pub struct BindChannel {
+    allocation: u64,
+    number: u16,
+    peer_host: String,
+    peer_port: u16,
+    lifetime_s: f64,
+    permission_lifetime_s: f64,
+}
+
+impl TurnLimits {
+    fn convert(&self) -> PyResult<Limits> {
+        Ok(Limits {
+            idle_timeout: seconds(self.idle_timeout)?,
+            connection_limit: self.connection_limit,
+            connections_per_address: self.connections_per_address,
+            requests_per_second_per_address: self.requests_per_second_per_address,
+            compatible_channels: self.compatible_channels,
+        })
+    }
+}
+
+impl ListenTurn {
+    pub fn convert(self) -> PyResult<verbs::ListenTurn> {
+        let Some(transport) = Transport::from_number(self.transport) else {
+            return Err(PyValueError::new_err(format!("{} is not a transport", self.transport)));
+        };
+        Ok(verbs::ListenTurn {
+            transport,
+            address: address(&self.host, self.port)?,
+            tls: self.tls.map(Tls::pem),
+            limits: self.limits.convert()?,
+        })
+    }
+}
+
+impl RetuneTurn {
+    pub fn convert(self) -> PyResult<(Option<verbs::Pem>, Limits)> {
+        Ok((self.tls.map(Tls::pem), self.limits.convert()?))
+    }
+}
+
+impl BindRelay {
+    pub fn convert(&self) -> PyResult<verbs::BindRelay> {
+        Ok(verbs::BindRelay {
+            address: address(&self.host, self.port)?,
+            external: self.external_host.as_deref().map(ip).transpose()?,
+        })
+    }
+}
+
+impl Allocate {
+    pub fn convert(self) -> PyResult<verbs::Allocate> {
+        Ok(verbs::Allocate {
+            five_tuple: self.five_tuple.get().0,
+            relays: self.relays,
+            lifetime: seconds(self.lifetime_s)?,
+            bytes_per_second: self.bytes_per_second,
+        })
+    }
+}
+
+impl Permit {
+    pub fn convert(&self) -> PyResult<(Vec<std::net::IpAddr>, std::time::Duration)> {
+        let hosts = self.hosts.iter().map(|host| ip(host)).collect::<PyResult<_>>()?;
+        Ok((hosts, seconds(self.lifetime_s)?))
+    }
+}
+
+impl BindChannel {
+    pub fn convert(&self) -> PyResult<verbs::BindChannel> {
+        Ok(verbs::BindChannel {
+            allocation: self.allocation,
+            number: self.number,
+            peer: address(&self.peer_host, self.peer_port)?,
+            lifetime: seconds(self.lifetime_s)?,
+            permission_lifetime: seconds(self.permission_lifetime_s)?,
+        })
+    }
+}

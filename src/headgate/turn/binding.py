@@ -1,0 +1,59 @@
+"""Binding (RFC 8489 12), and behaviour discovery where there are addresses enough (RFC 5780)."""
+
+from __future__ import annotations
+
+from headgate.turn.refusal import ErrorCode, Refusal
+from headgate.turn.relay import ClientTransport, FiveTuple
+from headgate.turn.request import Request
+from headgate.turn.stun.address import TransportAddress, family_of, plain_address
+from headgate.turn.stun.answer import Answer
+from headgate.turn.stun.attribute import Attribute
+from headgate.turn.wing import Wing
+
+__all__ = ["bind", "other_address"]
+
+CHANGE_IP = 0x4  # RFC 5780 7.2
+CHANGE_PORT = 0x2
+
+
+def bind(wing: Wing, request: Request) -> Answer:
+    five_tuple, attributes = request.five_tuple, request.message.attributes
+    answer = request.success()
+    answer.add_xor_address(Attribute.XOR_MAPPED_ADDRESS, five_tuple.client_host, five_tuple.client_port)
+    if not wing.listeners:
+        return answer
+    other = other_address(wing, five_tuple)
+    if other is None:
+        return answer
+    own = TransportAddress(five_tuple.server_host, five_tuple.server_port)
+    source = own
+    wanted = attributes.get(Attribute.CHANGE_REQUEST)
+    if wanted is not None:
+        if len(wanted) != 4:
+            raise Refusal(ErrorCode.BAD_REQUEST, "CHANGE-REQUEST has not 4 bytes")
+        flags = wanted[3]
+        source = TransportAddress(
+            other.host if flags & CHANGE_IP else own.host, other.port if flags & CHANGE_PORT else own.port
+        )
+    answer.add(Attribute.RESPONSE_ORIGIN, plain_address(*source))
+    answer.add(Attribute.OTHER_ADDRESS, plain_address(*other))
+    if source != own:
+        request.source = source
+    return answer
+
+
+def other_address(wing: Wing, five_tuple: FiveTuple) -> TransportAddress | None:
+    """The one that differs in host and port, where all four combinations are listened at (RFC 5780 6.1)."""
+    if five_tuple.transport != ClientTransport.UDP:
+        return None
+    here, there = TransportAddress(five_tuple.server_host, five_tuple.server_port), set(wing.listeners)
+    for one in wing.listeners:
+        if (
+            one.host != here.host
+            and one.port != here.port
+            and family_of(one.host) is family_of(here.host)
+            and TransportAddress(one.host, here.port) in there
+            and TransportAddress(here.host, one.port) in there
+        ):
+            return one
+    return None

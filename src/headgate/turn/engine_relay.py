@@ -1,0 +1,70 @@
+"""The engine as the decisions know it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from headgate.engine import Allocate, BindChannel, BindRelay, Engine, Permit
+from headgate.engine import FiveTuple as EngineFiveTuple
+from headgate.turn.relay import FiveTuple, RelayAddress, RelayTransport
+from headgate.turn.request import Outgoing
+from headgate.turn.stun.address import TransportAddress
+
+__all__ = ["EngineRelay"]
+
+
+class EngineRelay:
+    can_move = False
+    can_connect = False
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def bind(self, address: RelayAddress, port: int, *, transport: RelayTransport) -> int:
+        external = address.external if address.external != address.host else None
+        return self._engine.bind_relay(BindRelay(host=address.host, port=port, external_host=external)).handle
+
+    def release(self, handle: int) -> None:
+        self._engine.close(handle)
+
+    def allocate(self, five_tuple: FiveTuple, relays: Sequence[int], *, lifetime: float, rate: int) -> int:
+        return self._engine.allocate(
+            Allocate(five_tuple=_own(five_tuple), relays=relays, lifetime_s=lifetime, bytes_per_second=rate)
+        )
+
+    def refresh(self, allocation: int, *, lifetime: float) -> None:
+        self._engine.refresh_allocation(allocation, lifetime)
+
+    def close(self, allocation: int) -> None:
+        self._engine.close(allocation)
+
+    def permit(self, allocation: int, hosts: Sequence[str], *, lifetime: float, relayed_only: bool) -> None:
+        self._engine.permit(Permit(allocation=allocation, hosts=hosts, lifetime_s=lifetime))
+
+    def bind_channel(
+        self, allocation: int, number: int, peer: TransportAddress, *, lifetime: float, relayed_only: bool
+    ) -> None:
+        self._engine.bind_channel(
+            BindChannel(
+                allocation=allocation,
+                number=number,
+                peer_host=peer.host,
+                peer_port=peer.port,
+                lifetime_s=lifetime,
+            )
+        )
+
+    def send(self, out: Outgoing) -> None:
+        self._engine.answer(_own(out.five_tuple), out.data)
+
+    def move(self, allocation: int, five_tuple: FiveTuple) -> None:
+        raise NotImplementedError("the engine cannot move an allocation")  # `can_move`
+
+    def connect(self, allocation: int, peer: TransportAddress) -> int:
+        raise NotImplementedError("the engine relays no TCP")  # `can_connect`
+
+
+def _own(five_tuple: FiveTuple) -> EngineFiveTuple:
+    if not isinstance(five_tuple, EngineFiveTuple):
+        raise TypeError("a five-tuple that the engine did not make")
+    return five_tuple

@@ -1,0 +1,127 @@
+"""Where clients reach the wing: listeners opened, retuned and closed as the configuration has them."""
+
+from __future__ import annotations
+
+import errno
+import logging
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from headgate.core.config.networks import ListenAddress
+from headgate.core.config.turn_conf import TurnConf, TurnInterface, TurnTransport
+from headgate.core.errors import ListenError
+from headgate.core.service import Endpoint
+from headgate.engine import Engine, ListenTurn, RetuneTurn, Tls, TurnLimits
+from headgate.engine import TurnTransport as EngineTransport
+
+__all__ = ["Opened", "limits_of", "open_listener", "served", "tls_of"]
+
+logger = logging.getLogger(__name__)
+
+TRANSPORTS = {
+    TurnTransport.UDP: EngineTransport.UDP,
+    TurnTransport.TCP: EngineTransport.TCP,
+    TurnTransport.TLS: EngineTransport.TLS,
+}
+"""Those that the engine serves."""
+IDLE_TIMEOUT = 30.0
+"""Seconds for a TCP client without an allocation, and for each of its messages."""
+REQUESTS_EACH_ANSWER = 4
+"""The engine's budget of an address is for everybody without an allocation; the wing's own, which is for
+those without a password, is the smaller one. Whoever is let in needs some requests more.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A listener that runs."""
+
+    interface: TurnInterface
+    handle: int
+    endpoint: Endpoint
+    """As it is bound."""
+
+    @property
+    def place(self) -> tuple[TurnTransport, str]:
+        """Two of the same are one listener."""
+        return self.interface.transport, self.interface.bind
+
+    @property
+    def external(self) -> Endpoint | None:
+        """As clients know it, where that is said."""
+        text = self.interface.external
+        if not text:
+            return None
+        if text.count(":") != 1 and not text.startswith("["):
+            return Endpoint(text, self.endpoint.port)
+        where = ListenAddress.parse(text)
+        return Endpoint(where.host, where.port or self.endpoint.port)
+
+    def retune(self, engine: Engine, settings: TurnConf, tls: Tls | None) -> None:
+        engine.retune_turn(RetuneTurn(listener=self.handle, tls=tls, limits=limits_of(settings)))
+
+
+def served(settings: TurnConf) -> list[TurnInterface]:
+    return [one for one in settings.interfaces if one.transport in TRANSPORTS]
+
+
+def limits_of(settings: TurnConf) -> TurnLimits:
+    return TurnLimits(
+        idle_timeout=IDLE_TIMEOUT,
+        requests_per_second_per_address=settings.quotas.answers_per_second * REQUESTS_EACH_ANSWER,
+        compatible_channels=settings.compatible_channels,
+    )
+
+
+def tls_of(interface: TurnInterface) -> Tls | None:
+    """Raises ListenError."""
+    if not interface.transport.is_encrypted:
+        return None
+    return Tls(
+        certificate_pem=_read(interface.cert, "cert", interface),
+        key_pem=_read(interface.key, "key", interface),
+    )
+
+
+def open_listener(engine: Engine, interface: TurnInterface, settings: TurnConf) -> Opened:
+    """Raises ListenError."""
+    where = ListenAddress.parse(interface.bind)
+    tls = tls_of(interface)
+
+    def listen(host: str) -> Opened:
+        port = engine.listen_turn(
+            ListenTurn(
+                transport=TRANSPORTS[interface.transport],
+                host=host,
+                port=where.port,
+                tls=tls,
+                limits=limits_of(settings),
+            )
+        )
+        return Opened(interface, port.handle, Endpoint(port.host, port.port))
+
+    try:
+        try:
+            return listen(where.host)
+        except OSError as error:
+            if where.host != "::" or error.errno not in {errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL}:
+                raise
+            return listen("0.0.0.0")  # noqa: S104 (every interface is what the configuration says)
+    except OSError as error:
+        reason = os.strerror(error.errno) if error.errno else str(error)
+    except ValueError as error:
+        reason = str(error)
+    raise ListenError(
+        f"TURN: cannot listen on {interface.bind} {interface.transport} (turn.interfaces): {reason.lower()}"
+    )
+
+
+def _read(file: str, key: str, interface: TurnInterface) -> bytes:
+    try:
+        return Path(file).read_bytes()
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise ListenError(
+            f"TURN: cannot read {file} ({key} of turn.interfaces, {interface.bind}): {reason}"
+        ) from None

@@ -1,0 +1,303 @@
+"""The server's side of STUN and TURN, without a socket, clock or task (RFC 8489 6.3, RFC 8656 5).
+
+Requests go in with the time; answers come out of `to_send`, what happened out of `events`. The engine
+checks headers, moves data and keeps time; `Relay` is all this knows of it.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+
+from headgate.core.config.turn_conf import TurnConf
+from headgate.turn.allocate import allocate
+from headgate.turn.allocation import Allocation
+from headgate.turn.authentication import Pending, authenticate
+from headgate.turn.binding import bind, other_address
+from headgate.turn.budget import Budget
+from headgate.turn.connect import Connections
+from headgate.turn.credentials import Credentials, Remembered
+from headgate.turn.events import CredentialWanted, TurnEvent
+from headgate.turn.nonce import Nonces
+from headgate.turn.peers import PeerPolicy
+from headgate.turn.permission import bind_channel, create_permission
+from headgate.turn.ports import RelayPorts
+from headgate.turn.quotas import Quotas
+from headgate.turn.refresh import refresh
+from headgate.turn.refusal import ErrorCode, Refusal
+from headgate.turn.relay import ClientTransport, FiveTuple, Relay
+from headgate.turn.request import Outgoing, Request
+from headgate.turn.stun.address import TransportAddress
+from headgate.turn.stun.answer import Answer
+from headgate.turn.stun.attribute import Attribute
+from headgate.turn.stun.integrity import fingerprint_holds
+from headgate.turn.stun.message import HEADER_SIZE, Malformed, Message, MessageClass, Method
+from headgate.turn.wing import Wing
+
+__all__ = ["TurnMachine"]
+
+Decision = Callable[[Wing, Request], Answer]
+
+DECISIONS: dict[int, Decision] = {
+    Method.ALLOCATE: allocate,
+    Method.REFRESH: refresh,
+    Method.CREATE_PERMISSION: create_permission,
+    Method.CHANNEL_BIND: bind_channel,
+}
+OF_TCP = frozenset({int(Method.CONNECT), int(Method.CONNECTION_BIND)})
+WAITING_NAMES = 256
+WAITING_EACH = 4
+"""Requests that wait for another server's word about a name; a client that is not answered asks again."""
+
+
+class TurnMachine:
+    def __init__(
+        self,
+        relay: Relay,
+        *,
+        settings: TurnConf,
+        credentials: Credentials,
+        now: float,
+        wall: Callable[[], float],
+        listeners: Sequence[TransportAddress] = (),
+    ) -> None:
+        """`now` is monotonic, `wall` tells Unix time.
+
+        `listeners`: where UDP clients reach us, if answers can be sent from any of them (RFC 5780).
+        """
+        self._wing = Wing(
+            settings=settings,
+            credentials=credentials,
+            nonces=Nonces(now=now),
+            ports=RelayPorts(relay, settings.relay_ports),
+            quotas=Quotas(settings.quotas),
+            policy=_policy(settings),
+            relay=relay,
+            wall=wall,
+            listeners=tuple(listeners),
+        )
+        self._budget = Budget(per_second=settings.quotas.answers_per_second)
+        self._connections = Connections()
+        self._out: list[Outgoing] = []
+        self._waiting: dict[str, list[tuple[FiveTuple, bytes]]] = {}
+        self.refusals: Counter[ErrorCode] = Counter()
+        """Requests answered with an error, since the start."""
+        self.dropped = 0
+        """Messages that were none, or nothing to answer."""
+
+    # Who looks
+
+    @property
+    def allocations(self) -> Sequence[Allocation]:
+        """Those that live, oldest first."""
+        return list(self._wing.by_handle.values())
+
+    def allocation(self, handle: int) -> Allocation | None:
+        return self._wing.by_handle.get(handle)
+
+    def by_five_tuple(self, five_tuple: FiveTuple) -> Allocation | None:
+        return self._wing.by_five_tuple.get(five_tuple)
+
+    @property
+    def usage(self) -> dict[str, int]:
+        """Allocations by user."""
+        return self._wing.quotas.usage()
+
+    @property
+    def ports_taken(self) -> int:
+        return self._wing.ports.taken
+
+    @property
+    def ports_capacity(self) -> int:
+        """Of each relay address."""
+        return len(self._wing.ports.ports)
+
+    @property
+    def unanswered(self) -> int:
+        """Requests of strangers past their address's budget."""
+        return self._budget.refused
+
+    @property
+    def credentials(self) -> Credentials:
+        return self._wing.credentials
+
+    # In
+
+    def receive(self, five_tuple: FiveTuple, data: bytes, *, now: float) -> None:
+        """One message from a client. Raises nothing, whatever the bytes."""
+        try:
+            message = Message(data)
+        except Malformed:
+            self.dropped += 1
+            return
+        if message.message_class != MessageClass.REQUEST or not fingerprint_holds(message):
+            # RFC 8489 6.3: answers and indications are not answered; nor is what is not whole.
+            self.dropped += 1
+            return
+        wing = self._wing
+        request = Request(five_tuple, message, now, wing.by_five_tuple.get(five_tuple))
+        try:
+            answer = self._answer(request)
+        except Refusal as refusal:
+            self.refusals[refusal.code] += 1
+            answer = request.error(refusal)
+        except Pending as pending:
+            self._wait(pending.name, request)
+            return
+        if answer is None:
+            return
+        if request.identity is None and not self._budget.admits(five_tuple.client_host, now=now):
+            return
+        self._out.append(Outgoing(five_tuple, request.finish(answer), request.source))
+
+    def _answer(self, request: Request) -> Answer | None:
+        """None: there is no answer, or not yet. Raises Refusal, Pending."""
+        wing, message = self._wing, request.message
+        method = message.method
+        if method == Method.BINDING:
+            self._check_understood(request, discovery=bool(wing.listeners))
+            return bind(wing, request)
+        decision = DECISIONS.get(method)
+        if decision is None and method not in OF_TCP:
+            self.dropped += 1
+            return None
+        if len(message.data) == HEADER_SIZE and request.five_tuple.transport == ClientTransport.UDP:
+            # Nobody's client sends a bare header, but the answer would be four times as long (S-06).
+            self.dropped += 1
+            return None
+        request.identity = authenticate(
+            request,
+            credentials=wing.credentials,
+            nonces=wing.nonces,
+            wall=wing.wall(),
+            strict=wing.settings.strict_expiry,
+            ask=bool(wing.settings.auth_http_address),
+        )
+        self._check_understood(request)
+        if decision is not None:
+            return decision(wing, request)
+        if not (wing.settings.tcp_relay and wing.relay.can_connect):
+            raise Refusal(ErrorCode.UNSUPPORTED_TRANSPORT)
+        if method == Method.CONNECT:
+            self._connections.connect(wing, request)
+            return None
+        answer, connection = self._connections.bind(wing, request)
+        self._out.append(Outgoing(request.five_tuple, request.finish(answer), join=connection))
+        return None
+
+    def _check_understood(self, request: Request, *, discovery: bool = False) -> None:
+        """RFC 8489 6.3.1, after authentication."""
+        if not request.message.unknown:
+            return
+        discovery = discovery and other_address(self._wing, request.five_tuple) is not None
+        unknown = request.message.not_understood(discovery=discovery)
+        if unknown:
+            types = struct.pack(f">{len(unknown)}H", *unknown)
+            raise Refusal(ErrorCode.UNKNOWN_ATTRIBUTE, attributes=((Attribute.UNKNOWN_ATTRIBUTES, types),))
+
+    # Another server's word
+
+    def _wait(self, name: str, request: Request) -> None:
+        waiting = self._waiting.get(name)
+        if waiting is None:
+            if len(self._waiting) >= WAITING_NAMES:
+                self.dropped += 1
+                return
+            waiting = self._waiting[name] = []
+            self._wing.events.append(CredentialWanted(name, request.five_tuple.client_host))
+        if len(waiting) < WAITING_EACH:
+            waiting.append((request.five_tuple, request.message.data))
+        else:
+            self.dropped += 1
+
+    def credential_known(self, name: str, said: Remembered | None, *, now: float) -> None:
+        """Who waited is answered now. None: nobody could be asked; they are not answered, and ask again."""
+        waiting = self._waiting.pop(name, [])
+        if said is None:
+            return
+        self._wing.credentials.remember(name, said)
+        for five_tuple, data in waiting:
+            self.receive(five_tuple, data, now=now)
+
+    # What the engine tells
+
+    def ended(self, handle: int) -> Allocation | None:
+        """An allocation is gone: it has run out, or its connection has. None: it was known before."""
+        allocation = self._wing.by_handle.get(handle)
+        if allocation is None or not self._wing.remove(allocation):
+            return None
+        return allocation
+
+    def peer_connected(self, handle: int, connection: int, peer: TransportAddress, *, incoming: bool) -> None:
+        """RFC 6062: a connection between a TCP allocation and a peer stands."""
+        allocation = self._wing.by_handle.get(handle)
+        if allocation is not None:
+            self._out.append(
+                self._connections.connected(self._wing, allocation, connection, peer, incoming=incoming)
+            )
+
+    def peer_closed(self, handle: int, connection: int) -> None:
+        allocation = self._wing.by_handle.get(handle)
+        if allocation is not None:
+            allocation.connections.pop(connection, None)
+        answer = self._connections.closed(connection)
+        if answer is not None:
+            self._out.append(answer)
+
+    # What operators do
+
+    def close(self, allocation: Allocation) -> bool:
+        """End it now. False: it was gone."""
+        if not self._wing.remove(allocation):
+            return False
+        self._wing.relay.close(allocation.handle)
+        return True
+
+    def drain(self) -> None:
+        """No new allocations; those that live may be refreshed."""
+        self._wing.draining = True
+
+    def follow(self, settings: TurnConf, credentials: Credentials) -> None:
+        """Decide by these from now on. What was granted stays, until it is refreshed."""
+        wing = self._wing
+        if wing.settings.auth_http_address == settings.auth_http_address:
+            credentials.remembered = wing.credentials.remembered
+        if wing.settings.peers != settings.peers or wing.settings.relay_addresses != settings.relay_addresses:
+            wing.policy = _policy(settings)
+        wing.settings, wing.credentials = settings, credentials
+        wing.ports.ports = settings.relay_ports
+        wing.quotas.follow(settings.quotas)
+        self._budget.per_second = settings.quotas.answers_per_second
+
+    def listening(self, externals: Mapping[str, str]) -> None:
+        """What our addresses are called outside, by the address; "" stands for all the others."""
+        self._wing.externals = externals
+
+    # Out
+
+    def to_send(self) -> list[Outgoing]:
+        out, self._out = self._out, []
+        return out
+
+    def events(self) -> list[TurnEvent]:
+        events, self._wing.events = self._wing.events, []
+        return events
+
+    def deadline(self) -> float | None:
+        """When `expire` has something to do: a reserved port that nobody came for."""
+        return self._wing.ports.deadline()
+
+    def expire(self, now: float) -> None:
+        self._wing.ports.expire(now)
+
+    def shut(self) -> None:
+        """Let go of what is reserved. Allocations are their sessions' to end."""
+        self._wing.ports.close()
+
+
+def _policy(settings: TurnConf) -> PeerPolicy:
+    relays = [
+        host for each in settings.relay_addresses for host in (each.address, each.external or each.address)
+    ]
+    return PeerPolicy(allow=settings.peers.allow, deny=settings.peers.deny, relays=relays)

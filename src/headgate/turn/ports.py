@@ -1,0 +1,158 @@
+"""Relay ports: which are taken, which is next, and the one behind an even one that waits (RFC 8656 7.2)."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from headgate.turn.relay import Relay, RelayAddress, RelayPort, RelayTransport
+
+__all__ = ["Exhausted", "RelayPorts", "Reservation"]
+
+RESERVED = 30.0
+"""Seconds that a reserved port waits (RFC 8656 7.2: at least 30)."""
+MOST_RESERVATIONS = 1024
+GUESSES = 32
+"""Random tries before the free ports are looked for one by one, which only a nearly full pool needs."""
+BIND_ATTEMPTS = 16
+"""Ports that others on this machine hold, one after the other, until the pool counts as full."""
+TOKEN_SIZE = 8
+
+
+class Exhausted(Exception):
+    """No port is left."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reservation:
+    """A port behind an even one, bound and kept for whoever has the token."""
+
+    token: bytes
+    port: RelayPort
+    expires: float
+
+
+class RelayPorts:
+    """Chosen by the system's CSPRNG: who sees one must not know the next (CVE-2025-69217)."""
+
+    def __init__(
+        self, relay: Relay, ports: range, *, random: Callable[[int], int] = secrets.randbelow
+    ) -> None:
+        self._relay = relay
+        self._random = random
+        self.ports = ports
+        """May be exchanged: those taken stay taken."""
+        self._taken: dict[tuple[str, RelayTransport], set[int]] = {}
+        self._external: dict[str, str] = {}
+        self._reservations: dict[bytes, Reservation] = {}
+
+    @property
+    def taken(self) -> int:
+        """Ports that are bound now, reserved ones too."""
+        return sum(len(taken) for taken in self._taken.values())
+
+    def has(self, host: str, port: int, *, transport: RelayTransport) -> bool:
+        """Whether it is one of our relayed addresses now, by the address we bind or the one peers see."""
+        return any(
+            port in taken
+            for (bound, kind), taken in self._taken.items()
+            if kind is transport and (bound == host or self._external.get(bound) == host)
+        )
+
+    def bind(
+        self, address: RelayAddress, *, transport: RelayTransport = RelayTransport.UDP, even: bool = False
+    ) -> RelayPort:
+        """Any free port, or any free even one. Raises Exhausted."""
+        taken = self._of(address, transport)
+        tried: set[int] = set()
+
+        def fits(port: int) -> bool:
+            return not (port in taken or port in tried or (even and port % 2))
+
+        for _ in range(BIND_ATTEMPTS):
+            port = self._choose(fits)
+            bound = self._bind(address, port, transport)
+            if bound is not None:
+                return bound
+            tried.add(port)
+        raise Exhausted
+
+    def bind_pair(self, address: RelayAddress, *, now: float) -> tuple[RelayPort, Reservation]:
+        """An even port, and the next one reserved (EVEN-PORT with R). Raises Exhausted."""
+        if len(self._reservations) >= MOST_RESERVATIONS:
+            raise Exhausted
+        transport = RelayTransport.UDP
+        taken = self._of(address, transport)
+        tried: set[int] = set()
+
+        def fits(port: int) -> bool:
+            free = not (port in taken or port + 1 in taken or port in tried)
+            return free and not port % 2 and port + 1 in self.ports
+
+        for _ in range(BIND_ATTEMPTS):
+            port = self._choose(fits)
+            tried.add(port)
+            first = self._bind(address, port, transport)
+            if first is None:
+                continue
+            second = self._bind(address, port + 1, transport)
+            if second is None:
+                self.release(first)
+                continue
+            reservation = Reservation(secrets.token_bytes(TOKEN_SIZE), second, now + RESERVED)
+            self._reservations[reservation.token] = reservation
+            return first, reservation
+        raise Exhausted
+
+    def take(self, token: bytes) -> RelayPort | None:
+        """The port that was reserved under this token; it is the caller's from now on."""
+        reservation = self._reservations.pop(token, None)
+        return reservation.port if reservation is not None else None
+
+    def release(self, port: RelayPort) -> None:
+        """Of no allocation: unbind it."""
+        self.forget(port)
+        self._relay.release(port.handle)
+
+    def forget(self, port: RelayPort) -> None:
+        """It went with its allocation."""
+        self._of(port.address, port.transport).discard(port.port)
+
+    def deadline(self) -> float | None:
+        return min((one.expires for one in self._reservations.values()), default=None)
+
+    def expire(self, now: float) -> None:
+        for reservation in [one for one in self._reservations.values() if one.expires <= now]:
+            del self._reservations[reservation.token]
+            self.release(reservation.port)
+
+    def close(self) -> None:
+        """Let go of everything reserved."""
+        self.expire(float("inf"))
+
+    def _of(self, address: RelayAddress, transport: RelayTransport) -> set[int]:
+        self._external[address.host] = address.external
+        return self._taken.setdefault((address.host, transport), set())
+
+    def _bind(self, address: RelayAddress, port: int, transport: RelayTransport) -> RelayPort | None:
+        try:
+            handle = self._relay.bind(address, port, transport=transport)
+        except OSError:
+            return None
+        self._of(address, transport).add(port)
+        return RelayPort(handle, address, port, transport)
+
+    def _choose(self, fits: Callable[[int], bool]) -> int:
+        ports = self.ports
+        size = len(ports)
+        for _ in range(GUESSES):
+            port = ports[self._random(size)]
+            if fits(port):
+                return port
+        start = self._random(size)
+        for step in range(size):
+            port = ports[(start + step) % size]
+            if fits(port):
+                return port
+        raise Exhausted

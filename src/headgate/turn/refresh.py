@@ -1,0 +1,79 @@
+"""Refresh (RFC 8656 8.2), also from another address (RFC 8016 3.2)."""
+
+from __future__ import annotations
+
+import secrets
+
+from headgate.turn.allocate import TICKET_SIZE, granted_lifetime
+from headgate.turn.allocation import Allocation
+from headgate.turn.events import Moved, Refreshed, Released
+from headgate.turn.refusal import ErrorCode, Refusal
+from headgate.turn.request import Request
+from headgate.turn.stun.answer import Answer
+from headgate.turn.stun.attribute import Attribute
+from headgate.turn.wing import Wing
+
+__all__ = ["refresh"]
+
+
+def refresh(wing: Wing, request: Request) -> Answer:
+    """Raises Refusal."""
+    attributes = request.message.attributes
+    ticket = attributes.get(Attribute.MOBILITY_TICKET)
+    allocation = _move(wing, request, ticket) if ticket else request.own_allocation()
+
+    # A family that the allocation has no address of.
+    family = attributes.get(Attribute.REQUESTED_ADDRESS_FAMILY)
+    if family is not None and not any(
+        len(family) == 4 and port.address.family == family[0] for port in allocation.relays
+    ):
+        raise Refusal(ErrorCode.ADDRESS_FAMILY_MISMATCH)
+
+    wanted = attributes.get(Attribute.LIFETIME)
+    if wanted == b"\0\0\0\0":
+        return _release(wing, request, allocation, only=family)
+    lifetime = granted_lifetime(wanted)
+    allocation.lifetime = lifetime
+    allocation.expires = request.now + lifetime
+    wing.relay.refresh(allocation.handle, lifetime=lifetime)
+    wing.events.append(Refreshed(allocation, lifetime))
+    answer = request.success().add_number(Attribute.LIFETIME, lifetime)
+    return answer.add(Attribute.MOBILITY_TICKET, allocation.ticket) if ticket else answer
+
+
+def _release(wing: Wing, request: Request, allocation: Allocation, *, only: bytes | None) -> Answer:
+    """LIFETIME 0. Of two families one alone may be let go; the other goes on."""
+    if only is not None and len(allocation.relays) > 1:
+        gone = next(port for port in allocation.relays if port.address.family == only[0])
+        allocation.relays = tuple(port for port in allocation.relays if port is not gone)
+        wing.ports.release(gone)
+    elif wing.remove(allocation):
+        wing.relay.close(allocation.handle)
+        wing.events.append(Released(allocation))
+        wing.events.append(Refreshed(allocation, 0))
+    return request.success().add_number(Attribute.LIFETIME, 0)
+
+
+def _move(wing: Wing, request: Request, ticket: bytes) -> Allocation:
+    """RFC 8016 3.2.2: whoever has the ticket and the password takes the allocation along."""
+    if not (wing.settings.mobility and wing.relay.can_move):
+        raise Refusal(ErrorCode.MOBILITY_FORBIDDEN)
+    allocation = wing.by_ticket.get(ticket)
+    if allocation is None:
+        raise Refusal(ErrorCode.BAD_REQUEST, "the ticket is of no allocation")
+    if allocation.name != request.known().name:
+        raise Refusal(ErrorCode.WRONG_CREDENTIALS)
+    if request.allocation is not None and request.allocation is not allocation:
+        raise Refusal(ErrorCode.ALLOCATION_MISMATCH)
+    if request.allocation is None:
+        before = allocation.five_tuple
+        wing.relay.move(allocation.handle, request.five_tuple)
+        del wing.by_five_tuple[before]
+        allocation.five_tuple = request.five_tuple
+        wing.by_five_tuple[request.five_tuple] = allocation
+        wing.events.append(Moved(allocation, before))
+        # A ticket is used once: who overheard it in the old network must not come after.
+        del wing.by_ticket[ticket]
+        allocation.ticket = secrets.token_bytes(TICKET_SIZE)
+        wing.by_ticket[allocation.ticket] = allocation
+    return allocation

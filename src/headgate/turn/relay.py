@@ -1,0 +1,131 @@
+"""What the wing needs from whoever moves the bytes: the engine, or its twin in tests."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from headgate.turn.stun.address import Family, TransportAddress, family_of
+
+__all__ = [
+    "ClientTransport",
+    "FiveTuple",
+    "Relay",
+    "RelayAddress",
+    "RelayPort",
+    "RelayTransport",
+    "client_of",
+]
+
+
+class ClientTransport(enum.IntEnum):
+    """Between client and server. The twin is `TurnTransport` in headgate/engine.py."""
+
+    UDP = 1
+    TCP = 2
+    TLS = 3
+    DTLS = 4
+
+    @property
+    def is_stream(self) -> bool:
+        return self in {ClientTransport.TCP, ClientTransport.TLS}
+
+
+class RelayTransport(enum.IntEnum):
+    """Between server and peers, as REQUESTED-TRANSPORT numbers it (RFC 8656 18.8)."""
+
+    TCP = 6
+    UDP = 17
+
+
+class FiveTuple(Hashable, Protocol):
+    """Client, server and transport (RFC 8656 2). The engine makes it; two of the same are equal."""
+
+    @property
+    def transport(self) -> int: ...
+    @property
+    def listener(self) -> int: ...
+    @property
+    def connection(self) -> int: ...
+    @property
+    def client_host(self) -> str: ...
+    @property
+    def client_port(self) -> int: ...
+    @property
+    def server_host(self) -> str: ...
+    @property
+    def server_port(self) -> int: ...
+
+
+def client_of(five_tuple: FiveTuple) -> bytes:
+    """What a nonce is bound to: the same for the same client, whoever reads it."""
+    return f"{five_tuple.transport} {five_tuple.client_port} {five_tuple.client_host}".encode()
+
+
+@dataclass(frozen=True, slots=True)
+class RelayAddress:
+    """Where relay ports are bound."""
+
+    host: str
+    external: str
+    """What peers and clients see instead; the same where there is no NAT."""
+
+    @property
+    def family(self) -> Family:
+        return family_of(self.host)
+
+
+@dataclass(frozen=True, slots=True)
+class RelayPort:
+    """A bound relayed address."""
+
+    handle: int
+    address: RelayAddress
+    port: int
+    transport: RelayTransport
+
+    @property
+    def relayed(self) -> TransportAddress:
+        """As clients are told."""
+        return TransportAddress(self.address.external, self.port)
+
+
+class Relay(Protocol):
+    """Verbs do what they say at once; that an allocation has ended comes back as an event to its owner."""
+
+    @property
+    def can_move(self) -> bool:
+        """Whether `move` is there (RFC 8016)."""
+
+    @property
+    def can_connect(self) -> bool:
+        """Whether TCP can be relayed (RFC 6062)."""
+
+    def bind(self, address: RelayAddress, port: int, *, transport: RelayTransport) -> int:
+        """The handle. Raises OSError: try another port."""
+
+    def release(self, handle: int) -> None:
+        """Unbind one that no allocation has."""
+
+    def allocate(self, five_tuple: FiveTuple, relays: Sequence[int], *, lifetime: float, rate: int) -> int:
+        """The allocation's handle. `rate` in bytes a second, 0: any. Raises OSError."""
+
+    def refresh(self, allocation: int, *, lifetime: float) -> None: ...
+
+    def close(self, allocation: int) -> None:
+        """End an allocation with its relayed addresses."""
+
+    def permit(self, allocation: int, hosts: Sequence[str], *, lifetime: float, relayed_only: bool) -> None:
+        """`relayed_only`: at these hosts nothing but our own relayed addresses may be reached."""
+
+    def bind_channel(
+        self, allocation: int, number: int, peer: TransportAddress, *, lifetime: float, relayed_only: bool
+    ) -> None: ...
+
+    def move(self, allocation: int, five_tuple: FiveTuple) -> None:
+        """It belongs to this five-tuple from now on (RFC 8016)."""
+
+    def connect(self, allocation: int, peer: TransportAddress) -> int:
+        """Begin a connection from the relayed address to the peer (RFC 6062); its handle."""

@@ -1,0 +1,433 @@
+"""The TURN service: its listeners, its sessions, and the machine between both."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from headgate.core.auth.outbound import Outbound
+from headgate.core.config.change import Change, Prepared
+from headgate.core.config.networks import ListenAddress
+from headgate.core.config.turn_conf import TurnConf, TurnInterface, TurnTransport
+from headgate.core.errors import Draining, ListenError, Refused
+from headgate.core.registry import Registry
+from headgate.core.relay_credentials import RelayCredential
+from headgate.core.service import Endpoint, Protocol, Service
+from headgate.core.session import CloseReason
+from headgate.engine import Closed, Engine, EngineLoop, Event, StunReceived, Tls
+from headgate.engine import CloseReason as EngineReason
+from headgate.turn.allocation import Allocation
+from headgate.turn.credentials import Credentials
+from headgate.turn.engine_relay import EngineRelay
+from headgate.turn.enquiry import Enquiry
+from headgate.turn.events import Allocated, CredentialWanted, Moved, PeerDenied, Released, TurnEvent
+from headgate.turn.generated_secret import FILE, generated_secret
+from headgate.turn.listeners import Opened, open_listener, served, tls_of
+from headgate.turn.machine import TurnMachine
+from headgate.turn.relay import FiveTuple
+from headgate.turn.reports import closed, report
+from headgate.turn.session import CredentialLease, TurnSession
+
+__all__ = ["SERVICE", "TurnServer"]
+
+logger = logging.getLogger(__name__)
+
+SERVICE = "TURN"
+ROUTER = "relay"
+REASONS = {
+    EngineReason.PEER: CloseReason.PEER,
+    EngineReason.READ_TIMEOUT: CloseReason.READ_TIMEOUT,
+    EngineReason.WRITE_TIMEOUT: CloseReason.WRITE_TIMEOUT,
+    EngineReason.OVERFLOW: CloseReason.WRITE_TIMEOUT,
+    EngineReason.TLS: CloseReason.PROTOCOL_ERROR,
+    EngineReason.EXPIRED: CloseReason.LAPSED,
+    EngineReason.REQUESTED: CloseReason.RECONFIGURED,
+    EngineReason.SHUTDOWN: CloseReason.SHUTDOWN,
+    EngineReason.FAULT: CloseReason.FAULT,
+}
+
+
+class TurnServer:
+    """Enter it to open every listener, or none: a port that is taken raises ListenError.
+
+    Leaving it ends its sessions (`SHUTDOWN`).
+    """
+
+    def __init__(
+        self, *, loop: EngineLoop, registry: Registry, settings: TurnConf, state: Path | None
+    ) -> None:
+        """`state`: the directory for what must be the same after a restart; None: nothing is kept."""
+        self._loop = loop
+        self._registry = registry
+        self._settings = settings
+        self._state = state
+        self._secret: str | None = None
+        self._outbound = Outbound()
+        self._enquiry = Enquiry(self._outbound)
+        self._tasks = asyncio.TaskGroup()
+        self._timer: asyncio.TimerHandle | None = None
+        self._opened: list[Opened] = []
+        self._by_handle: dict[int, Opened] = {}
+        self._service: Service | None = None
+        self._sessions: dict[int, TurnSession] = {}
+        """By the engine's handle of the allocation."""
+        self.denied_peers = 0
+        """Requests refused because of who the peer was, since the start."""
+        self._relay = EngineRelay(loop.engine)
+        self.machine = TurnMachine(
+            self._relay,
+            settings=settings,
+            credentials=self._credentials(settings),
+            now=time.monotonic(),
+            wall=time.time,
+        )
+
+    # Who looks
+
+    @property
+    def engine(self) -> Engine:
+        return self._loop.engine
+
+    @property
+    def is_on(self) -> bool:
+        return self._service is not None
+
+    @property
+    def sessions(self) -> Sequence[TurnSession]:
+        """One for each allocation, oldest first; `session.allocation` has the rest."""
+        return list(self._sessions.values())
+
+    @property
+    def interfaces(self) -> Sequence[Opened]:
+        return list(self._opened)
+
+    @property
+    def now(self) -> float:
+        """The clock of `Allocation.expires`."""
+        return time.monotonic()
+
+    def mint(self, *, user: str, ttl: float) -> RelayCredential:
+        """See `core.relay_credentials`."""
+        if self._service is None:
+            raise Refused("there is no relay (turn.interfaces)")
+        return self.machine.credentials.mint(user=user, ttl=ttl, now=time.time())
+
+    # Life
+
+    async def __aenter__(self) -> Self:
+        await self._tasks.__aenter__()
+        try:
+            for interface in served(self._settings):
+                self._enter(open_listener(self._loop.engine, interface, self._settings))
+        except BaseException:
+            self.close_listeners()
+            await self._tasks.__aexit__(None, None, None)
+            raise
+        self._show()
+        self._warn(self._settings)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+        await self._tasks.__aexit__(None, None, None)
+        await self._outbound.close()
+
+    def drain(self) -> None:
+        """No new allocations. Listeners stay: whoever is here must be able to refresh."""
+        self.machine.drain()
+
+    def close(self) -> None:
+        """End every session, then the listeners. Once is enough."""
+        for session in self.sessions:
+            self._registry.close(session, CloseReason.SHUTDOWN)
+        self.machine.shut()
+        self.close_listeners()
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def close_listeners(self) -> None:
+        for opened in self._opened:
+            self._leave(opened)
+        self._opened.clear()
+
+    def _enter(self, opened: Opened) -> None:
+        self._opened.append(opened)
+        self._by_handle[opened.handle] = opened
+        self._loop.attach(opened.handle, self._on_event)
+
+    def _leave(self, opened: Opened) -> None:
+        self._loop.engine.close(opened.handle)
+        self._loop.detach(opened.handle)
+        self._by_handle.pop(opened.handle, None)
+
+    def _show(self) -> None:
+        """Tell registry and machine where we listen."""
+        endpoints = [(one.endpoint, one.interface.transport.name) for one in self._opened]
+        if self._service is None and endpoints:
+            self._service = Service(
+                name=SERVICE, protocol=Protocol.TURN, router=ROUTER, started=datetime.now(UTC)
+            )
+            self._registry.add_service(self._service, endpoints)
+        elif self._service is not None and not endpoints:
+            self._registry.remove_service(self._service)
+            self._service = None
+        elif self._service is not None:
+            present = [(one.endpoint, one.transport) for one in self._service.listeners]
+            if present != endpoints:
+                self._registry.move_service(self._service, endpoints)
+        externals = {
+            "" if one.endpoint.host in EVERYWHERE else one.endpoint.host: one.external.host
+            for one in self._opened
+            if one.external is not None
+        }
+        self.machine.listening(externals)
+
+    # The engine's events
+
+    def _on_event(self, event: Event) -> None:
+        match event:
+            case StunReceived():
+                self.machine.receive(event.five_tuple, event.message, now=time.monotonic())
+                self._turn()
+            case Closed():
+                self._on_closed(event)
+
+    def _on_closed(self, event: Closed) -> None:
+        allocation = self.machine.ended(event.handle)
+        session = self._sessions.get(event.handle)
+        if session is None or allocation is None:
+            return  # we ended it ourselves
+        session.flowing = False
+        session.finish(event.counters)
+        self._registry.close(session, REASONS.get(EngineReason(event.reason), CloseReason.FAULT))
+
+    def _turn(self) -> None:
+        """Do what the machine has decided, in its order: sessions before the answers that tell of them."""
+        for event in self.machine.events():
+            self._on_decision(event)
+        for out in self.machine.to_send():
+            self._relay.send(out)
+        deadline = self.machine.deadline()
+        if deadline is not None and self._timer is None:
+            delay = max(deadline - time.monotonic(), 0.0)
+            self._timer = asyncio.get_running_loop().call_later(delay, self._expire)
+
+    def _expire(self) -> None:
+        self._timer = None
+        self.machine.expire(time.monotonic())
+        self._turn()
+
+    def _on_decision(self, event: TurnEvent) -> None:
+        if isinstance(event, CredentialWanted):
+            self._tasks.create_task(self._enquire(event))
+            return
+        if isinstance(event, Allocated):
+            self._open(event.allocation)
+        session = self._sessions.get(event.allocation.handle)
+        if session is None:
+            return
+        match event:
+            case Released():
+                self._registry.close(session, CloseReason.GOODBYE)
+                return
+            case PeerDenied(_, peer):
+                self.denied_peers += 1
+                logger.debug("%s may not reach %s (turn.peers)", session, peer)
+            case Moved(allocation):
+                five_tuple = allocation.five_tuple
+                session.remote = Endpoint(five_tuple.client_host, five_tuple.client_port)
+                self._registry.changed(session)
+        told = report(event, session)
+        if told is not None:
+            self._registry.bus.publish(told)
+
+    # Sessions
+
+    def _open(self, allocation: Allocation) -> None:
+        service = self._service
+        if service is None:
+            raise RuntimeError("an allocation without a service")
+        external = self._external(allocation.five_tuple)
+        try:
+            session = self._registry.open(
+                lambda id, created: TurnSession(
+                    id=id,
+                    service=service,
+                    created=created,
+                    allocation=allocation,
+                    external=external,
+                    end=self._end,
+                )
+            )
+        except Draining:
+            self.machine.close(allocation)
+            return
+        self._sessions[allocation.handle] = session
+        self._loop.attach(allocation.handle, self._on_event)
+        expires = allocation.credential_expires if self._settings.strict_expiry else None
+        session.lease = CredentialLease(
+            expires, on_expiry=lambda: self._registry.close(session, CloseReason.EXPIRED)
+        )
+        self._registry.changed(session)
+
+    def _end(self, session: TurnSession) -> None:
+        """Called by the registry: let go of the allocation, and of a connection that served it alone."""
+        allocation = session.allocation
+        self._sessions.pop(allocation.handle, None)
+        was_here = self.machine.close(allocation)
+        if was_here and allocation.five_tuple.connection:
+            self._loop.engine.close(allocation.five_tuple.connection)
+        self._registry.bus.publish(closed(session))
+
+    def _external(self, five_tuple: FiveTuple) -> Endpoint:
+        opened = self._by_handle.get(five_tuple.listener)
+        if opened is not None and opened.external is not None:
+            return opened.external
+        return Endpoint(five_tuple.server_host, five_tuple.server_port)
+
+    async def _enquire(self, wanted: CredentialWanted) -> None:
+        settings = self._settings
+        said = await self._enquiry.ask(
+            settings.auth_http_address, name=wanted.name, realm=settings.realm, client=wanted.client
+        )
+        self.machine.credential_known(wanted.name, said, now=time.monotonic())
+        self._turn()
+
+    # A new configuration
+
+    async def prepare(self, change: Change) -> Prepared | None:
+        """Open what it needs. Listeners that stay as they are go on, and with them their clients."""
+        if not change.concerns("turn") or self._registry.draining:
+            return None
+        return NewTurn(self, change.new.own.turn).open()
+
+    def follow(self, settings: TurnConf, opened: list[Opened], gone: list[Opened]) -> None:
+        """Go over to new settings and the listeners that were opened for them."""
+        before = self.machine.credentials
+        self._settings = settings
+        for listener in gone:
+            self._leave(listener)
+        for listener in opened:
+            self._by_handle[listener.handle] = listener
+            self._loop.attach(listener.handle, self._on_event)
+        self._opened[:] = opened
+        credentials = self._credentials(settings)
+        self.machine.follow(settings, credentials)
+        self._show()
+        self._revoke(before, credentials)
+        self._warn(settings)
+
+    def _revoke(self, before: Credentials, now: Credentials) -> None:
+        """Whoever's password is not what it was has lost their access, and nobody else."""
+        verdicts: dict[str, bool] = {}
+        for session in self.sessions:
+            name = session.allocation.name
+            if name not in verdicts:
+                old = {candidate.password for candidate in before.candidates(name)}
+                verdicts[name] = bool(old & {candidate.password for candidate in now.candidates(name)})
+            if not verdicts[name]:
+                self._registry.close(session, CloseReason.REVOKED)
+
+    def _credentials(self, settings: TurnConf) -> Credentials:
+        secrets = [secret.get_secret_value() for secret in settings.auth_secrets]
+        if not secrets and settings.interfaces:
+            if self._secret is None:
+                self._secret = generated_secret(self._state)
+            secrets = [self._secret]
+        return Credentials(
+            realm=settings.realm,
+            users={name: password.get_secret_value() for name, password in settings.users.items()},
+            secrets=secrets,
+            urls=[url for one in settings.interfaces if (url := _url(one))],
+        )
+
+    def _warn(self, settings: TurnConf) -> None:
+        if self._service is None:
+            return
+        for network in settings.peers.allow:
+            logger.warning("turn.peers.allow: clients of the relay can reach %s", network)
+
+    def greeting(self) -> Iterator[str]:
+        """What to tell whoever started it: with no credentials configured, where those are that hold."""
+        settings = self._settings
+        if self.is_on and not (settings.users or settings.auth_secrets or settings.auth_http_address):
+            kept = f"in {self._state / FILE}" if self._state is not None else "made for this run"
+            yield f"relay:    no turn.users or turn.authSecrets; the shared secret is {kept}"
+
+
+EVERYWHERE = frozenset({"::", "0.0.0.0"})  # noqa: S104 (compared with, not bound)
+
+
+def _url(interface: TurnInterface) -> str:
+    """How a client names it; empty where the configuration does not say how it is reached."""
+    where = ListenAddress.parse(interface.bind)
+    host, port = where.host, where.port
+    if interface.external:
+        text = interface.external
+        if text.count(":") != 1 and not text.startswith("["):
+            host = text
+        else:
+            outside = ListenAddress.parse(text)
+            host, port = outside.host, outside.port or port
+    if host in EVERYWHERE or not port:
+        return ""
+    scheme = "turns" if interface.transport.is_encrypted else "turn"
+    stream = "udp" if interface.transport in {TurnTransport.UDP, TurnTransport.DTLS} else "tcp"
+    return f"{scheme}:{f'[{host}]' if ':' in host else host}:{port}?transport={stream}"
+
+
+class NewTurn:
+    """What `TurnServer.prepare` opened, for a configuration that is not in force yet."""
+
+    def __init__(self, server: TurnServer, settings: TurnConf) -> None:
+        self._server = server
+        self._settings = settings
+        self._kept: list[tuple[Opened, Tls | None]] = []
+        self._opened: list[Opened] = []
+        self._new: list[Opened] = []
+
+    def open(self) -> Self:
+        """Raises ListenError."""
+        present = list(self._server.interfaces)
+        engine = self._server.engine
+        try:
+            for interface in served(self._settings):
+                place = (interface.transport, interface.bind)
+                same = next((one for one in present if one.place == place), None)
+                if same is not None:
+                    present.remove(same)
+                    kept = replace(same, interface=interface)
+                    self._kept.append((kept, tls_of(interface)))
+                    self._opened.append(kept)
+                else:
+                    opened = open_listener(engine, interface, self._settings)
+                    self._new.append(opened)
+                    self._opened.append(opened)
+        except ListenError:
+            self._close()
+            raise
+        return self
+
+    def commit(self) -> None:
+        for opened, tls in self._kept:
+            opened.retune(self._server.engine, self._settings, tls)
+        handles = {one.handle for one in self._opened}
+        gone = [one for one in self._server.interfaces if one.handle not in handles]
+        self._server.follow(self._settings, self._opened, gone)
+
+    async def rollback(self) -> None:
+        self._close()
+
+    def _close(self) -> None:
+        for opened in self._new:
+            self._server.engine.close(opened.handle)

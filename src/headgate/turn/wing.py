@@ -1,0 +1,105 @@
+"""What every decision looks at: settings, who has what, and the doors to the outside."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from headgate.core.config.turn_conf import TurnConf
+from headgate.turn.allocation import Allocation
+from headgate.turn.credentials import Credentials
+from headgate.turn.events import PeerDenied, TurnEvent
+from headgate.turn.nonce import Nonces
+from headgate.turn.peers import PeerPolicy
+from headgate.turn.ports import RelayPorts
+from headgate.turn.quotas import Quotas
+from headgate.turn.refusal import ErrorCode, Refusal
+from headgate.turn.relay import FiveTuple, Relay, RelayAddress
+from headgate.turn.request import Request
+from headgate.turn.stun.address import Family, TransportAddress, family_of, read_address
+from headgate.turn.stun.message import Malformed
+
+__all__ = ["Wing"]
+
+
+@dataclass(slots=True, kw_only=True)
+class Wing:
+    settings: TurnConf
+    credentials: Credentials
+    nonces: Nonces
+    ports: RelayPorts
+    quotas: Quotas
+    policy: PeerPolicy
+    relay: Relay
+    wall: Callable[[], float]
+    """Unix time."""
+    listeners: tuple[TransportAddress, ...] = ()
+    """Where UDP clients reach us, for RFC 5780."""
+    externals: Mapping[str, str] = field(default_factory=dict)
+    """By an address of ours: what it is called outside, where relay addresses are not configured."""
+    draining: bool = False
+    events: list[TurnEvent] = field(default_factory=list)
+    by_five_tuple: dict[FiveTuple, Allocation] = field(default_factory=dict)
+    by_handle: dict[int, Allocation] = field(default_factory=dict)
+    by_ticket: dict[bytes, Allocation] = field(default_factory=dict)
+    alternates: itertools.count[int] = field(default_factory=itertools.count)
+
+    def has_family(self, five_tuple: FiveTuple, family: Family) -> bool:
+        """Whether an allocation of this family can be had."""
+        if self.settings.relay_addresses:
+            return any(family_of(one.address) is family for one in self.settings.relay_addresses)
+        return family_of(five_tuple.server_host) is family
+
+    def relay_address(self, five_tuple: FiveTuple, family: Family) -> RelayAddress:
+        """Where an allocation of this family is bound. Raises Refusal (440)."""
+        if self.settings.relay_addresses:
+            for configured in self.settings.relay_addresses:
+                if family_of(configured.address) is family:
+                    return RelayAddress(configured.address, configured.external or configured.address)
+            raise Refusal(ErrorCode.ADDRESS_FAMILY_NOT_SUPPORTED)
+        host = five_tuple.server_host
+        if family_of(host) is not family:
+            raise Refusal(ErrorCode.ADDRESS_FAMILY_NOT_SUPPORTED)
+        external = self.externals.get(host) or self.externals.get("") or host
+        address = RelayAddress(host, external if family_of(external) is family else host)
+        self.policy.add_relay(address.host)
+        self.policy.add_relay(address.external)
+        return address
+
+    def peer(self, value: bytes, request: Request, allocation: Allocation) -> TransportAddress:
+        """An XOR-PEER-ADDRESS that this allocation may reach. Raises Refusal."""
+        try:
+            peer = read_address(value, request.message.transaction)
+        except Malformed as error:
+            raise Refusal(ErrorCode.BAD_REQUEST, str(error)) from None
+        if not allocation.has_family(family_of(peer.host)):
+            raise Refusal(ErrorCode.ADDRESS_FAMILY_MISMATCH)  # RFC 8656 10.2, 12.2
+        if not self.policy.allows(peer.host) and not self.is_relayed_only(peer.host):
+            self.events.append(PeerDenied(allocation, peer))
+            raise Refusal(ErrorCode.FORBIDDEN)
+        return peer
+
+    def is_relayed_only(self, host: str) -> bool:
+        """Whether nothing but our own relayed addresses may be reached there (S-48, turn.md 4)."""
+        return self.policy.allows_relayed(host)
+
+    def add(self, allocation: Allocation) -> None:
+        self.by_five_tuple[allocation.five_tuple] = allocation
+        self.by_handle[allocation.handle] = allocation
+        if allocation.ticket:
+            self.by_ticket[allocation.ticket] = allocation
+        self.quotas.add(allocation)
+
+    def remove(self, allocation: Allocation) -> bool:
+        """Of every table, with its ports and its place in the quotas; False: it was removed before."""
+        if self.by_handle.pop(allocation.handle, None) is None:
+            return False
+        if self.by_five_tuple.get(allocation.five_tuple) is allocation:
+            del self.by_five_tuple[allocation.five_tuple]
+        if allocation.ticket:
+            self.by_ticket.pop(allocation.ticket, None)
+        for port in allocation.relays:
+            self.ports.forget(port)
+        self.quotas.remove(allocation)
+        return True

@@ -1,0 +1,129 @@
+"""The pool of relay ports (S-05, S-07)."""
+
+from __future__ import annotations
+
+import itertools
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from headgate.turn.ports import RESERVED, Exhausted, RelayPorts
+from headgate.turn.relay import RelayAddress, RelayPort, RelayTransport
+from tests.turn.relay import RelayTwin
+
+HERE = RelayAddress("192.0.2.1", "203.0.113.1")
+THERE = RelayAddress("2001:db8::1", "2001:db8::1")
+
+
+def test_every_port_once() -> None:
+    ports = RelayPorts(RelayTwin(), range(50_000, 50_200))
+    bound = [ports.bind(HERE) for _ in range(200)]
+    assert sorted(port.port for port in bound) == list(range(50_000, 50_200))
+    with pytest.raises(Exhausted):
+        ports.bind(HERE)
+    assert len({ports.bind(THERE).port for _ in range(200)}) == 200
+    ports.release(bound[7])
+    assert ports.bind(HERE).port == bound[7].port
+
+
+def test_the_next_is_not_to_be_guessed() -> None:
+    """S-07: neither in sequence, nor near the one before."""
+    ports = RelayPorts(RelayTwin(), range(49_152, 65_536))
+    chosen = [ports.bind(HERE).port for _ in range(2000)]
+    assert len(set(chosen)) == 2000
+    near = sum(abs(one - next_) <= 8 for one, next_ in itertools.pairwise(chosen))
+    assert near < 20  # two expected
+    middle = sum(port < 49_152 + 8192 for port in chosen)
+    assert 850 < middle < 1150
+
+
+def test_even() -> None:
+    ports = RelayPorts(RelayTwin(), range(50_000, 50_020))
+    assert {ports.bind(HERE, even=True).port % 2 for _ in range(10)} == {0}
+    with pytest.raises(Exhausted):
+        ports.bind(HERE, even=True)
+    assert ports.bind(HERE).port % 2 == 1
+
+
+def test_a_pair_and_its_reservation() -> None:
+    twin = RelayTwin()
+    ports = RelayPorts(twin, range(50_000, 50_100))
+    first, reservation = ports.bind_pair(HERE, now=10.0)
+    assert first.port % 2 == 0
+    assert reservation.port.port == first.port + 1
+    assert ports.deadline() == 10.0 + RESERVED
+    ports.expire(10.0 + RESERVED - 0.1)
+    second = ports.take(reservation.token)
+    assert second == reservation.port
+    assert ports.take(reservation.token) is None
+    assert ports.take(b"") is None
+    assert ports.deadline() is None
+    ports.expire(1e9)
+    assert ports.taken == len(twin.bound) == 2
+
+
+def test_a_reservation_nobody_came_for() -> None:
+    twin = RelayTwin()
+    ports = RelayPorts(twin, range(50_000, 50_100))
+    first, reservation = ports.bind_pair(HERE, now=0.0)
+    ports.expire(RESERVED)
+    assert ports.take(reservation.token) is None
+    assert ports.taken == len(twin.bound) == 1
+    ports.release(first)
+    assert ports.taken == len(twin.bound) == 0
+
+
+def test_ports_that_others_hold_are_passed_over() -> None:
+    twin = RelayTwin(held_by_others=range(50_000, 50_005))
+    ports = RelayPorts(twin, range(50_000, 50_010))
+    assert sorted(ports.bind(HERE).port for _ in range(5)) == list(range(50_005, 50_010))
+    with pytest.raises(Exhausted):
+        ports.bind(HERE)
+    assert ports.taken == 5
+
+
+def test_whose_port_it_is() -> None:
+    ports = RelayPorts(RelayTwin(), range(50_000, 50_010))
+    port = ports.bind(HERE).port
+    assert ports.has("192.0.2.1", port, transport=RelayTransport.UDP)
+    assert ports.has("203.0.113.1", port, transport=RelayTransport.UDP)
+    assert not ports.has("192.0.2.1", port, transport=RelayTransport.TCP)
+    assert not ports.has("192.0.2.2", port, transport=RelayTransport.UDP)
+
+
+@given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 10)), max_size=300))
+def test_none_is_ever_lost(steps: list[tuple[int, int]]) -> None:
+    """S-05: whatever is asked for and in whatever order, all ports come back."""
+    twin = RelayTwin(held_by_others=[50_003])
+    ports = RelayPorts(twin, range(50_000, 50_020))
+    held: list[RelayPort] = []
+    tokens: list[bytes] = []
+    now = 0.0
+    for what, which in steps:
+        now += which
+        try:
+            match what:
+                case 0:
+                    held.append(ports.bind(HERE))
+                case 1:
+                    held.append(ports.bind(THERE, even=True))
+                case 2:
+                    first, reservation = ports.bind_pair(HERE, now=now)
+                    held.append(first)
+                    tokens.append(reservation.token)
+                case 3 if held:
+                    ports.release(held.pop(which % len(held)))
+                case 4 if tokens:
+                    taken = ports.take(tokens.pop())
+                    if taken is not None:
+                        held.append(taken)
+                case 5:
+                    ports.expire(now)
+        except Exhausted:
+            pass
+        assert ports.taken == len(twin.bound)
+    for port in held:
+        ports.release(port)
+    ports.expire(now + RESERVED)
+    assert ports.taken == len(twin.bound) == 0
