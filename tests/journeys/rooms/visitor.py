@@ -37,7 +37,7 @@ def open_browser(
 class Visitor:
     """One page in a room. What its console complains of is kept in `complaints`."""
 
-    def __init__(self, browser: Browser, url: str, name: str, **context: Any) -> None:
+    def __init__(self, browser: Browser, url: str, name: str, *, script: str = "", **context: Any) -> None:
         self.name = name
         self.complaints: list[str] = []
         self.context = browser.new_context(permissions=["camera", "microphone"], **context)
@@ -50,6 +50,8 @@ class Visitor:
                 self.complaints.append(said.text) if "Content Security Policy" in said.text else None
             ),
         )
+        if script:
+            self.page.add_init_script(script)
         self.page.goto(url)
         self.page.get_by_label("Your name").fill(name)
 
