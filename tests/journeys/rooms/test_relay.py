@@ -22,9 +22,9 @@ WAYS = """async () => {
   const ways = [];
   for (const connection of window.connections) {
     const report = await connection.getStats();
-    for (const pair of report.values()) {
-      if (pair.type !== "candidate-pair" || !pair.nominated) continue;
-      for (const end of [pair.localCandidateId, pair.remoteCandidateId]) ways.push(report.get(end).candidateType);
+    for (const {type, nominated, localCandidateId, remoteCandidateId} of report.values()) {
+      if (type !== "candidate-pair" || !nominated) continue;
+      ways.push(report.get(localCandidateId).candidateType, report.get(remoteCandidateId).candidateType);
     }
   }
   return ways;

@@ -8,6 +8,7 @@ import { nested } from "../protocol/documents";
 import type { Account, ServerConfig } from "../protocol/rest";
 import { Value } from "../value";
 import { type Identity, keepAccount, keptAccount, signIn, signUp } from "./account";
+import { Entrance } from "./entrance";
 import { Files } from "./files";
 import { renewal, ways } from "./ice";
 import { Media } from "./media";
@@ -17,7 +18,7 @@ import { Notices } from "./notices";
 import type { LocalTracks } from "./peer";
 import { People } from "./people";
 import { type Presence, statusOf } from "./presence";
-import { type Refusal, complaint, refusal } from "./refusal";
+import { type Refusal, complaint } from "./refusal";
 import * as roster from "./roster";
 import { Screens } from "./screens";
 import { Sides } from "./side";
@@ -55,13 +56,11 @@ export class Room implements Listener {
   readonly files: Files;
 
   private readonly channel: Channel;
+  private readonly entrance: Entrance;
   private readonly sides: Sides;
   private identity: Identity = { id: "", sid: "" };
   private ice: RTCConfiguration = {};
-  private pin: string | undefined;
-  private place: RoomName;
   private told = "";
-  private resumed = false;
   private conferences = 0;
   private statusTimer: ReturnType<typeof setTimeout> | undefined;
   private turnTimer: ReturnType<typeof setTimeout> | undefined;
@@ -71,19 +70,29 @@ export class Room implements Listener {
     socketUrl: string,
     private readonly config: ServerConfig,
   ) {
-    this.place = { type: "", name };
+    const place = { type: "", name };
     this.view = new Value<RoomView>({
       phase: "outside",
       refusal: undefined,
       link: "closed",
       self: "",
       userid: "",
-      room: this.place,
+      room: place,
       roster: roster.EMPTY,
       state: undefined,
       pulse: 0,
     });
     this.channel = new Channel(socketUrl, this);
+    this.entrance = new Entrance(place, this.channel, {
+      greet: () => {
+        this.told = "";
+        this.tellPresence();
+      },
+      inside: (welcome) => this.inside(welcome),
+      waiting: () => this.set({ phase: "waiting" }),
+      refused: (why) => this.refused(why),
+      back: (users) => this.listed(users),
+    });
     const send = (document: Outgoing) => this.channel.send(document);
     const nameOf = (id: Id) => this.nameOf(id);
     this.talk = new Talk({ send, nameOf, unseen: (message) => this.tell(`${message.name}: ${message.text.slice(0, 80) || "sent a file"}`) });
@@ -124,10 +133,10 @@ export class Room implements Listener {
   // What a person does.
 
   enter(pin?: string): void {
-    this.pin = pin ?? this.pin;
+    if (pin !== undefined) this.entrance.carry(pin);
     this.set({ phase: "joining", refusal: undefined });
     void this.media.start();
-    if (this.view.get().link === "open") void this.hello();
+    if (this.view.get().link === "open") void this.entrance.hello();
     else this.channel.open();
   }
 
@@ -137,10 +146,10 @@ export class Room implements Listener {
 
   /** Go to another room without leaving the page, as into a breakout room. */
   move(to: RoomName): void {
-    this.place = to;
+    this.entrance.place = to;
     this.stopCalls();
     this.talk.clear();
-    void this.hello();
+    void this.entrance.hello();
   }
 
   async act(action: Action): Promise<void> {
@@ -156,7 +165,7 @@ export class Room implements Listener {
     const { room } = this.view.get();
     const answer = await this.channel.ask({ Type: "Room", Room: { Type: room.type, Name: room.name, Credentials: { PIN: pin } } });
     if (answer.type === "Error") return this.tell(complaint(answer.code) ?? answer.message);
-    this.pin = pin || undefined;
+    this.entrance.carry(pin || undefined);
     this.tell(pin ? "The room has a new PIN." : "The room has no PIN any more.");
   }
 
@@ -213,10 +222,10 @@ export class Room implements Listener {
 
   opened(self: Extract<Incoming, { type: "Self" }>, resumes: boolean): void {
     const before = this.identity.id;
-    this.resumed = false;
+    this.entrance.opening();
     this.became(self);
     if (before && before !== self.id) this.stopCalls(); // those we called know us no more
-    void this.comeIn(resumes);
+    void this.authenticateKept().then(() => this.entrance.comeIn(resumes));
   }
 
   expelled(): void {
@@ -230,7 +239,7 @@ export class Room implements Listener {
       case "Self":
         return this.became(data);
       case "Resumed":
-        this.resumed = true;
+        this.entrance.hasResumed();
         this.channel.release();
         this.tellPresence();
         return this.mesh.heal();
@@ -283,45 +292,14 @@ export class Room implements Listener {
 
   // Coming in.
 
-  private async comeIn(resumes: boolean): Promise<void> {
-    await this.authenticateKept();
-    if (!resumes) return this.hello();
-    // `Resumed` comes before any answer, or not at all.
-    const users = await this.channel.ask({ Type: "Users" });
-    if (this.resumed && users.type === "Users") return this.listed(users.users);
-    if (users.type === "Error" && users.code === "lost") return;
-    this.channel.forget();
-    return this.hello();
-  }
-
   private async authenticateKept(): Promise<void> {
     const account = this.config.usersEnabled && !this.view.get().userid ? keptAccount() : undefined;
     if (account) await this.authenticate(account).catch(() => this.tell("Your account is not taken any more: you are a guest."));
   }
 
-  private async hello(): Promise<void> {
-    this.told = "";
-    this.channel.forget();
-    this.tellPresence();
-    const answer = await this.channel.ask({
-      Type: "Hello",
-      Hello: {
-        Version: "1.0.0",
-        Ua: `headgate (${browser()})`,
-        Name: this.place.name,
-        Type: this.place.type,
-        ...(this.pin === undefined ? {} : { Credentials: { PIN: this.pin } }),
-        Extensions: ["state", "resume"],
-      },
-    });
-    if (answer.type === "Welcome") this.inside(answer);
-    else if (answer.type === "Waiting") this.set({ phase: "waiting" });
-    else if (answer.type === "Error") this.refused(answer.code, answer.message);
-  }
-
   private inside(data: Extract<Incoming, { type: "Welcome" }>): void {
     const { id } = this.identity;
-    this.place = data.room;
+    this.entrance.place = data.room;
     const before = this.view.get().roster;
     let now = roster.welcome(data.users, id, before);
     // A server that starts anew knows nobody yet: those we talk with are about to tell it.
@@ -349,19 +327,12 @@ export class Room implements Listener {
 
   private failed(code: string, message: string): void {
     const { phase } = this.view.get();
-    if (phase === "waiting" || code === "removed") return this.refused(code, message);
+    if (phase === "waiting" || code === "removed") return this.entrance.refused(code, message);
     const text = complaint(code);
     if (text) this.tell(text);
   }
 
-  /** A `Hello` was answered, at once or after some waiting, with no. */
-  private refused(code: string, message: string): void {
-    if (code === "lost") return; // the next socket says Hello again
-    const why = refusal(code, message);
-    if (why.door === "retry-without-pin") {
-      this.pin = undefined;
-      return void this.hello();
-    }
+  private refused(why: Refusal): void {
     this.stopCalls();
     this.set({ phase: why.door === "pin" || why.door === "wrong-pin" ? "pin" : "refused", refusal: why });
   }
@@ -519,9 +490,4 @@ const MUTED = {
 
 function announcement(token: string): Outgoing {
   return { Type: "Screenshare", Id: token, Screenshare: { id: token } };
-}
-
-function browser(): string {
-  const known = /(Firefox|Edg|OPR|Chrome|Version)\/(\d+)/.exec(navigator.userAgent);
-  return known ? `${known[1] === "Version" ? "Safari" : known[1]} ${known[2]}` : "browser";
 }
