@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from playwright.sync_api import expect
 
+from tests.journeys.gate import Gate
 from tests.journeys.rooms.conftest import Meet
 from tests.journeys.rooms.visitor import Visitor
 
@@ -58,6 +59,19 @@ def test_a_moderator_mutes_and_removes(meet: Meet) -> None:
     grace.told("You may speak again.")
     expect(grace.control("Mute microphone")).to_be_enabled()
     ada.act("Grace", "Remove Grace")
+    expect(grace.page.get_by_text("You are not in the room any more")).to_be_visible()
+    expect(ada.tile("Grace")).to_have_count(0)
+
+
+def test_an_operator_puts_somebody_out_for_good(meet: Meet, meeting_place: Gate, address: str) -> None:
+    ada = meet("Ada").join().inside()
+    grace = meet("Grace").join().inside()
+    ada.sees("Grace")
+    own = ada.tile("Grace").get_attribute("data-participant")
+    (room,) = [one for one in meeting_place.get("/rooms")["items"] if address.endswith(f"/{one['name']}")]
+    there = meeting_place.get(f"/rooms/{room['id']}")["members"]
+    (session,) = [one["session"] for one in there if one["id"] == own]
+    meeting_place.http.delete(f"/rooms/{room['id']}/participants/{session}").raise_for_status()
     expect(grace.page.get_by_text("You are not in the room any more")).to_be_visible()
     expect(ada.tile("Grace")).to_have_count(0)
 
