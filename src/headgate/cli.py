@@ -22,7 +22,6 @@ __all__ = ["main"]
 API_VARIABLE = "HEADGATE_API"
 DEFAULT_API = "http://127.0.0.1:9997"
 ANSWER_TIMEOUT = 10.0  # seconds
-FOREIGN_LIMIT = 1 << 20  # bytes, as for our own configuration
 ANSWER_LIMIT = 64 << 20  # bytes; a hundred thousand sessions
 
 # A number, a UUID, or the 13 characters of the applications dialect (core/session.py).
@@ -131,16 +130,15 @@ def kick(session: str, api: str) -> None:
 def import_(file: Path) -> None:
     """Print another server's configuration as ours.
 
-    FILE is Spreed WebRTC's server.conf. Comments say what could not be carried over, and why.
+    FILE is coturn's turnserver.conf, Spreed WebRTC's server.conf or, where it ends in .toml, one of
+    turn-rs. Comments say what could not be carried over, and why.
     """
-    from headgate.core.config.foreign.spreed import read_server_conf
+    from headgate.core.config.foreign import ForeignError, translate
 
     try:
-        with file.open("rb") as stream:
-            text = stream.read(FOREIGN_LIMIT).decode("utf-8-sig")
-        click.echo(read_server_conf(text).text(), nl=False)
-    except (OSError, ValueError) as error:
-        _fail(_printable(f"{file}: {getattr(error, 'strerror', None) or error}"))
+        click.echo(translate(file), nl=False)
+    except ForeignError as error:
+        _fail(_printable(str(error)))
 
 
 @main.group()

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Annotated, Any, TypeVar
 
 from fastapi import APIRouter, Depends, Query
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, ValidationError, WithJsonSchema
 from pydantic_core import to_json
 from starlette.requests import Request
 from starlette.responses import Response
@@ -36,6 +36,7 @@ async def _directory(view: Viewed) -> RoomDirectory:
     return view.rooms
 
 
+Name = Annotated[str | None, Query(max_length=255), WithJsonSchema({"type": "string"})]
 Directory = Annotated[RoomDirectory, Depends(_directory)]
 
 
@@ -55,7 +56,7 @@ def _body(model: type[BaseModel]) -> dict[str, Any]:
 
 
 @router.get("", operation_id="listRooms", responses=_answers(document.Rooms))
-async def list_rooms(rooms: Directory, name: Annotated[str | None, Query(max_length=255)] = None) -> Response:
+async def list_rooms(rooms: Directory, name: Name = None) -> Response:
     """Every room, oldest first; with `name`, those that are called so."""
     items = [_room(room) for room in rooms.rooms() if name is None or room.name == name]
     return _json({"itemCount": len(items), "items": items})

@@ -19,6 +19,7 @@ from headgate.core.histogram import Histogram
 from headgate.core.hooks.runner import HookRunner
 from headgate.core.loop_watch import LoopWatch
 from headgate.core.registry import Registry
+from headgate.core.relay import Relay
 from headgate.core.renewal import Renewal
 from headgate.core.room_directory import RoomDirectory
 from headgate.core.service import Endpoint
@@ -124,6 +125,7 @@ class View:
     rooms: RoomDirectory | None = None
     renewals: Sequence[Renewal] = ()
     """Of every service's certificate; without one while it has no TLS."""
+    relay: Relay | None = None
     configuration: Callable[[], Configuration]
     store: ConfigurationStore
     """Where it is changed."""

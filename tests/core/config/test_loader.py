@@ -33,7 +33,7 @@ pathDefaults:
   recordPath: ./x-%s
 applications:
   acessToken: x
-rooms: {}
+proxy: {}
 paths:
   cam1:
     source: ftp://x
@@ -62,7 +62,7 @@ def test_every_mistake_is_told_at_once_with_file_line_and_key(mistakes: Mistakes
         "c.yml:15: pathDefaults.recordFormat: invalid record format 'mkv' (one of fmp4, mpegts)",
         "c.yml:16: pathDefaults.recordPath: must contain %path",
         "c.yml:18: applications.acessToken: unknown key (did you mean 'accessToken'?)",
-        "c.yml:19: rooms: unknown key",
+        "c.yml:19: proxy: unknown key",
         "c.yml:22: paths.cam1.source: invalid source: 'ftp://x'",
         "c.yml:23: paths./bad: invalid path name '/bad': can't begin with a slash",
         "c.yml:24: paths.~(: invalid regular expression: (",

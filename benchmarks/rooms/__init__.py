@@ -1,0 +1,1 @@
+"""How many people the rooms wing serves, and how fast. `python -m benchmarks.rooms`."""
