@@ -22,6 +22,7 @@ IN_FLIGHT = 64
 PER_ADDRESS = 20_000  # of one 127.0.0.x, whose ports are that many
 SETTLE = 3.0  # seconds
 TICK = 0.002
+LATEST = 10.0  # seconds after the last was sent; what has not come by then is lost
 START = 20.0
 
 
@@ -111,8 +112,11 @@ class Load:
                 self.clients[number].send(make(number, f"@{time.perf_counter():.6f}#"))
                 sent += 1
             await asyncio.sleep(TICK)
-        await asyncio.sleep(0.5)
-        used = (cpu_seconds(self.pid) - cpu) / (seconds + 0.5)
+        used = (cpu_seconds(self.pid) - cpu) / seconds
+        for _ in range(int(LATEST / TICK)):
+            if len(times) >= sent * fan_out:
+                break
+            await asyncio.sleep(TICK)
         lost = sent * fan_out - len(times)
         print(
             f"{name}: {sent / seconds:.0f}/s sent, {len(times) / seconds:.0f}/s delivered, {lost} lost, "
