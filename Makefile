@@ -10,9 +10,11 @@ export PYO3_PYTHON := $(CURDIR)/$(BIN)/python
 
 # What the journeys in tests/ drive the server with: clients nobody here wrote.
 TEST_PACKAGES := ffmpeg openssl gstreamer1.0-tools gstreamer1.0-plugins-base gstreamer1.0-plugins-good \
-	gstreamer1.0-plugins-bad gstreamer1.0-plugins-ugly gstreamer1.0-libav gstreamer1.0-rtsp iproute2 coturn
+	gstreamer1.0-plugins-bad gstreamer1.0-plugins-ugly gstreamer1.0-libav gstreamer1.0-rtsp iproute2 coturn chromium
 
 ENGINE_SOURCES := pyproject.toml Cargo.toml Cargo.lock $(shell find crates -name '*.rs' -o -name Cargo.toml)
+ROOMS := web/rooms
+ROOMS_SOURCES := $(wildcard $(ROOMS)/*.json $(ROOMS)/*.ts $(ROOMS)/*.html) $(shell find $(ROOMS)/src $(ROOMS)/public -type f)
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
@@ -24,16 +26,17 @@ help: ## This list.
 run: setup ## Start the server; FILE=headgate.yml names a configuration.
 	@exec $(BIN)/headgate run $(FILE)
 
-setup: $(VENV)/.engine-release ## Make .venv with the program .venv/bin/headgate, optimised.
+setup: $(VENV)/.engine-release $(VENV)/.rooms ## Make .venv with the program .venv/bin/headgate, optimised.
 
-build: $(VENV)/.locked ## Make a wheel in dist/.
+build: $(VENV)/.locked $(VENV)/.rooms ## Make a wheel in dist/.
 	$(BIN)/maturin build --release --locked --out dist
 
-test: $(VENV)/.engine-dev $(VENV)/.test-packages ## Run every test: the engine's, then Python's. TESTS=… chooses some of Python's.
+test: $(VENV)/.engine-dev $(VENV)/.rooms $(VENV)/.test-packages ## Run every test: the engine's, the pages', then Python's. TESTS=… chooses some of Python's.
 	cargo test --locked -p headgate-engine -p headgate-load
+	npm --prefix $(ROOMS) test
 	$(BIN)/python -m pytest $(TESTS)
 
-check: $(VENV)/.engine-dev ## Formatting, lints, types, floors, and the engine's stub against the engine.
+check: $(VENV)/.engine-dev $(VENV)/.rooms-packages ## Formatting, lints, types, floors, and the engine's stub against the engine.
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy --strict
@@ -41,6 +44,7 @@ check: $(VENV)/.engine-dev ## Formatting, lints, types, floors, and the engine's
 	$(BIN)/stubtest headgate._engine
 	cargo fmt --all --check
 	cargo clippy --locked --workspace --all-targets -- -D warnings
+	npm --prefix $(ROOMS) run check
 
 format: $(VENV)/.locked-dev ## Rewrite the sources as `make check` wants them.
 	$(BIN)/ruff check --fix .
@@ -61,7 +65,7 @@ lock: $(VENV)/.uv ## Resolve the Python dependencies anew.
 LOCK = --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header
 
 clean: ## Remove everything that was made here.
-	rm -rf $(VENV) dist target src/headgate/_engine.abi3.so .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) dist target src/headgate/web $(ROOMS)/node_modules src/headgate/_engine.abi3.so .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find src tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Stamps. Each is a file in .venv, so that removing .venv starts afresh.
@@ -94,4 +98,13 @@ $(VENV)/.engine-%: $(VENV)/.locked $(ENGINE_SOURCES)
 
 $(VENV)/.test-packages: Makefile $(VENV)/.uv
 	scripts/debian-packages $(TEST_PACKAGES)
+	@touch $@
+
+$(VENV)/.rooms-packages: $(VENV)/.uv $(ROOMS)/package-lock.json
+	npm --prefix $(ROOMS) ci --silent
+	@touch $@
+
+$(VENV)/.rooms: $(VENV)/.rooms-packages $(ROOMS_SOURCES)
+	@echo "building the rooms' page"
+	@npm --prefix $(ROOMS) run --silent build -- --logLevel warn
 	@touch $@

@@ -71,6 +71,16 @@ async def test_who_says_goodbye_is_gone_at_once(wing: Wing) -> None:
     assert (await one.data("Left"))["Status"] == "hard"
 
 
+async def test_a_client_that_gives_up_a_dead_socket_may_come_back(wing: Wing) -> None:
+    """Its close frame comes when the network does, with a code of its own, and before the client itself."""
+    one, other, _ = await pair(wing)
+    await other.socket.close(4000)
+    assert (await one.data("State"))["State"]["Away"] == [other.id]
+    back = await wing.caller(**token(other, seen=0))
+    await back.next("Resumed")
+    assert (await one.data("State"))["State"]["Away"] == []
+
+
 async def test_who_does_not_come_back_is_gone(open_rooms: Open) -> None:
     async with open_rooms(resume_timeout=0.5) as wing:
         one, other, _ = await pair(wing)

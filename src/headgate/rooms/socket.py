@@ -167,7 +167,10 @@ class Socket(asyncio.Protocol):
                 case Pong():
                     self._ponged = True
                 case Closing(code):
-                    self._reason, self._may_return = CloseReason.GOODBYE, False
+                    # A client that gives up a dead socket says so with a code of its own, and this may
+                    # still come, when the network does: before the client, or after it.
+                    self._reason = CloseReason.GOODBYE
+                    self._may_return = code > CloseCode.NO_STATUS
                     self._say_goodbye(ECHOED.get(code, CloseCode.NORMAL))
         if self._paused and not self._over:
             self._paused = False

@@ -1,0 +1,83 @@
+/** The way into a room: Hello and what is answered to it, PINs, and coming back after a loss. */
+
+import type { Channel } from "../protocol/channel";
+import type { Incoming, RoomName, Session } from "../protocol/documents";
+import { type Refusal, refusal } from "./refusal";
+
+export interface EntranceEvents {
+  /** A Hello is about to be said: what others see of us goes first. */
+  greet(): void;
+  inside(welcome: Extract<Incoming, { type: "Welcome" }>): void;
+  waiting(): void;
+  refused(why: Refusal): void;
+  /** We are where we were; these are there. */
+  back(users: Session[]): void;
+}
+
+export class Entrance {
+  private pin: string | undefined;
+  private resumed = false;
+
+  constructor(
+    /** The room we are in or want to be in; its type may be "": the server's choice. */
+    public place: RoomName,
+    private readonly channel: Channel,
+    private readonly events: EntranceEvents,
+  ) {}
+
+  /** What opens the door; undefined: nothing. */
+  carry(pin: string | undefined): void {
+    this.pin = pin;
+  }
+
+  /** A new socket is there. `Resumed` is about to come, if `resumes` and the server still has our place. */
+  opening(): void {
+    this.resumed = false;
+  }
+
+  hasResumed(): void {
+    this.resumed = true;
+  }
+
+  async comeIn(resumes: boolean): Promise<void> {
+    if (!resumes) return this.hello();
+    // `Resumed` comes before any answer, or not at all.
+    const users = await this.channel.ask({ Type: "Users" });
+    if (this.resumed && users.type === "Users") return this.events.back(users.users);
+    if (users.type === "Error" && users.code === "lost") return;
+    return this.hello();
+  }
+
+  async hello(): Promise<void> {
+    this.channel.forget();
+    this.events.greet();
+    const answer = await this.channel.ask({
+      Type: "Hello",
+      Hello: {
+        Version: "1.0.0",
+        Ua: `headgate (${browser()})`,
+        Name: this.place.name,
+        Type: this.place.type,
+        ...(this.pin === undefined ? {} : { Credentials: { PIN: this.pin } }),
+        Extensions: ["state", "resume"],
+      },
+    });
+    if (answer.type === "Welcome") this.events.inside(answer);
+    else if (answer.type === "Waiting") this.events.waiting();
+    else if (answer.type === "Error") this.refused(answer.code, answer.message);
+  }
+
+  /** A `Hello` was answered, at once or after some waiting, with no. */
+  refused(code: string, message: string): void {
+    if (code === "lost") return; // the next socket says Hello again
+    const why = refusal(code, message);
+    if (why.door !== "retry-without-pin") return this.events.refused(why);
+    this.pin = undefined;
+    void this.hello();
+  }
+}
+
+function browser(): string {
+  const known = /(Firefox|Edg|OPR|Chrome|Version)\/(\d+)/.exec(navigator.userAgent);
+  return known ? `${known[1] === "Version" ? "Safari" : known[1]} ${known[2]}` : "browser";
+}

@@ -1,0 +1,94 @@
+import { useEffect, useRef, useState } from "preact/hooks";
+import { ROOM } from "../call/conversation";
+import type { ServerConfig } from "../protocol/rest";
+import { Chat } from "./chat";
+import { Icon } from "./icons";
+import { CopyLink } from "./invitation";
+import { People } from "./people";
+import { Settings } from "./settings";
+import { useShortcuts } from "./shortcuts";
+import { Stage } from "./stage";
+import { Toolbar } from "./toolbar";
+import { useRoom } from "./watch";
+
+export type Panel = "chat" | "people";
+
+const TITLES: Record<Panel, string> = { chat: "Chat", people: "People" };
+
+/** The page of somebody who is inside. */
+export function Call({ config }: { config: ServerConfig }) {
+  const room = useRoom();
+  const { room: place, link, state, self } = room.view.get();
+  const [panel, setPanel] = useState<Panel>();
+  const [thread, setThread] = useState(ROOM);
+  const [settings, setSettings] = useState(false);
+  const show = (next: Panel) => setPanel(next === panel ? undefined : next);
+  const write = (id: string) => {
+    setThread(id);
+    setPanel("chat");
+  };
+  const { audio, video } = room.media.state.get();
+  useShortcuts({
+    m: () => room.muted("audio") || void room.media.toggle("audio", !audio?.enabled),
+    v: () => room.muted("video") || void room.media.toggle("video", !video),
+    s: () => room.muted("screen") || (room.screens.own ? room.screens.stop() : void room.shareScreen()),
+    h: () => state && void room.raise(!state.hands.includes(self)),
+    c: () => show("chat"),
+    p: () => show("people"),
+    escape: () => setPanel(undefined),
+  });
+  return (
+    <div class={`call ${panel ? "with-panel" : ""}`}>
+      <header class="call-head">
+        <h1>
+          {state?.locked && <Icon name="lock" />}
+          {place.name || config.title}
+        </h1>
+        <Connection link={link} />
+        <CopyLink brief />
+        <button type="button" class="quiet round" aria-label="Settings" title="Settings" onClick={() => setSettings(true)}>
+          <Icon name="settings" />
+        </button>
+      </header>
+      <main class="call-main" aria-label="Call">
+        <Stage write={write} />
+      </main>
+      {panel && (
+        <PanelFrame title={TITLES[panel]} close={() => setPanel(undefined)}>
+          {panel === "chat" ? <Chat open={thread} choose={setThread} /> : <People write={write} />}
+        </PanelFrame>
+      )}
+      <Toolbar panel={panel} show={show} />
+      {settings && <Settings config={config} close={() => setSettings(false)} />}
+    </div>
+  );
+}
+
+function PanelFrame({ title, close, children }: { title: string; close: () => void; children: preact.ComponentChildren }) {
+  const heading = useRef<HTMLHeadingElement>(null);
+  useEffect(() => {
+    // What is inside may have taken the focus already, as the field of the chat does.
+    if (!heading.current?.closest("aside")?.contains(document.activeElement)) heading.current?.focus();
+  }, [title]);
+  return (
+    <aside class="panel" aria-label={title}>
+      <header class="panel-head">
+        <h2 ref={heading} tabIndex={-1}>
+          {title}
+        </h2>
+        <button type="button" class="quiet round" aria-label={`Close ${title.toLowerCase()}`} onClick={close}>
+          <Icon name="close" />
+        </button>
+      </header>
+      {children}
+    </aside>
+  );
+}
+
+function Connection({ link }: { link: string }) {
+  return (
+    <p class="connection" role="status">
+      {link === "open" ? "" : "Connecting to the server again… The call goes on."}
+    </p>
+  );
+}
