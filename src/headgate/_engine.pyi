@@ -412,6 +412,12 @@ class Engine:
     def refresh_allocation(self, allocation: int, lifetime_s: float) -> None:
         """Let it live for so long from now on. To end it now is `close`."""
 
+    def release_relay(self, allocation: int, host: str) -> None:
+        """Of an allocation's two relayed addresses let go of the one of this host's family.
+
+        ValueError: not an IP literal.
+        """
+
     def permit(self, permit: Permit) -> None:
         """Install or refresh permissions (RFC 8656 9). ValueError: not an IP literal."""
 

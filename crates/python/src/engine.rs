@@ -211,8 +211,12 @@ impl Engine {
 
     #[expect(clippy::needless_pass_by_value, reason = "pyo3 extracts arguments by value")]
     fn permit(&self, permit: Permit) -> PyResult<()> {
-        let (hosts, lifetime) = permit.convert()?;
-        self.0.permit(permit.allocation, &hosts, lifetime);
+        self.0.permit(&permit.convert()?);
+        Ok(())
+    }
+
+    fn release_relay(&self, allocation: u64, host: &str) -> PyResult<()> {
+        self.0.release_relay(allocation, arguments::ip(host)?);
         Ok(())
     }
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from headgate.engine import Allocate, BindChannel, BindRelay, Engine, Permit
 from headgate.engine import FiveTuple as EngineFiveTuple
-from headgate.turn.relay import FiveTuple, RelayAddress, RelayTransport
+from headgate.turn.relay import FiveTuple, RelayAddress, RelayPort, RelayTransport
 from headgate.turn.request import Outgoing
 from headgate.turn.stun.address import TransportAddress
 
@@ -38,11 +38,26 @@ class EngineRelay:
     def close(self, allocation: int) -> None:
         self._engine.close(allocation)
 
+    def release_one(self, allocation: int, port: RelayPort) -> None:
+        self._engine.release_relay(allocation, port.address.host)
+
+    def hang_up(self, connection: int) -> None:
+        self._engine.close(connection)
+
     def permit(self, allocation: int, hosts: Sequence[str], *, lifetime: float, relayed_only: bool) -> None:
-        self._engine.permit(Permit(allocation=allocation, hosts=hosts, lifetime_s=lifetime))
+        self._engine.permit(
+            Permit(allocation=allocation, hosts=hosts, lifetime_s=lifetime, relayed_only=relayed_only)
+        )
 
     def bind_channel(
-        self, allocation: int, number: int, peer: TransportAddress, *, lifetime: float, relayed_only: bool
+        self,
+        allocation: int,
+        number: int,
+        peer: TransportAddress,
+        *,
+        lifetime: float,
+        permission_lifetime: float,
+        relayed_only: bool,
     ) -> None:
         self._engine.bind_channel(
             BindChannel(
@@ -51,6 +66,8 @@ class EngineRelay:
                 peer_host=peer.host,
                 peer_port=peer.port,
                 lifetime_s=lifetime,
+                permission_lifetime_s=permission_lifetime,
+                relayed_only=relayed_only,
             )
         )
 

@@ -22,6 +22,7 @@ from headgate.turn.events import CredentialWanted, TurnEvent
 from headgate.turn.nonce import Nonces
 from headgate.turn.peers import PeerPolicy
 from headgate.turn.permission import bind_channel, create_permission
+from headgate.turn.policy_change import follow_policy
 from headgate.turn.ports import RelayPorts
 from headgate.turn.quotas import Quotas
 from headgate.turn.refresh import refresh
@@ -258,13 +259,13 @@ class TurnMachine:
         """No new allocations; those that live may be refreshed."""
         self._wing.draining = True
 
-    def follow(self, settings: TurnConf, credentials: Credentials) -> None:
-        """Decide by these from now on. What was granted stays, until it is refreshed."""
+    def follow(self, settings: TurnConf, credentials: Credentials, *, now: float) -> None:
+        """Decide by these from now on. What was granted stays, but for peers that `turn.peers` denies now."""
         wing = self._wing
         if wing.settings.auth_http_address == settings.auth_http_address:
             credentials.remembered = wing.credentials.remembered
         if wing.settings.peers != settings.peers or wing.settings.relay_addresses != settings.relay_addresses:
-            wing.policy = _policy(settings)
+            follow_policy(wing, _policy(settings), now=now)
         wing.settings, wing.credentials = settings, credentials
         wing.ports.ports = settings.relay_ports
         wing.quotas.follow(settings.quotas)

@@ -322,7 +322,7 @@ class TurnServer:
             self._loop.attach(listener.handle, self._on_event)
         self._opened[:] = opened
         credentials = self._credentials(settings)
-        self.machine.follow(settings, credentials)
+        self.machine.follow(settings, credentials, now=time.monotonic())
         self._show()
         self._revoke(before, credentials)
         self._warn(settings)

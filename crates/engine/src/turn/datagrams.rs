@@ -164,7 +164,7 @@ impl Wing {
         if let Some(target) = ours.relayed(peer.address) {
             return self.short_cut(target, relay.external, data, now);
         }
-        if peer.here && ours.listens(peer.address) {
+        if !peer.reach.takes(peer.address, ours) {
             return Err(Dropped::Denied);
         }
         let to = To { source: relay.source, address: peer.address, via: None, allocation: i };

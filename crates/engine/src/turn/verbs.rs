@@ -5,12 +5,12 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::addresses::is_here;
 use super::allocation::Peer;
 use super::command::{self, Command};
 use super::directory::Bound;
 use super::five_tuple::{FiveTuple, Transport};
 use super::listener::{Listener, TurnLimits};
+use super::reach::Reach;
 use super::socket::{self, Receiver};
 use super::totals::TurnCounters;
 use super::{channel_data, directory::Directory, stun};
@@ -46,12 +46,21 @@ pub struct Allocate {
 }
 
 #[derive(Debug)]
+pub struct Permit {
+    pub allocation: Handle,
+    pub hosts: Vec<IpAddr>,
+    pub lifetime: Duration,
+    pub relayed_only: bool,
+}
+
+#[derive(Debug)]
 pub struct BindChannel {
     pub allocation: Handle,
     pub number: u16,
     pub peer: SocketAddr,
     pub lifetime: Duration,
     pub permission_lifetime: Duration,
+    pub relayed_only: bool,
 }
 
 impl Engine {
@@ -220,13 +229,19 @@ impl Engine {
     }
 
     /// Hosts to which nothing can be sent are passed over.
-    pub fn permit(&self, allocation: Handle, hosts: &[IpAddr], lifetime: Duration) {
+    pub fn permit(&self, permit: &Permit) {
+        let Permit { allocation, ref hosts, lifetime, relayed_only } = *permit;
         let hosts = hosts.iter().map(IpAddr::to_canonical).filter(|host| Cast::Unicast.takes(*host));
-        let hosts = hosts.map(|host| (host, is_here(host))).collect();
+        let hosts = hosts.map(|host| (host, Reach::of(host, relayed_only))).collect();
         self.tell_turn(
             allocation,
             Command::Permit { allocation, hosts, expires: after(Instant::now(), lifetime) },
         );
+    }
+
+    /// Of an allocation's two relayed addresses let one go: that of this host's family.
+    pub fn release_relay(&self, allocation: Handle, host: IpAddr) {
+        self.tell_turn(allocation, Command::ReleaseRelay { allocation, host });
     }
 
     pub fn bind_channel(&self, bind: &BindChannel) -> Result<(), VerbError> {
@@ -242,7 +257,7 @@ impl Engine {
         let bind = Command::BindChannel {
             allocation,
             number,
-            peer: Peer { address, here: is_here(address.ip()) },
+            peer: Peer { address, reach: Reach::of(address.ip(), bind.relayed_only) },
             expires: after(now, bind.lifetime),
             permission_expires: after(now, bind.permission_lifetime),
         };
