@@ -67,9 +67,7 @@ def seeing(page: Page) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("transport", ["udp", "tcp"])
-def test_two_pages_see_each_other_through_the_relay(
-    browser: Browser, tmp_path: Path, transport: str
-) -> None:
+def test_two_pages_see_each_other_through_the_relay(browser: Browser, tmp_path: Path, transport: str) -> None:
     """With the shipped peer policy (S-48): what they reach is nobody but each other."""
     section = relay(users={}, peers={}, compatibleChannels=False)
     with Gate.open(tmp_path, settings(rtsp=False, turn=section)) as gate:

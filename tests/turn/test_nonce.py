@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import base64
+
 from headgate.turn.nonce import COOKIE, KEY_LIFETIME, LIFETIME, SIZE, Nonces
 
 CLIENT, OTHER = b"1 40000 198.51.100.7", b"1 40001 198.51.100.7"
@@ -59,3 +61,15 @@ def test_they_do_not_repeat_and_no_bit_is_preferred() -> None:
     for bit in range(48):
         ones = sum(tag >> bit & 1 for tag in tags)
         assert abs(ones - count / 2) < bias
+
+
+def test_ten_thousand_without_a_pattern() -> None:
+    """S-07: no repeats, and no bit of the tag is more often set than chance sets it."""
+    nonces = Nonces(now=0)
+    made = [nonces.make(b"1 %d 198.51.100.7" % port, now=100) for port in range(10_000)]
+    assert len(set(made)) == 10_000
+    tags = [base64.b64decode(nonce[len(COOKIE) :] + b"=")[2:] for nonce in made]
+    for byte in range(6):
+        for bit in range(8):
+            share = sum(tag[byte] >> bit & 1 for tag in tags)
+            assert abs(share - 5000) < 250  # five sigma: of 48 bits none is wrong by chance

@@ -133,7 +133,9 @@ impl Wing {
             }
             _ => {}
         }
-        if five_tuple.transport == Transport::Udp && self.shared.events.is_full() {
+        let events = &self.shared.events;
+        let no_room = if allocation.is_some() { events.is_full() } else { events.is_crowded() };
+        if five_tuple.transport == Transport::Udp && no_room {
             return totals.queue_full.add(1);
         }
         totals.requests.add(1);
