@@ -1,18 +1,21 @@
-"""`python -m benchmarks`: measure headgate, its peer if there is one, and the floors."""
+"""`python -m benchmarks`: measure headgate, its peers where there are any, and the floors."""
 
 import argparse
 import json
 import resource
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from benchmarks.control import NAME as CONTROL
 from benchmarks.control import ControlRow, control_table, put_control_on
 from benchmarks.journey import Journey
-from benchmarks.journeys import JOURNEYS
-from benchmarks.load import Load, LoadError
+from benchmarks.journeys import JOURNEYS, RELAY_JOURNEYS
+from benchmarks.load import Load, LoadError, Run
 from benchmarks.machine import Machine
-from benchmarks.server import Server, ServerError, find_headgate, find_mediamtx
+from benchmarks.relay import RelayJourney
+from benchmarks.relay_server import find_coturn, find_headgate_relay, relay_floor
+from benchmarks.server import Role, Running, Server, ServerError, find_headgate, find_mediamtx
 from benchmarks.table import Row, Table
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -23,22 +26,35 @@ def main() -> int:
     # Each reader is a descriptor or three, here and in the server; children inherit the limit.
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    journeys = [journey for journey in JOURNEYS if _chosen(journey, arguments)]
+    broadcasts = [journey for journey in JOURNEYS if _chosen(journey, arguments)]
+    relays = [journey for journey in RELAY_JOURNEYS if _chosen(journey, arguments)]
     control = not arguments.only or arguments.only in CONTROL
-    if not journeys and not control:
+    if not broadcasts and not relays and not control:
         print(f"no journey is named {arguments.only!r}", file=sys.stderr)
         return 2
     try:
-        servers = _servers(arguments.server)
+        media = _servers(find_headgate, find_mediamtx, arguments.server) if broadcasts or control else []
+        relaying = _servers(find_headgate_relay, find_coturn, arguments.server) if relays else []
         load = Load.find(ROOT)
         machine = Machine.here()
-        floors = load.floors(seconds=arguments.seconds / 2) if journeys else []
+        # The floors are those of media to readers.
+        floors = load.floors(seconds=arguments.seconds / 2) if broadcasts else []
+        below = [relay_floor(load.program)] if not arguments.server or "floor" in arguments.server else []
     except (ServerError, LoadError) as error:
         print(error, file=sys.stderr)
         return 1
-    rows = [row for journey in journeys for row in _measure(load, journey, servers, arguments)]
+    pairs: list[tuple[Journey | RelayJourney, list[Server]]] = [
+        *((journey, media) for journey in broadcasts),
+        *((journey, [*relaying, *(below if journey.floor else [])]) for journey in relays),
+    ]
+    rows = [row for journey, servers in pairs for row in _measure(load, journey, servers, arguments)]
+    control_rows = _measure_control(load, media, arguments) if control else []
+    if not rows and not control_rows:
+        print(f"none of {arguments.server} has such a journey", file=sys.stderr)
+        return 2
+    every = [*media, *(server for _, servers in pairs for server in servers)]
+    servers = list({server.name: server for server in every}.values())
     table = Table(machine=machine, servers=servers, rows=rows, floors=floors, runs=arguments.runs)
-    control_rows = _measure_control(load, servers, arguments) if control else []
     text = table.markdown() + control_table(control_rows)
     print(text)
     results = Path(__file__).parent / "results"
@@ -48,7 +64,7 @@ def main() -> int:
     stem.with_suffix(".json").write_text(
         json.dumps(table.document() | {"control": [row.document() for row in control_rows]}, indent=1)
     )
-    return 1 if any(row.void for row in [*rows, *control_rows]) else 0
+    return 1 if any(row.void for row in rows) or any(row.void for row in control_rows) else 0
 
 
 def _measure_control(load: Load, servers: list[Server], arguments: argparse.Namespace) -> list[ControlRow]:
@@ -65,37 +81,41 @@ def _measure_control(load: Load, servers: list[Server], arguments: argparse.Name
     return rows
 
 
-def _measure(load: Load, journey: Journey, servers: list[Server], arguments: argparse.Namespace) -> list[Row]:
+def _measure(
+    load: Load, journey: Journey | RelayJourney, servers: list[Server], arguments: argparse.Namespace
+) -> list[Row]:
     """All runs of one journey, the servers taking turns so that both meet the same weather."""
     rows = [Row(journey, server) for server in servers]
+    for row in rows:
+        row.peer = next((other for other in rows if other.server.role is Role.PEER), None)
     for turn in range(arguments.runs):
         for row in rows:
             print(f"{journey.name}: {row.server.name}, run {turn + 1} of {arguments.runs}", file=sys.stderr)
             try:
                 with row.server.running(cpus=load.server_cpu if journey.pinned else ()) as running:
-                    row.runs.append(load.put_on(running, journey, seconds=arguments.seconds))
+                    row.runs.append(_run(load, journey, running, seconds=arguments.seconds))
             except (ServerError, LoadError) as error:
                 print(f"  void: {error}", file=sys.stderr)
                 row.void.append(str(error).replace("\n", " ")[-300:])
     return rows
 
 
-def _servers(names: list[str] | None) -> list[Server]:
-    peer = find_mediamtx()
-    if not names:
-        return [find_headgate(ROOT), *([peer] if peer else [])]
-    found = []
-    for name in names:
-        if name == "headgate":
-            found.append(find_headgate(ROOT))
-        elif peer is None:
-            raise ServerError("there is no mediamtx on PATH")
-        else:
-            found.append(peer)
-    return found
+def _run(load: Load, journey: Journey | RelayJourney, running: Running, *, seconds: float) -> Run:
+    if isinstance(journey, RelayJourney):
+        return journey.put_on(running, load, seconds=seconds)
+    return load.put_on(running, journey, seconds=seconds)
 
 
-def _chosen(journey: Journey, arguments: argparse.Namespace) -> bool:
+def _servers(
+    find_ours: Callable[[Path], Server], find_peer: Callable[[], Server | None], names: list[str] | None
+) -> list[Server]:
+    """Ours and its peer, or those of them that `names` has."""
+    ours = [find_ours(ROOT)] if not names or "headgate" in names else []
+    peer = find_peer()
+    return [*ours, *([peer] if peer and (not names or peer.name in names) else [])]
+
+
+def _chosen(journey: Journey | RelayJourney, arguments: argparse.Namespace) -> bool:
     if arguments.only:
         return bool(arguments.only in journey.name)
     return journey.quick or not arguments.quick
@@ -114,7 +134,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument(
         "--server",
         action="append",
-        choices=["headgate", "mediamtx"],
+        choices=["headgate", "mediamtx", "coturn", "floor"],
         help="only this server; may be repeated",
     )
     arguments = parser.parse_args()

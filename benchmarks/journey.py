@@ -3,8 +3,9 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Protocol
 
-__all__ = ["Bound", "Figure", "Journey", "Transport"]
+__all__ = ["Bound", "Figure", "Journey", "Measured", "Transport"]
 
 
 class Transport(StrEnum):
@@ -32,7 +33,31 @@ class Figure(StrEnum):
     CLOSED = "refused"
     """Readers that could not join, or were closed before the end."""
     DELIVERED_PERCENT = "delivered %"
-    """Packets read, of those published times the readers that joined and read."""
+    """Packets read, of those published times the readers that joined and read.
+
+    Relayed: parcels that came back from the peer, or reached the other client.
+    """
+    PACKETS_PER_CPU_MS = "packets/CPU-ms"
+    """Datagrams a relay forwarded in a millisecond of CPU time: thousands in a CPU second."""
+    US_PER_ALLOCATION = "µs/allocation"
+    """Server CPU time of a 401 and an Allocate together."""
+    ALLOCATIONS_PER_S = "allocations/s"
+    P50_US = "p50 µs"
+    """One way: from when a parcel was due at its sender until it arrived. Allocations: until it stands."""
+    P99_US = "p99 µs"
+    LATE_US = "load late µs"
+    """Median of how late the load itself sent, which the latencies include."""
+    FAILED = "failed"
+    """Allocations refused or not answered."""
+    KIB_PER_ALLOCATION = "KiB/allocation"
+    """Slope of the server's resident memory over allocations that carry nothing."""
+    FDS_PER_ALLOCATION = "fds/allocation"
+    GROWTH_KIB = "growth KiB"
+    """Resident memory after a flood less that before it."""
+    ANSWERED_PERCENT = "answered %"
+    """Questions of a flood that were answered."""
+    SERVED_PERCENT = "served %"
+    """A rightful client's allocations that succeeded during a flood."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,15 +66,43 @@ class Bound:
 
     most: float | None = None
     least: float | None = None
+    times_peer: bool = False
+    """The sides are multiples of what the peer had in the same run. Without a peer nothing is missed."""
 
-    def holds(self, value: float) -> bool:
+    def holds(self, value: float, *, peer: float | None = None) -> bool:
+        if self.times_peer:
+            if not peer:
+                return True
+            value /= peer
         return (self.most is None or value <= self.most) and (self.least is None or value >= self.least)
 
     def __str__(self) -> str:
         if self.most == 0:
             return "= 0"
         sides = [(self.least, "≥"), (self.most, "≤")]
-        return ", ".join(f"{sign} {side:g}" for side, sign in sides if side is not None)
+        unit = " times the peer" if self.times_peer else ""
+        return ", ".join(f"{sign} {side:g}{unit}" for side, sign in sides if side is not None)
+
+
+class Measured(Protocol):
+    """What every kind of journey has, whatever its load."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def family(self) -> str:
+        """Journeys of one family yield the same figures, and share a table."""
+
+    @property
+    def pinned(self) -> bool:
+        """The server has one CPU for itself, the load the others. False: the scheduler decides."""
+
+    @property
+    def quick(self) -> bool:
+        """Part of the short run."""
+
+    @property
+    def targets(self) -> "Mapping[Figure, Bound]": ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,3 +125,7 @@ class Journey:
     quick: bool = False
     """Part of the short run."""
     targets: Mapping[Figure, Bound] = field(default_factory=dict)
+
+    @property
+    def family(self) -> str:
+        return "media"

@@ -3,7 +3,7 @@
 import json
 import os
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -66,32 +66,24 @@ class Load:
         arguments = ["run", "--url", running.url(path), "--seconds", str(max(seconds, journey.least_seconds))]
         arguments += ["--count", str(journey.publishers), "--readers", str(journey.readers)]
         arguments += ["--transport", journey.transport.value, "--stall", str(journey.stalled)]
-        arguments += self._placement(pinned=journey.pinned)
+        arguments += self.cpus(pinned=journey.pinned) or [
+            "--reading-threads",
+            str(max(1, len(self.load_cpus) - 1)),
+        ]
         cpu: dict[str, float] = {}
         rss: dict[str, int] = {}
         held: dict[str, int] = {}
         result: dict[str, Any] = {}
-        with subprocess.Popen(
-            [self.program, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-        ) as process:
-            assert process.stdout is not None
-            assert process.stderr is not None
-            for line in process.stdout:
-                result = json.loads(line)
-                phase = str(result["phase"])
-                if running.process.poll() is not None:
-                    process.kill()
-                    raise LoadError(f"the server ended: {running.last_words()}")
-                if phase in {"measuring", "measured"}:
-                    cpu[phase] = cpu_seconds(running.pid)
-                if phase in {"joined", "measured"}:
-                    held[phase] = sockets(running.pid)
-                if phase in {"published", "measured"}:
-                    # Before readers: `published` is printed a settling time before the first one joins.
-                    rss[phase] = resident_kb(running.pid)
-            trouble = process.stderr.read().strip()
-        if process.returncode != 0 or result.get("phase") != "result":
-            raise LoadError(trouble or f"headgate-load ended with {process.returncode}")
+        for line in self.lines(running, arguments):
+            result = line
+            phase = str(result["phase"])
+            if phase in {"measuring", "measured"}:
+                cpu[phase] = cpu_seconds(running.pid)
+            if phase in {"joined", "measured"}:
+                held[phase] = sockets(running.pid)
+            if phase in {"published", "measured"}:
+                # Before readers: `published` is printed a settling time before the first one joins.
+                rss[phase] = resident_kb(running.pid)
         used = cpu["measured"] - cpu["measuring"]
         return Run(
             figures=_figures(result, used=used, grown=rss["measured"] - rss["published"]),
@@ -115,10 +107,31 @@ class Load:
             found.append(Floor(mode, line["cpu_s_per_gb"], line["us_per_packet"]))
         return found
 
-    def _placement(self, *, pinned: bool) -> list[str]:
-        if pinned and self.load_cpus:
-            return ["--cpu", _list(self.load_cpus)]
-        return ["--reading-threads", str(max(1, len(self.load_cpus) - 1))]
+    def lines(self, running: Running, arguments: Sequence[str]) -> Iterator[dict[str, Any]]:
+        """Run the generator: each line it prints, as it prints it; the last has the phase `result`.
+
+        Raises LoadError when it or the server ends otherwise.
+        """
+        with subprocess.Popen(
+            [self.program, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        ) as process:
+            assert process.stdout is not None
+            assert process.stderr is not None
+            phase = ""
+            for text in process.stdout:
+                line = json.loads(text)
+                phase = str(line["phase"])
+                if running.process.poll() is not None:
+                    process.kill()
+                    raise LoadError(f"the server ended: {running.last_words()}")
+                yield line
+            trouble = process.stderr.read().strip()
+        if process.returncode != 0 or phase != "result":
+            raise LoadError(trouble or f"headgate-load ended with {process.returncode}")
+
+    def cpus(self, *, pinned: bool) -> list[str]:
+        """The generator's option that keeps it off the server's CPU; nothing where it may run anywhere."""
+        return ["--cpu", _list(self.load_cpus)] if pinned and self.load_cpus else []
 
 
 def _list(cpus: Sequence[int]) -> str:

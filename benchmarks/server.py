@@ -1,6 +1,7 @@
-"""The servers under test: how each is configured, started and stopped."""
+"""The servers under test: how each is started and stopped, and how the RTSP ones are configured."""
 
 import contextlib
+import functools
 import os
 import re
 import shutil
@@ -8,13 +9,23 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from enum import Enum, auto
 from pathlib import Path
 
 from benchmarks.process import on_cpus
 
-__all__ = ["Running", "Server", "ServerError", "find_headgate", "find_mediamtx"]
+__all__ = [
+    "Place",
+    "Role",
+    "Running",
+    "Server",
+    "ServerError",
+    "find_headgate",
+    "find_mediamtx",
+    "headgate_command",
+]
 
 _START_SECONDS = 20.0
 _STOP_SECONDS = 10.0
@@ -24,16 +35,48 @@ class ServerError(RuntimeError):
     """A server did not start; the text ends with the last of what it said."""
 
 
+class Role(Enum):
+    """What a server's figures are for."""
+
+    OURS = auto()
+    """Judged by the targets."""
+    PEER = auto()
+    """What ours is compared with."""
+    FLOOR = auto()
+    """What the kernel alone asks."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a server is to run."""
+
+    folder: Path
+    """Its own, and gone afterwards."""
+    port: int
+    api_port: int | None
+    """Where its control API is wanted; None: nowhere."""
+    cpus: Sequence[int]
+    """Empty: wherever the scheduler puts it."""
+
+
+def _accepts(port: int) -> bool:
+    """Whether somebody listens on that TCP port of loopback."""
+    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
+        return True
+    return False
+
+
 @dataclass(frozen=True, slots=True)
 class Server:
     """A program that can be measured."""
 
     name: str
     version: str
-    command: tuple[str, ...]
-    """The path of its configuration file is added."""
-    off: tuple[str, ...]
-    """Configuration keys to set to false: everything but RTSP."""
+    prepare: Callable[[Place], Sequence[str]]
+    """Writes its configuration; returns the command line."""
+    listens: Callable[[int], bool] = _accepts
+    """Whether it serves on that port of loopback. Asked often; takes a second at most."""
+    role: Role = Role.PEER
 
     @contextlib.contextmanager
     def running(self, *, cpus: Sequence[int], api: bool = False) -> Iterator["Running"]:
@@ -42,23 +85,22 @@ class Server:
         `api`: with its control API. Raises ServerError when it ends or does not listen in time.
         """
         with tempfile.TemporaryDirectory(prefix="headgate-bench-") as name:
-            folder = Path(name)
-            port, api_port = _free_port(), _free_port() if api else None
-            file = folder / "server.yml"
-            file.write_text(
-                _configuration(port=port, media_port=_free_even_pair(), api_port=api_port, off=self.off)
+            place = Place(
+                folder=Path(name), port=_free_port(), api_port=_free_port() if api else None, cpus=cpus
             )
-            with (folder / "log").open("wb") as log, on_cpus(cpus):
+            command = self.prepare(place)
+            log = place.folder / "log"
+            with log.open("wb") as out, on_cpus(cpus):
                 process = subprocess.Popen(
-                    [*self.command, str(file)],
+                    command,
                     stdin=subprocess.DEVNULL,
-                    stdout=log,
+                    stdout=out,
                     stderr=subprocess.STDOUT,
-                    cwd=folder,
-                    env=os.environ | {"HEADGATE_STATE_DIR": str(folder), "HEADGATE_TURN_INTERFACES": ""},
+                    cwd=place.folder,
+                    env=os.environ | {"HEADGATE_STATE_DIR": name},
                 )
             running = Running(
-                server=self, process=process, port=port, api_port=api_port or 0, log=folder / "log"
+                server=self, process=process, port=place.port, api_port=place.api_port or 0, log=log
             )
             try:
                 running.wait_until_listening()
@@ -88,16 +130,12 @@ class Running:
     def wait_until_listening(self) -> None:
         """Raises ServerError when the process ends, or does not listen in time."""
         deadline = time.monotonic() + _START_SECONDS
-        ports = [self.port, self.api_port] if self.api_port else [self.port]
         while time.monotonic() < deadline:
             if self.process.poll() is not None:
                 raise ServerError(
                     f"{self.server.name} ended with {self.process.returncode}: {self.last_words()}"
                 )
-            with contextlib.suppress(OSError):
-                while ports:
-                    socket.create_connection(("127.0.0.1", ports[0]), timeout=1).close()
-                    del ports[0]
+            if self.server.listens(self.port) and (not self.api_port or _accepts(self.api_port)):
                 return
             time.sleep(0.05)
         raise ServerError(f"{self.server.name} does not listen: {self.last_words()}")
@@ -114,16 +152,20 @@ class Running:
             self.process.wait()
 
 
-def find_headgate(root: Path) -> Server:
-    """The program `make setup` builds. Raises ServerError when there is none."""
+def headgate_command(root: Path) -> tuple[str, str]:
+    """The program `make setup` builds, and its version. Raises ServerError when there is none."""
     program = root / ".venv/bin/headgate"
     if not program.exists():
         raise ServerError(f"{program} is missing: run `make setup`")
+    return str(program), _headgate_version(root, program)
+
+
+def find_headgate(root: Path) -> Server:
+    """Raises ServerError as `headgate_command` does."""
+    program, version = headgate_command(root)
+    off = ("api", "metrics", "playback", "rtmp", "hls", "webrtc", "srt")
     return Server(
-        name="headgate",
-        version=_headgate_version(root, program),
-        command=(str(program), "run"),
-        off=("api", "metrics", "playback", "rtmp", "hls", "webrtc", "srt"),
+        "headgate", version, functools.partial(_prepare, (program, "run"), off, own=_OWN), role=Role.OURS
     )
 
 
@@ -137,7 +179,7 @@ def find_mediamtx() -> Server | None:
     off = ["api", "metrics", "playback", "rtmp", "hls", "webrtc", "srt"]
     if numbers >= (1, 19):
         off.append("moq")
-    return Server(name="mediamtx", version=version, command=(program,), off=tuple(off))
+    return Server("mediamtx", version, functools.partial(_prepare, (program,), off))
 
 
 def _headgate_version(root: Path, program: Path) -> str:
@@ -153,17 +195,31 @@ def _version(command: Sequence[str]) -> str:
     return lines[0].strip() if result.returncode == 0 else "unknown"
 
 
-def _configuration(*, port: int, media_port: int, api_port: int | None, off: Sequence[str]) -> str:
-    api = [] if api_port is None else ["api: true", f"apiAddress: 127.0.0.1:{api_port}"]
+# Sections that only we have, switched off.
+_OWN = ("turn: {interfaces: []}",)
+
+
+def _prepare(
+    command: Sequence[str], off: Sequence[str], place: Place, *, own: Sequence[str] = ()
+) -> Sequence[str]:
+    """Everything but RTSP is switched off by the keys `off` and the lines `own`."""
+    file = place.folder / "server.yml"
+    file.write_text(_configuration(place, media_port=_free_even_pair(), off=off, own=own))
+    return [*command, str(file)]
+
+
+def _configuration(place: Place, *, media_port: int, off: Sequence[str], own: Sequence[str]) -> str:
+    api = [] if place.api_port is None else ["api: true", f"apiAddress: 127.0.0.1:{place.api_port}"]
     lines = [
         "logLevel: error",
         "rtsp: true",
         "rtspTransports: [udp, tcp]",
-        f"rtspAddress: 127.0.0.1:{port}",
+        f"rtspAddress: 127.0.0.1:{place.port}",
         f"rtpAddress: 127.0.0.1:{media_port}",
         f"rtcpAddress: 127.0.0.1:{media_port + 1}",
         *(f"{key}: false" for key in off if key != "api" or not api),
         *api,
+        *own,
         "paths:",
         "  all_others: {}",
     ]

@@ -1,13 +1,32 @@
 """Every journey, in the order they run. One file for each kind of load."""
 
 from benchmarks.journey import Journey
-from benchmarks.journeys import rtsp_ingest, rtsp_stuck, rtsp_tcp, rtsp_udp
+from benchmarks.journeys import (
+    rtsp_ingest,
+    rtsp_stuck,
+    rtsp_tcp,
+    rtsp_udp,
+    turn_allocate,
+    turn_burst,
+    turn_clients,
+    turn_flood,
+    turn_peer,
+)
+from benchmarks.relay import RelayJourney
 
-__all__ = ["JOURNEYS"]
+__all__ = ["JOURNEYS", "RELAY_JOURNEYS"]
 
 JOURNEYS: tuple[Journey, ...] = (
     *rtsp_tcp.JOURNEYS,
     *rtsp_udp.JOURNEYS,
     *rtsp_stuck.JOURNEYS,
     *rtsp_ingest.JOURNEYS,
+)
+
+RELAY_JOURNEYS: tuple[RelayJourney, ...] = (
+    *turn_peer.JOURNEYS,
+    *turn_burst.JOURNEYS,
+    *turn_clients.JOURNEYS,
+    *turn_allocate.JOURNEYS,
+    *turn_flood.JOURNEYS,
 )

@@ -394,6 +394,12 @@ class Engine:
         Dropped when the connection is gone; a client that leaves 1 MiB of answers is closed.
         """
 
+    def answer_from(self, listener: int, five_tuple: FiveTuple, port: int, message: bytes) -> None:
+        """Answer a client over UDP from another listener, at this port of its own (RFC 5780 7.2, 7.4).
+
+        ValueError: the listener has not one address of the client's family.
+        """
+
     def bind_relay(self, bind: BindRelay) -> UdpPort:
         """Bind a relayed address. Nothing is read from it until it is given to `allocate`.
 

@@ -27,6 +27,7 @@ from headgate.core.config.file_watch import watch_file
 from headgate.core.config.follower import Follower
 from headgate.core.errors import HeadgateError
 from headgate.core.events import Bus
+from headgate.core.garbage import collect_seldom
 from headgate.core.hooks.hooks import Hooks
 from headgate.core.hooks.on_demand import OnDemandHooks
 from headgate.core.hooks.runner import HookRunner
@@ -44,6 +45,7 @@ from headgate.media.rtsp.server import RtspServer
 from headgate.media.source import MakePuller
 from headgate.media.source_address import SourceAddresses
 from headgate.media.sources import Sources
+from headgate.turn.overview import Overview
 from headgate.turn.server import TurnServer
 
 __all__ = ["Server", "run"]
@@ -62,6 +64,7 @@ logger = logging.getLogger(__name__)
 def run(startup: Startup) -> int:
     """Serve until SIGINT or SIGTERM; returns the exit status. Raises ListenError, LogError."""
     _raise_file_limit()
+    collect_seldom()
     with (
         LogWriter.of(startup.layers.configuration) as log,
         asyncio.Runner(loop_factory=_loop_factory()) as runner,
@@ -116,6 +119,12 @@ class Server:
             access=self.access,
             leases=self.leases,
         )
+        self.turn = TurnServer(
+            loop=self.loop,
+            registry=self.registry,
+            settings=configuration.own.turn,
+            state=startup.state.path.parent if startup.state else None,
+        )
         self.view = View(
             access=self.access,
             leases=self.leases,
@@ -135,12 +144,7 @@ class Server:
             webhooks=self.webhooks.senders,
             closures=self.rtsp.closures,
             renewals=(self.rtsp.renewal,),
-        )
-        self.turn = TurnServer(
-            loop=self.loop,
-            registry=self.registry,
-            settings=configuration.own.turn,
-            state=startup.state.path.parent if startup.state else None,
+            relay=Overview(self.turn, registry=self.registry),
         )
         self._operator = Site(
             "API", lambda: build(self.view), switch="api", address="apiAddress", settings=settings

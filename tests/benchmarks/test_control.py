@@ -27,7 +27,7 @@ async def test_every_call_is_answered(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_table_says_what_is_missed() -> None:
-    server = Server(name="headgate", version="1", command=(), off=())
+    server = Server(name="headgate", version="1", prepare=lambda _: ())
     text = control_table([ControlRow(server, [ControlRun(1.5, 6.0, 7, 8), ControlRun(1.0, 9.0, 7, 8)])])
     assert "| 1.2 | 7.5 | 7.0 | 8.0 | add ≤ 2 ms; list ≤ 5 ms | no: list |" in text
     assert control_table([]) == ""

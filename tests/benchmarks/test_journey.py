@@ -25,6 +25,14 @@ def test_a_bound(bound: Bound, holds: float, fails: float, text: str) -> None:
     assert str(bound) == text
 
 
+def test_a_bound_in_multiples_of_the_peer_is_judged_only_where_there_is_a_peer() -> None:
+    bound = Bound(least=5, times_peer=True)
+    assert bound.holds(1000, peer=200)
+    assert not bound.holds(999, peer=200)
+    assert bound.holds(1)
+    assert str(bound) == "≥ 5 times the peer"
+
+
 def row(*p99_ms: float, void: list[str] | None = None) -> Row:
     journey = Journey(name="j", readers=1, targets={Figure.P99_MS: Bound(most=15)})
     runs = [
@@ -38,3 +46,14 @@ def test_the_median_decides_and_a_void_run_reaches_nothing() -> None:
     assert row(1, 16, 17).misses() == ["p99 ms"]
     assert row().misses() == ["void"]
     assert row(1, void=["no server"]).misses() == ["void"]
+
+
+def test_the_peers_median_is_what_a_multiple_is_of() -> None:
+    journey = Journey(name="j", readers=1, targets={Figure.P99_MS: Bound(most=1, times_peer=True)})
+    ours = row(8, 10, 12)
+    ours.journey = journey
+    assert ours.misses() == []
+    ours.peer = row(1, 11, 100)
+    assert ours.misses() == []
+    ours.peer = row(1, 9, 100)
+    assert ours.misses() == ["p99 ms"]

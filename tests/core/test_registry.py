@@ -92,6 +92,21 @@ def test_a_closed_session_is_found_nowhere_and_ended_once(house: House) -> None:
     assert (closed.session, closed.reason, closed.duration_s) == (guest.id, CloseReason.KICKED, 90)
 
 
+class Lease:
+    releases = 0
+
+    def release(self) -> None:
+        self.releases += 1
+
+
+def test_a_closed_session_lets_go_of_its_lease(house: House) -> None:
+    guest, lease = house.open(), Lease()
+    guest.lease = lease
+    house.registry.close(guest, CloseReason.PEER)
+    assert lease.releases == 1
+    assert guest.lease is None
+
+
 def test_a_bug_in_a_goodbye_does_not_keep_the_session(house: House, caplog: pytest.LogCaptureFixture) -> None:
     guest = house.open(fault=ZeroDivisionError())
     house.registry.close(guest, CloseReason.SHUTDOWN)

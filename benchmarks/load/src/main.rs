@@ -14,6 +14,7 @@ mod report;
 mod rtsp;
 mod sequence;
 mod sys;
+mod turn;
 mod window;
 
 use std::process::ExitCode;
@@ -37,5 +38,6 @@ fn run(arguments: &[String]) -> Result<(), String> {
     match command {
         Command::Run(plan) => conductor::conduct(&plan),
         Command::Floor(floor) => floor::measure(&floor),
+        Command::Turn(turn) => turn.measure(),
     }
 }

@@ -9,9 +9,10 @@ use crate::conductor::Plan;
 use crate::floor::{Floor, Mode};
 use crate::publisher::Programme;
 use crate::rtsp::Transport;
+use crate::turn::options::{self as turn, Turn};
 
 pub const USAGE: &str = "\
-headgate-load: publishes and reads RTSP as clients would, and measures
+headgate-load: loads RTSP and TURN servers as clients would, and measures
 
   headgate-load publish --url URL [PUBLISHING] [RUN]
   headgate-load read    --url URL [READING] [RUN]
@@ -36,18 +37,19 @@ Prints a line of JSON for each step, the last with the result. Exit status 1: th
 pub enum Command {
     Run(Plan),
     Floor(Floor),
+    Turn(Turn),
 }
 
 /// Read the arguments behind the program's name.
 pub fn parse(arguments: &[String]) -> Result<Command, String> {
-    let (command, rest) = arguments.split_first().ok_or(USAGE)?;
+    let (command, rest) = arguments.split_first().ok_or_else(usage)?;
     let mut options = Options::collect(rest)?;
     let parsed = match command.as_str() {
         "publish" => Command::Run(plan(&mut options, true, false)?),
         "read" => Command::Run(plan(&mut options, false, true)?),
         "run" => Command::Run(plan(&mut options, true, true)?),
         "floor" => Command::Floor(floor(&mut options)?),
-        _ => return Err(USAGE.into()),
+        _ => Command::Turn(Turn::parse(command, &mut options).ok_or_else(usage)??),
     };
     match options.0.keys().next() {
         Some(name) => Err(format!("--{name}: not an option of {command}")),
@@ -100,7 +102,7 @@ fn plan(options: &mut Options, publishes: bool, reads: bool) -> Result<Plan, Str
 
 fn floor(options: &mut Options) -> Result<Floor, String> {
     let name: String = options.required("mode")?;
-    let (_, mode) = Mode::ALL.into_iter().find(|(known, _)| *known == name).ok_or(USAGE)?;
+    let (_, mode) = Mode::ALL.into_iter().find(|(known, _)| *known == name).ok_or_else(usage)?;
     Ok(Floor {
         mode,
         readers: options.positive("readers", 100)? as usize,
@@ -111,8 +113,12 @@ fn floor(options: &mut Options) -> Result<Floor, String> {
     })
 }
 
+fn usage() -> String {
+    format!("{USAGE}\n{}", turn::USAGE)
+}
+
 /// Named values not yet taken.
-struct Options(HashMap<String, String>);
+pub struct Options(HashMap<String, String>);
 
 impl Options {
     fn collect(arguments: &[String]) -> Result<Self, String> {
@@ -135,22 +141,22 @@ impl Options {
             .transpose()
     }
 
-    fn or<T: FromStr>(&mut self, name: &str, default: T) -> Result<T, String> {
+    pub fn or<T: FromStr>(&mut self, name: &str, default: T) -> Result<T, String> {
         Ok(self.take(name)?.unwrap_or(default))
     }
 
-    fn required(&mut self, name: &str) -> Result<String, String> {
+    pub fn required<T: FromStr>(&mut self, name: &str) -> Result<T, String> {
         self.take(name)?.ok_or_else(|| format!("--{name} is missing"))
     }
 
-    fn positive(&mut self, name: &str, default: u64) -> Result<u64, String> {
+    pub fn positive(&mut self, name: &str, default: u64) -> Result<u64, String> {
         match self.or(name, default)? {
             0 => Err(format!("--{name} 0: must be at least 1")),
             value => Ok(value),
         }
     }
 
-    fn seconds(&mut self, name: &str, default: f64) -> Result<Duration, String> {
+    pub fn seconds(&mut self, name: &str, default: f64) -> Result<Duration, String> {
         let value: f64 = self.or(name, default)?;
         // An hour is already longer than anybody waits for a benchmark.
         if (0.0..=3600.0).contains(&value) {
@@ -161,14 +167,23 @@ impl Options {
     }
 
     fn transport(&mut self, name: &str) -> Result<Transport, String> {
-        match self.or(name, "tcp".to_owned())?.as_str() {
-            "tcp" => Ok(Transport::Tcp),
-            "udp" => Ok(Transport::Udp),
-            other => Err(format!("--{name} {other}: tcp or udp")),
-        }
+        self.one_of(name, &[("tcp", Transport::Tcp), ("udp", Transport::Udp)])
     }
 
-    fn cpus(&mut self) -> Result<Vec<usize>, String> {
+    /// The value of that name; the first is the default.
+    pub fn one_of<T: Copy>(&mut self, name: &str, known: &[(&str, T)]) -> Result<T, String> {
+        let [(default, _), ..] = known else {
+            return Err(format!("--{name}: takes nothing"));
+        };
+        let given = self.or(name, (*default).to_owned())?;
+        let found = known.iter().find(|(word, _)| *word == given);
+        found.map(|(_, value)| *value).ok_or_else(|| {
+            let words: Vec<&str> = known.iter().map(|(word, _)| *word).collect();
+            format!("--{name} {given}: {}", words.join(" or "))
+        })
+    }
+
+    pub fn cpus(&mut self) -> Result<Vec<usize>, String> {
         let Some(list) = self.take::<String>("cpu")? else {
             return Ok(Vec::new());
         };
@@ -228,6 +243,12 @@ mod tests {
             ("run --url rtsp://h/a --url rtsp://h/b", "twice"),
             ("floor --mode none", "--mode"),
             ("read --url", "--url"),
+            ("turn-relay", "--server"),
+            ("turn-relay --server 127.0.0.1:1 --towards self", "--towards"),
+            ("turn-relay --server 127.0.0.1:1 --size 1400 --burst 64", "--size"),
+            ("turn-relay --server [::1]:1", "IPv4"),
+            ("turn-hold --server 127.0.0.1:1 --steps 5,1", "--steps"),
+            ("turn-flood --server 127.0.0.1:1 --seconds 300", "--seconds"),
         ] {
             let error = parsed(line).err().unwrap_or_default();
             assert!(error.contains(word), "{line}: {error}");

@@ -158,6 +158,7 @@ class Registry:
         self._forget_if_over(session.service)
         if session.lease is not None:
             session.lease.release()
+            session.lease = None  # it knows the session: the two would wait for the collector
         try:
             session.end(reason)
         except Exception:

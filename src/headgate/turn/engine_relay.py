@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from headgate.engine import Allocate, BindChannel, BindRelay, Engine, Permit
 from headgate.engine import FiveTuple as EngineFiveTuple
@@ -19,6 +19,8 @@ class EngineRelay:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
+        self.listeners: Mapping[TransportAddress, int] = {}
+        """By where UDP clients reach them: those that an answer may come from."""
 
     def bind(self, address: RelayAddress, port: int, *, transport: RelayTransport) -> int:
         external = address.external if address.external != address.host else None
@@ -72,7 +74,11 @@ class EngineRelay:
         )
 
     def send(self, out: Outgoing) -> None:
-        self._engine.answer(_own(out.five_tuple), out.data)
+        if out.source is not None and (listener := self.listeners.get(out.source)):
+            port = out.port or out.five_tuple.client_port
+            self._engine.answer_from(listener, _own(out.five_tuple), port, out.data)
+        else:
+            self._engine.answer(_own(out.five_tuple), out.data)
 
     def move(self, allocation: int, five_tuple: FiveTuple) -> None:
         raise NotImplementedError("the engine cannot move an allocation")  # `can_move`

@@ -115,6 +115,16 @@ class TurnMachine:
         return len(self._wing.ports.ports)
 
     @property
+    def relay_addresses(self) -> int:
+        """How many are relayed from, or will be."""
+        return max(len(self._wing.settings.relay_addresses), self._wing.ports.addresses, 1)
+
+    @property
+    def quota_refusals(self) -> Mapping[str, int]:
+        """By the quota's key in the configuration, since the start."""
+        return self._wing.quotas.refusals
+
+    @property
     def unanswered(self) -> int:
         """Requests of strangers past their address's budget."""
         return self._budget.refused
@@ -142,6 +152,8 @@ class TurnMachine:
             answer = self._answer(request)
         except Refusal as refusal:
             self.refusals[refusal.code] += 1
+            if request.allocation is not None:
+                request.allocation.errors += 1
             answer = request.error(refusal)
         except Pending as pending:
             self._wait(pending.name, request)
@@ -150,7 +162,7 @@ class TurnMachine:
             return
         if request.identity is None and not self._budget.admits(five_tuple.client_host, now=now):
             return
-        self._out.append(Outgoing(five_tuple, request.finish(answer), request.source))
+        self._out.append(Outgoing(five_tuple, request.finish(answer), request.source, request.port))
 
     def _answer(self, request: Request) -> Answer | None:
         """None: there is no answer, or not yet. Raises Refusal, Pending."""
@@ -259,6 +271,10 @@ class TurnMachine:
         """No new allocations; those that live may be refreshed."""
         self._wing.draining = True
 
+    def resume(self) -> None:
+        """After `drain`: new ones again."""
+        self._wing.draining = False
+
     def follow(self, settings: TurnConf, credentials: Credentials, *, now: float) -> None:
         """Decide by these from now on. What was granted stays, but for peers that `turn.peers` denies now."""
         wing = self._wing
@@ -271,9 +287,13 @@ class TurnMachine:
         wing.quotas.follow(settings.quotas)
         self._budget.per_second = settings.quotas.answers_per_second
 
-    def listening(self, externals: Mapping[str, str]) -> None:
-        """What our addresses are called outside, by the address; "" stands for all the others."""
+    def listening(self, externals: Mapping[str, str], *, listeners: Sequence[TransportAddress] = ()) -> None:
+        """What our addresses are called outside, by the address; "" stands for all the others.
+
+        `listeners`: as for the constructor.
+        """
         self._wing.externals = externals
+        self._wing.listeners = tuple(listeners)
 
     # Out
 

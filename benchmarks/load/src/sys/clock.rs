@@ -5,6 +5,11 @@ pub fn now() -> u64 {
     read(libc::CLOCK_MONOTONIC)
 }
 
+/// How far the system's clock is ahead of the monotonic one.
+pub fn ahead() -> u64 {
+    read(libc::CLOCK_REALTIME).saturating_sub(now())
+}
+
 /// CPU time the calling thread has used, kernel time included.
 pub fn thread_cpu() -> u64 {
     read(libc::CLOCK_THREAD_CPUTIME_ID)
@@ -31,7 +36,7 @@ pub fn sharpen_timers() {
 
 fn read(clock: libc::clockid_t) -> u64 {
     let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
-    // SAFETY: `time` is a valid timespec to write to, and both clocks exist on every Linux.
+    // SAFETY: `time` is a valid timespec to write to, and these clocks exist on every Linux.
     unsafe { libc::clock_gettime(clock, &raw mut time) };
     time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
 }

@@ -3,5 +3,6 @@
 
 pub mod clock;
 pub mod cpu;
+pub mod datagram;
 pub mod poll;
 pub mod socket;

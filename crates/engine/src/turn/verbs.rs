@@ -138,6 +138,26 @@ impl Engine {
         inbox.push(crate::command::Command::Turn(Command::Answer(five_tuple, message)));
     }
 
+    /// Answer a client over UDP from another of our listeners, or at another of its ports (RFC 5780 7.2, 7.4,
+    /// where `to` says which). It waits for nothing that the verbs did before.
+    pub fn answer_from(&self, listener: Handle, to: FiveTuple, message: &[u8]) -> Result<(), VerbError> {
+        let listeners = self.turn().listeners.lock().expect("no holder panics");
+        let known =
+            listeners.get(&listener).map(Arc::clone).filter(|known| !known.bound.ip().is_unspecified());
+        drop(listeners);
+        let socket = known.as_ref().and_then(|known| known.socket(to.worker));
+        let (Some(known), Some(socket)) = (&known, socket) else {
+            return value(format!("{listener} is no UDP listener of one address"));
+        };
+        if known.bound.is_ipv4() != to.client.is_ipv4() {
+            return value(format!("{} is not reached from {}", to.client, known.bound));
+        }
+        let from = FiveTuple { listener, server: known.bound, ..to };
+        let (address, via) = known.way_to(&from);
+        let _ = socket::send(socket, address, via, message, message.len()); // lost, as in the network
+        Ok(())
+    }
+
     /// Spare the worker what it need not know. Whoever has no allocation waits for nothing; and after an
     /// Allocate's success only a request can follow, which finds the allocation in the directory. Every
     /// other answer stays behind what the worker was told before it.

@@ -1,0 +1,151 @@
+"""Journeys against a TURN server, and how they are measured."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from statistics import linear_regression
+from typing import Any
+
+from benchmarks.journey import Bound, Figure
+from benchmarks.load import Load, LoadError, Run
+from benchmarks.process import cpu_seconds, resident_kb, sockets
+from benchmarks.server import Running
+
+__all__ = ["RelayJourney", "RelayLoad", "Watched"]
+
+
+class RelayLoad(StrEnum):
+    """A command of `headgate-load`."""
+
+    RELAY = "turn-relay"
+    ALLOCATE = "turn-allocate"
+    HOLD = "turn-hold"
+    FLOOD = "turn-flood"
+
+
+# Allocations and holding last as long as their numbers need.
+_TIMED = frozenset({RelayLoad.RELAY, RelayLoad.FLOOD})
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """The server at one line of the generator."""
+
+    line: Mapping[str, Any]
+    cpu_seconds: float
+    resident_kb: int
+    sockets: int
+
+    @classmethod
+    def now(cls, pid: int, line: Mapping[str, Any]) -> "Watched":
+        # CPU time first: what follows takes milliseconds.
+        return cls(line, cpu_seconds(pid), resident_kb(pid), sockets(pid))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RelayJourney:
+    """One load on one freshly started TURN server."""
+
+    name: str
+    load: RelayLoad
+    options: Mapping[str, str | int] = field(default_factory=dict)
+    """Of the generator's command, without what all journeys have."""
+    floor: bool = False
+    """It can be put on the floor too, which neither authenticates nor knows Send."""
+    pinned: bool = True
+    """The server has one CPU for itself (and coturn one relay thread), the load the others."""
+    quick: bool = False
+    targets: Mapping[Figure, Bound] = field(default_factory=dict)
+
+    @property
+    def family(self) -> str:
+        return self.load.value
+
+    def put_on(self, running: Running, load: Load, *, seconds: float) -> Run:
+        """Raises LoadError when the run is void."""
+        arguments = [self.load.value, "--server", f"127.0.0.1:{running.port}"]
+        arguments += [part for name, value in self.options.items() for part in (f"--{name}", str(value))]
+        if self.load in _TIMED:
+            arguments += ["--seconds", str(seconds)]
+        arguments += load.cpus(pinned=self.pinned)
+        watched: list[Watched] = []
+        result: Mapping[str, Any] = {}
+        for line in load.lines(running, arguments):
+            if line["phase"] in {"measuring", "measured", "held"}:
+                watched.append(Watched.now(running.pid, line))
+            result = line
+        return Run(
+            figures=self.figures(watched, result),
+            resident_kb={
+                f"{seen.line['phase']} {place}": seen.resident_kb for place, seen in enumerate(watched)
+            },
+            sockets_closed=0,
+            result=dict(result),
+        )
+
+    def figures(self, watched: Sequence[Watched], result: Mapping[str, Any]) -> dict[Figure, float]:
+        """What the numbers mean. Raises LoadError when they mean nothing."""
+        if len(watched) < 2:
+            raise LoadError("the load ended before it was measured")
+        used = watched[-1].cpu_seconds - watched[0].cpu_seconds
+        match self.load:
+            case RelayLoad.RELAY:
+                return _relayed(result, used=used)
+            case RelayLoad.ALLOCATE:
+                return _allocated(result, used=used)
+            case RelayLoad.HOLD:
+                return _held(watched, result)
+            case RelayLoad.FLOOD:
+                return _flooded(result, grown=watched[-1].resident_kb - watched[0].resident_kb)
+
+
+def _relayed(result: Mapping[str, Any], *, used: float) -> dict[Figure, float]:
+    echoed, received = result["echoed"], result["received"]
+    forwarded = echoed["packets"] + received["packets"]
+    if not forwarded or not used:
+        raise LoadError("nothing was relayed while measuring")
+    # One way: to the peer where there is one, to the other client otherwise.
+    latency = (echoed if echoed["packets"] else received)["latency_us"]
+    return {
+        Figure.US_PER_PACKET: used / forwarded * 1e6,
+        Figure.PACKETS_PER_CPU_MS: forwarded / used / 1e3,
+        Figure.CORE_PERCENT: used / result["seconds"] * 100,
+        Figure.P50_US: latency["p50"],
+        Figure.P99_US: latency["p99"],
+        Figure.LATE_US: result["sent"]["late_us"]["p50"],
+        Figure.DELIVERED_PERCENT: received["packets"] / result["sent"]["packets"] * 100,
+    }
+
+
+def _allocated(result: Mapping[str, Any], *, used: float) -> dict[Figure, float]:
+    return {
+        Figure.US_PER_ALLOCATION: used / result["allocated"] * 1e6,
+        Figure.ALLOCATIONS_PER_S: result["per_second"],
+        Figure.P50_US: result["latency_us"]["p50"],
+        Figure.P99_US: result["latency_us"]["p99"],
+        Figure.FAILED: result["failed"],
+    }
+
+
+def _held(watched: Sequence[Watched], result: Mapping[str, Any]) -> dict[Figure, float]:
+    counts = [float(seen.line["allocations"]) for seen in watched]
+    if counts[0] == counts[-1]:
+        raise LoadError(f"nothing was allocated: {result['reasons']}")
+    memory = linear_regression(counts, [float(seen.resident_kb) for seen in watched])
+    descriptors = linear_regression(counts, [float(seen.sockets) for seen in watched])
+    return {
+        Figure.KIB_PER_ALLOCATION: memory.slope,
+        Figure.FDS_PER_ALLOCATION: descriptors.slope,
+        Figure.FAILED: result["failed"],
+    }
+
+
+def _flooded(result: Mapping[str, Any], *, grown: int) -> dict[Figure, float]:
+    rightful = result["rightful"]
+    return {
+        Figure.GROWTH_KIB: grown,
+        Figure.ANSWERED_PERCENT: result["answered"] / result["questions"] * 100,
+        Figure.SERVED_PERCENT: rightful["served"] / rightful["tried"] * 100,
+        Figure.P50_US: rightful["latency_us"]["p50"],
+        Figure.P99_US: rightful["latency_us"]["p99"],
+    }
