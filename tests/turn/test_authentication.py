@@ -10,7 +10,7 @@ from headgate.core.config.turn_conf import TurnConf
 from headgate.turn.authentication import ALGORITHMS
 from headgate.turn.credentials import Remembered
 from headgate.turn.events import CredentialWanted
-from headgate.turn.nonce import LIFETIME
+from headgate.turn.nonce import COOKIES, LIFETIME
 from headgate.turn.refusal import ErrorCode
 from headgate.turn.stun.answer import Answer
 from headgate.turn.stun.attribute import Attribute
@@ -233,3 +233,13 @@ def test_users_of_ours_are_nobody_elses_question() -> None:
     house.client().allocate()
     assert error_of(house.client(password="wrong", client_port=2).ask(*ALLOCATE)) is ErrorCode.UNAUTHENTICATED
     assert not any(isinstance(event, CredentialWanted) for event in house.machine.events())
+
+
+def test_names_are_to_be_hashed_only_where_every_hash_is_known() -> None:
+    """RFC 8489 9.2.5: who is told so has to send USERHASH, and a time-limited name has none here."""
+    for secrets, anonymity in (([], True), (["a secret of sixteen or more"], False)):
+        client = House(authSecrets=secrets).client()
+        client.ask(*ALLOCATE)
+        assert client.nonce.startswith(COOKIES[anonymity])
+        client.by_hash = anonymity
+        assert error_of(client.refresh(600)) is None

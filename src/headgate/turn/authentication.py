@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 
 from headgate.turn.credentials import Candidate, Credentials
-from headgate.turn.nonce import COOKIE, Nonces
+from headgate.turn.nonce import COOKIES, Nonces
 from headgate.turn.opaque_string import opaque_string
 from headgate.turn.refusal import ErrorCode, Refusal
 from headgate.turn.relay import client_of
@@ -92,7 +92,7 @@ def challenge(
         code,
         attributes=(
             (Attribute.REALM, credentials.realm_bytes),
-            (Attribute.NONCE, nonces.make(client, now=now)),
+            (Attribute.NONCE, nonces.make(client, now=now, anonymity=credentials.knows_all_names)),
             (Attribute.PASSWORD_ALGORITHMS, ALGORITHMS),
         ),
     )
@@ -102,7 +102,7 @@ def _algorithm(request: Request, nonce: bytes) -> PasswordAlgorithm:
     attributes = request.message.attributes
     offered = attributes.get(Attribute.PASSWORD_ALGORITHMS)
     chosen = attributes.get(Attribute.PASSWORD_ALGORITHM)
-    if not nonce.startswith(COOKIE) or (offered is None and chosen is None):
+    if not nonce.startswith(COOKIES) or (offered is None and chosen is None):
         return PasswordAlgorithm.MD5
     if offered != ALGORITHMS or chosen is None or len(chosen) < ALGORITHM.size:
         raise Refusal(ErrorCode.BAD_REQUEST, "PASSWORD-ALGORITHMS are not those that were offered")

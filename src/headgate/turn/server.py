@@ -374,6 +374,7 @@ class TurnServer:
             users={name: password.get_secret_value() for name, password in settings.users.items()},
             secrets=secrets,
             urls=[url for one in settings.interfaces if (url := _url(one))],
+            asks=bool(settings.auth_http_address),
         )
 
     def _warn(self, settings: TurnConf) -> None:
