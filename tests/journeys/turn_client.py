@@ -40,6 +40,8 @@ class TurnClient:
         self.socket.settimeout(PATIENCE)
         self.socket.bind((source, 0))
         self.socket.connect(("127.0.0.1", port))
+        if self.is_stream:
+            self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if transport == "tls":
             context = ssl.create_default_context()
             context.check_hostname, context.verify_mode = False, ssl.CERT_NONE

@@ -10,8 +10,8 @@ use headgate_engine::event::{CloseReason, Event};
 use headgate_engine::turn::totals::TurnCounters;
 use headgate_engine::turn::verbs::{Allocate, BindChannel, BindRelay, Permit};
 use relay::{
-    Bench, LOCALHOST, channel, data_indication, message, permission, receive, request, send_indication,
-    socket, usual,
+    Bench, LOCALHOST, channel, data_indication, listen, message, permission, receive, request,
+    send_indication, socket, usual,
 };
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -488,4 +488,20 @@ fn of_two_relayed_addresses_one_can_be_let_go() {
     let address = other.local_addr().expect("bound");
     client.send(&send_indication(address, b"yes"));
     assert_eq!(receive(&other).0, b"yes");
+}
+
+#[test]
+fn an_answer_comes_from_another_listener_and_goes_to_another_port() {
+    let mut bench = Bench::start();
+    let elsewhere = SocketAddr::new(IpAddr::from([127, 0, 0, 2]), 0);
+    let (other, from) = bench.engine.listen_turn(&listen(elsewhere, usual())).expect("a free port");
+    let client = bench.client();
+    let second = socket(LOCALHOST);
+    let mut to = client.five_tuple;
+    to.client = second.local_addr().expect("bound");
+    bench.engine.answer_from(other, to, b"an answer").expect("a listener");
+    assert_eq!(receive(&second), (b"an answer".to_vec(), from));
+    assert!(matches!(bench.engine.answer_from(other + 1, to, b""), Err(VerbError::Value(_))));
+    to.client = SocketAddr::from((Ipv6Addr::LOCALHOST, 9));
+    assert!(matches!(bench.engine.answer_from(other, to, b""), Err(VerbError::Value(_))));
 }
