@@ -155,6 +155,10 @@ async def test_what_fails_now_is_a_standard_exception(relay: Relay) -> None:
     with pytest.raises(ValueError):
         engine.permit(Permit(allocation=allocation, hosts=["example.org"]))
     with pytest.raises(ValueError):
+        engine.release_relay(allocation, "example.org")
+    with pytest.raises(ValueError):
+        engine.answer_from(allocation, asked.five_tuple, 9, b"")
+    with pytest.raises(ValueError):
         engine.refresh_allocation(allocation, -1)
     for number, port in ((0x3FFF, 9), (0x8000, 9), (0x4000, 0)):
         with pytest.raises(ValueError):

@@ -411,6 +411,12 @@ class Engine:
         Dropped when the connection is gone; a client that leaves 1 MiB of answers is closed.
         """
 
+    def answer_from(self, listener: int, five_tuple: FiveTuple, port: int, message: bytes) -> None:
+        """Answer a client over UDP from another listener, at this port of its own (RFC 5780 7.2, 7.4).
+
+        ValueError: the listener has not one address of the client's family.
+        """
+
     def bind_relay(self, bind: BindRelay) -> UdpPort:
         """Bind a relayed address. Nothing is read from it until it is given to `allocate`.
 
@@ -428,6 +434,12 @@ class Engine:
 
     def refresh_allocation(self, allocation: int, lifetime_s: float) -> None:
         """Let it live for so long from now on. To end it now is `close`."""
+
+    def release_relay(self, allocation: int, host: str) -> None:
+        """Of an allocation's two relayed addresses let go of the one of this host's family.
+
+        ValueError: not an IP literal.
+        """
 
     def permit(self, permit: Permit) -> None:
         """Install or refresh permissions (RFC 8656 9). ValueError: not an IP literal."""

@@ -448,7 +448,9 @@ class Permit:
     allocation: int
     hosts: Sequence[str]
     lifetime_s: float = 300.0
-    """RFC 8656 9."""
+    """RFC 8656 9. 0: it ends."""
+    relayed_only: bool = False
+    """Nothing but relayed addresses of ours may be reached at these hosts."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -459,8 +461,9 @@ class BindChannel:
     peer_host: str
     peer_port: int
     lifetime_s: float = 600.0
-    """RFC 8656 12."""
+    """RFC 8656 12. 0: it ends."""
     permission_lifetime_s: float = 300.0
+    relayed_only: bool = False
 
 
 class EngineLoop:

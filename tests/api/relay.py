@@ -40,7 +40,7 @@ COUNTERS = RelayCounters(
 @dataclass
 class StandIn:
     house: House
-    realm: str = "headgate"
+    realm: str = "gate"
     ports_taken: int = 0
     ports_capacity: int = 16_384
     interfaces: Sequence[RelayInterface] = (

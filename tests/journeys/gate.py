@@ -139,6 +139,10 @@ class Gate:
         status = Path(f"/proc/{self.process.pid}/status").read_text()
         return int(re.findall(r"VmRSS:\s+(\d+) kB", status)[0]) * 1024
 
+    def descriptors(self) -> int:
+        """How many the server has open."""
+        return len(list(Path(f"/proc/{self.process.pid}/fd").iterdir()))
+
 
 def _start(process: subprocess.Popen[str], log: Path) -> tuple[str, str]:
     """Read the lines a starting server prints up to its operator's address; both."""

@@ -7,7 +7,7 @@ import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from headgate.turn.relay import FiveTuple, RelayAddress, RelayTransport
+from headgate.turn.relay import FiveTuple, RelayAddress, RelayPort, RelayTransport
 from headgate.turn.stun.address import TransportAddress
 
 __all__ = ["Link", "RelayTwin", "TwinAllocation"]
@@ -74,14 +74,33 @@ class RelayTwin:
         for relay in self.allocations.pop(allocation).relays:
             self.bound.pop(relay, None)
 
+    def release_one(self, allocation: int, port: RelayPort) -> None:
+        self.allocations[allocation].relays.remove(port.handle)
+        self.release(port.handle)
+
+    def hang_up(self, connection: int) -> None:
+        del self.dialled[connection]
+
     def permit(self, allocation: int, hosts: Sequence[str], *, lifetime: float, relayed_only: bool) -> None:
-        self.allocations[allocation].permissions.update(dict.fromkeys(hosts, relayed_only))
+        permissions = self.allocations[allocation].permissions
+        permissions.update(dict.fromkeys(hosts, relayed_only))
+        for host in () if lifetime else hosts:
+            del permissions[host]
 
     def bind_channel(
-        self, allocation: int, number: int, peer: TransportAddress, *, lifetime: float, relayed_only: bool
+        self,
+        allocation: int,
+        number: int,
+        peer: TransportAddress,
+        *,
+        lifetime: float,
+        permission_lifetime: float,
+        relayed_only: bool,
     ) -> None:
+        self.permit(allocation, [peer.host], lifetime=permission_lifetime, relayed_only=relayed_only)
         self.allocations[allocation].channels[number] = peer
-        self.allocations[allocation].permissions[peer.host] = relayed_only
+        if not lifetime:
+            del self.allocations[allocation].channels[number]
 
     def move(self, allocation: int, five_tuple: FiveTuple) -> None:
         self.allocations[allocation].five_tuple = five_tuple

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import errno
+from collections.abc import Sequence
+
 import pytest
 
 from headgate.turn.allocate import DEFAULT_LIFETIME, LONGEST_LIFETIME
 from headgate.turn.events import Allocated
 from headgate.turn.ports import RESERVED
 from headgate.turn.refusal import ErrorCode
+from headgate.turn.relay import FiveTuple
 from headgate.turn.stun.address import Family, read_address
 from headgate.turn.stun.attribute import Attribute
 from headgate.turn.stun.message import Message, Method
 from tests.turn.dialogue import UDP, Client, House, error_of
+from tests.turn.relay import RelayTwin
 
 TRANSPORT = (Attribute.REQUESTED_TRANSPORT, UDP)
 V4, V6 = b"\x01\0\0\0", b"\x02\0\0\0"
@@ -306,3 +311,34 @@ def test_ports_come_back_however_an_allocation_ends() -> None:
     house.machine.expire(house.now + RESERVED)
     assert house.machine.ports_taken == len(house.relay.bound) == 0
     assert house.machine.usage == {}
+
+
+def test_of_two_families_the_second_alone() -> None:
+    house = House(relayAddresses=["2001:db8::1"])
+    answer = ask(house.client(), (Attribute.ADDITIONAL_ADDRESS_FAMILY, V6))
+    assert error_of(answer) is None
+    relayed = read_address(answer.attributes[Attribute.XOR_RELAYED_ADDRESS], answer.transaction)
+    assert relayed.host == "2001:db8::1"
+    assert answer.attributes[Attribute.ADDRESS_ERROR_CODE] == bytes((1, 0, 4, 40))
+
+
+def test_of_two_families_neither() -> None:
+    house = House(relayPortRange="50000-50001")
+    for port in (1, 2):
+        ask(house.client(client_port=port), (Attribute.ADDITIONAL_ADDRESS_FAMILY, V6))
+    answer = ask(house.client(client_port=3), (Attribute.ADDITIONAL_ADDRESS_FAMILY, V6))
+    assert error_of(answer) is ErrorCode.INSUFFICIENT_CAPACITY
+
+
+def test_a_five_tuple_that_the_engine_has_not_let_go_of() -> None:
+    """437 says to come again from another port; 508 would send the client to another server."""
+
+    class Slow(RelayTwin):
+        def allocate(
+            self, five_tuple: FiveTuple, relays: Sequence[int], *, lifetime: float, rate: int
+        ) -> int:
+            raise FileExistsError(errno.EEXIST, "it ends soon")
+
+    house = House(relay=Slow())
+    assert error_of(ask(house.client())) is ErrorCode.ALLOCATION_MISMATCH
+    assert house.machine.ports_taken == len(house.relay.bound) == 0

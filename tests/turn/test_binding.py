@@ -68,6 +68,24 @@ def test_the_answer_comes_from_where_it_was_asked_to(flags: int, source: Transpo
     assert answer.attributes[Attribute.RESPONSE_ORIGIN] == plain_address(*(source or FOUR[0]))
 
 
+def test_an_answer_goes_to_the_port_that_was_named() -> None:
+    house = House(listeners=FOUR)
+    asked = binding((Attribute.RESPONSE_PORT, b"\x12\x34\0\0"))
+    house.machine.receive(house.client().five_tuple, asked, now=1)
+    (out,) = house.machine.to_send()
+    assert (out.source, out.port) == (FOUR[0], 0x1234)
+    for value in (b"", b"\0\0\0\0", b"\1"):
+        answer = house.client().exchange(binding((Attribute.RESPONSE_PORT, value)))
+        assert answer is not None
+        assert error_of(answer) is ErrorCode.BAD_REQUEST
+
+
+def test_nobody_has_an_answer_made_long() -> None:
+    answer = House(listeners=FOUR).client().exchange(binding((Attribute.PADDING, bytes(4))))
+    assert answer is not None
+    assert error_of(answer) is ErrorCode.UNKNOWN_ATTRIBUTE
+
+
 def test_a_change_request_of_another_size() -> None:
     house = House(listeners=FOUR)
     answer = house.client().exchange(binding((Attribute.CHANGE_REQUEST, b"\6")))

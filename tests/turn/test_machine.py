@@ -113,7 +113,7 @@ def test_a_new_configuration_drops_nothing_and_holds_from_now_on() -> None:
         relayPortRange="50000-50009",
         quotas={"allocationsPerUser": 1},
     )
-    house.machine.follow(other.settings, other.machine.credentials)
+    house.machine.follow(other.settings, other.machine.credentials, now=house.now)
     assert len(house.machine.allocations) == len(house.relay.allocations) == 1
     assert error_of(client.refresh()) is ErrorCode.UNAUTHENTICATED
     alice = house.client("alice", "wonder", client_port=3)

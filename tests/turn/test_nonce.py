@@ -1,6 +1,8 @@
 from __future__ import annotations
 
-from headgate.turn.nonce import COOKIE, KEY_LIFETIME, LIFETIME, SIZE, Nonces
+import base64
+
+from headgate.turn.nonce import COOKIES, HEAD, KEY_LIFETIME, LIFETIME, SIZE, Nonces
 
 CLIENT, OTHER = b"1 40000 198.51.100.7", b"1 40001 198.51.100.7"
 
@@ -9,7 +11,7 @@ def test_it_holds_for_its_client_and_its_time() -> None:
     nonces = Nonces(now=0)
     nonce = nonces.make(CLIENT, now=100)
     assert len(nonce) == SIZE == 24
-    assert nonce.startswith(COOKIE)
+    assert nonce.startswith(COOKIES[0])
     assert nonces.holds(nonce, CLIENT, now=100)
     assert nonces.holds(nonce, CLIENT, now=100 + LIFETIME)
     assert not nonces.holds(nonce, CLIENT, now=100 + LIFETIME + 1)
@@ -52,9 +54,8 @@ def test_they_do_not_repeat_and_no_bit_is_preferred() -> None:
     count = 10_000
     made = [nonces.make(b"1 %d 198.51.100.7" % port, now=9) for port in range(count)]
     assert len(set(made)) == count
-    import base64
 
-    tags = [int.from_bytes(base64.b64decode(nonce[len(COOKIE) :] + b"=")[2:]) for nonce in made]
+    tags = [int.from_bytes(base64.b64decode(nonce[HEAD:] + b"=")[2:]) for nonce in made]
     bias = 4.5 * (count**0.5) / 2  # sigmas; 48 bits are looked at
     for bit in range(48):
         ones = sum(tag >> bit & 1 for tag in tags)

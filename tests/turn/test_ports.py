@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import random
 
 import pytest
 from hypothesis import given
@@ -127,3 +128,10 @@ def test_none_is_ever_lost(steps: list[tuple[int, int]]) -> None:
         ports.release(port)
     ports.expire(now + RESERVED)
     assert ports.taken == len(twin.bound) == 0
+
+
+def test_neighbours_on_this_machine_do_not_make_the_pool_look_full() -> None:
+    """Half of the range is somebody else's: of the pairs three quarters."""
+    others = random.Random(1).sample(range(49_152, 65_536), 8192)
+    ports = RelayPorts(RelayTwin(held_by_others=others), range(49_152, 65_536))
+    assert len({ports.bind_pair(HERE, now=0.0)[0].port for _ in range(500)}) == 500

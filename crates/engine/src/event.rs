@@ -136,6 +136,11 @@ impl EventQueue {
         self.events.lock().expect("no holder panics").len() >= self.capacity
     }
 
+    /// Whether strangers have had their half; the rest is for those who have something here already.
+    pub fn is_crowded(&self) -> bool {
+        self.events.lock().expect("no holder panics").len() >= self.capacity / 2
+    }
+
     /// Always queued: `Accepted` only after `is_full` was asked, `Received` within
     /// `Unanswered`, and one `HttpReceived`, `Malformed` and `Closed` a handle bound the length.
     pub fn push(&self, event: Event) {

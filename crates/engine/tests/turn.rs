@@ -8,9 +8,10 @@ use std::time::{Duration, Instant};
 use headgate_engine::engine::VerbError;
 use headgate_engine::event::{CloseReason, Event};
 use headgate_engine::turn::totals::TurnCounters;
-use headgate_engine::turn::verbs::{Allocate, BindRelay, RelayTransport};
+use headgate_engine::turn::verbs::{Allocate, BindChannel, BindRelay, Permit, RelayTransport};
 use relay::{
-    Bench, LOCALHOST, channel, data_indication, message, receive, request, send_indication, socket, usual,
+    Bench, LOCALHOST, channel, data_indication, listen, message, permission, receive, request,
+    send_indication, socket, usual,
 };
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -406,4 +407,105 @@ fn counters_begin_at_nothing() {
     let bench = Bench::start();
     assert_eq!(bench.engine.turn_counters(), TurnCounters::default());
     assert!(bench.engine.drain(10).iter().all(|event| !matches!(event, Event::StunReceived { .. })));
+}
+
+#[test]
+fn where_only_relayed_addresses_may_be_reached_a_canary_beside_them_hears_nothing() {
+    let mut bench = Bench::start();
+    let (a, b) = (bench.client(), bench.client());
+    let canary = socket(LOCALHOST);
+    let address = canary.local_addr().expect("bound");
+    bench.permit_relayed_only(&a, LOCALHOST);
+    bench.bind_channel_relayed_only(&a, 0x4001, address);
+    bench.bind_channel_relayed_only(&a, 0x4002, b.relayed);
+    bench.permit_relayed_only(&b, LOCALHOST);
+    bench.barrier(&a);
+    bench.barrier(&b);
+    a.send(&send_indication(address, b"no"));
+    a.send(&channel(0x4001, b"no"));
+    bench.counted(|counters| counters.denied == 2);
+    nothing(&canary);
+    a.send(&send_indication(b.relayed, b"by indication"));
+    assert_eq!(data_indication(&b.receive()), (a.relayed, b"by indication".to_vec()));
+    a.send(&channel(0x4002, b"by channel"));
+    assert_eq!(data_indication(&b.receive()), (a.relayed, b"by channel".to_vec()));
+
+    // An allocation that has ended leaves a port that anybody may have.
+    bench.engine.close(b.allocation);
+    bench.closed(b.allocation);
+    let after = UdpSocket::bind(b.relayed).expect("its port is free");
+    after.set_read_timeout(Some(MINUTE)).expect("a socket");
+    a.send(&channel(0x4002, b"no"));
+    bench.counted(|counters| counters.denied == 3);
+    nothing(&after);
+
+    // What Python decides anew holds at once.
+    bench.permit(&a, LOCALHOST);
+    bench.barrier(&a);
+    a.send(&send_indication(address, b"yes"));
+    assert_eq!(receive(&canary).0, b"yes");
+}
+
+#[test]
+fn a_permission_without_a_lifetime_ends_and_so_does_a_channel() {
+    let mut bench = Bench::start();
+    let client = bench.client();
+    let peer = socket(LOCALHOST);
+    let address = peer.local_addr().expect("bound");
+    bench.bind_channel(&client, 0x4001, address);
+    bench.barrier(&client);
+    bench.engine.permit(&Permit { lifetime: Duration::ZERO, ..permission(client.allocation, LOCALHOST) });
+    let bind = BindChannel {
+        allocation: client.allocation,
+        number: 0x4001,
+        peer: address,
+        lifetime: Duration::ZERO,
+        permission_lifetime: Duration::ZERO,
+        relayed_only: false,
+    };
+    bench.engine.bind_channel(&bind).expect("a channel");
+    bench.barrier(&client);
+    client.send(&channel(0x4001, b"no"));
+    client.send(&send_indication(address, b"no"));
+    peer.send_to(b"no", client.relayed).expect("sent");
+    bench.counted(|counters| counters.no_channel == 1 && counters.no_permission == 2);
+    nothing(&peer);
+}
+
+#[test]
+fn of_two_relayed_addresses_one_can_be_let_go() {
+    let mut bench = Bench::start();
+    let v6 = IpAddr::V6(Ipv6Addr::LOCALHOST);
+    let client = bench.client_with(&[LOCALHOST, v6], MINUTE, 0);
+    let four = client.relayed;
+    let peer = socket(LOCALHOST);
+    let address = peer.local_addr().expect("bound");
+    bench.permit(&client, LOCALHOST);
+    bench.permit(&client, v6);
+    bench.engine.release_relay(client.allocation, LOCALHOST);
+    bench.barrier(&client);
+    UdpSocket::bind(four).expect("its port is free");
+    client.send(&send_indication(address, b"no"));
+    bench.counted(|counters| counters.denied == 1);
+    nothing(&peer);
+    let other = socket(v6);
+    let address = other.local_addr().expect("bound");
+    client.send(&send_indication(address, b"yes"));
+    assert_eq!(receive(&other).0, b"yes");
+}
+
+#[test]
+fn an_answer_comes_from_another_listener_and_goes_to_another_port() {
+    let mut bench = Bench::start();
+    let elsewhere = SocketAddr::new(IpAddr::from([127, 0, 0, 2]), 0);
+    let (other, from) = bench.engine.listen_turn(&listen(elsewhere, usual())).expect("a free port");
+    let client = bench.client();
+    let second = socket(LOCALHOST);
+    let mut to = client.five_tuple;
+    to.client = second.local_addr().expect("bound");
+    bench.engine.answer_from(other, to, b"an answer").expect("a listener");
+    assert_eq!(receive(&second), (b"an answer".to_vec(), from));
+    assert!(matches!(bench.engine.answer_from(other + 1, to, b""), Err(VerbError::Value(_))));
+    to.client = SocketAddr::from((Ipv6Addr::LOCALHOST, 9));
+    assert!(matches!(bench.engine.answer_from(other, to, b""), Err(VerbError::Value(_))));
 }

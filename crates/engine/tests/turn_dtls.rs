@@ -13,7 +13,9 @@ use headgate_engine::turn::listener::TurnLimits;
 use headgate_engine::turn::verbs::{BindChannel, ListenTurn};
 use relay::dtls::DtlsClient;
 use relay::stream::{Listener, certificate};
-use relay::{Bench, LOCALHOST, channel, data_indication, receive, request, send_indication, socket, usual};
+use relay::{
+    Bench, LOCALHOST, channel, data_indication, permission, receive, request, send_indication, socket, usual,
+};
 
 const SOON: Duration = Duration::from_millis(500);
 
@@ -41,13 +43,20 @@ fn data_moves_both_ways() {
         assert_ne!(five_tuple.connection, 0);
         let peer = socket(LOCALHOST);
         let address = peer.local_addr().expect("bound");
-        bench.engine.permit(allocation, &[LOCALHOST], Duration::from_secs(300));
+        bench.engine.permit(&permission(allocation, LOCALHOST));
         let (lifetime, permission_lifetime) = (Duration::from_secs(600), Duration::from_secs(300));
         client.send(&send_indication(address, b"hello"));
         assert_eq!(receive(&peer), (b"hello".to_vec(), relayed));
         peer.send_to(b"again", relayed).expect("sent");
         assert_eq!(data_indication(&client.receive()), (address, b"again".to_vec()));
-        let bind = BindChannel { allocation, number: 0x4001, peer: address, lifetime, permission_lifetime };
+        let bind = BindChannel {
+            allocation,
+            number: 0x4001,
+            peer: address,
+            lifetime,
+            permission_lifetime,
+            relayed_only: false,
+        };
         bench.engine.bind_channel(&bind).expect("a channel");
         bench.engine.answer(five_tuple, request(*b"the response"));
         assert_eq!(client.receive(), request(*b"the response"));
@@ -70,7 +79,7 @@ fn clients_reach_each_other_and_themselves() {
         let udp = bench.client();
         let mut dtls = DtlsClient::connect(&listener);
         let (five_tuple, allocation, relayed) = dtls.allocate(&mut bench);
-        bench.engine.permit(allocation, &[LOCALHOST], Duration::from_secs(300));
+        bench.engine.permit(&permission(allocation, LOCALHOST));
         bench.permit(&udp, LOCALHOST);
         bench.barrier(&udp);
         bench.engine.answer(five_tuple, request(*b"the response"));

@@ -202,6 +202,22 @@ fn requests_that_python_does_not_take_are_dropped_and_counted() {
 }
 
 #[test]
+fn strangers_leave_room_for_those_who_are_here() {
+    let mut bench = Bench::start(); // room for 256 events
+    let client = bench.client();
+    let stranger = socket(LOCALHOST);
+    for n in 0..=u8::MAX {
+        stranger.send_to(&request([n; 12]), bench.server).expect("sent");
+    }
+    bench.counted(|counters| counters.queue_full >= 256 - 128);
+    let before = bench.engine.turn_counters().requests;
+    for n in 0..32 {
+        client.send(&request([n; 12]));
+    }
+    bench.counted(|counters| counters.requests == before + 32);
+}
+
+#[test]
 fn what_comes_from_our_own_addresses_is_not_answered() {
     let mut bench = Bench::start();
     let (client, other) = (bench.client(), bench.client());

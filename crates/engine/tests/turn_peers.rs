@@ -12,7 +12,7 @@ use headgate_engine::event::{CloseReason, Event};
 use headgate_engine::turn::five_tuple::{FiveTuple, Transport};
 use headgate_engine::turn::verbs::{Allocate, BindRelay, RelayTransport};
 use relay::stream::{Listener, StreamClient};
-use relay::{Bench, LOCALHOST, PATIENCE, request, usual};
+use relay::{Bench, LOCALHOST, PATIENCE, permission, request, usual};
 
 /// A client with a TCP allocation.
 struct Caller {
@@ -40,7 +40,7 @@ fn caller(bench: &mut Bench, listener: &Listener, bytes_per_second: u64) -> Call
     let allocate =
         Allocate { five_tuple, relays: vec![relay], lifetime: Duration::from_secs(60), bytes_per_second };
     let allocation = bench.engine.allocate(&allocate).expect("free");
-    bench.engine.permit(allocation, &[LOCALHOST], Duration::from_secs(300));
+    bench.engine.permit(&permission(allocation, LOCALHOST));
     bench.engine.answer(five_tuple, request(*b"the response"));
     assert_eq!(control.receive(20), request(*b"the response"));
     Caller { control, allocation, relayed }

@@ -11,14 +11,16 @@ use headgate_engine::turn::five_tuple::Transport;
 use headgate_engine::turn::listener::TurnLimits;
 use headgate_engine::turn::verbs::BindChannel;
 use relay::stream::Listener;
-use relay::{Bench, LOCALHOST, channel, data_indication, receive, request, send_indication, socket, usual};
+use relay::{
+    Bench, LOCALHOST, channel, data_indication, permission, receive, request, send_indication, socket, usual,
+};
 
 const BOTH: [Transport; 2] = [Transport::Tcp, Transport::Tls];
 const SOON: Duration = Duration::from_millis(300);
 
 fn bind_channel(bench: &Bench, allocation: Handle, number: u16, peer: std::net::SocketAddr) {
     let (lifetime, permission_lifetime) = (Duration::from_secs(600), Duration::from_secs(300));
-    let bind = BindChannel { allocation, number, peer, lifetime, permission_lifetime };
+    let bind = BindChannel { allocation, number, peer, lifetime, permission_lifetime, relayed_only: false };
     bench.engine.bind_channel(&bind).expect("a channel");
 }
 
@@ -34,7 +36,7 @@ fn data_moves_both_ways_with_padding() {
         assert_ne!(five_tuple.connection, 0);
         let peer = socket(LOCALHOST);
         let address = peer.local_addr().expect("bound");
-        bench.engine.permit(allocation, &[LOCALHOST], Duration::from_secs(300));
+        bench.engine.permit(&permission(allocation, LOCALHOST));
         bench.engine.answer(five_tuple, request(*b"the response"));
         assert_eq!(client.receive(20), request(*b"the response"));
 

@@ -196,6 +196,19 @@ impl Engine {
     }
 
     #[expect(clippy::needless_pass_by_value, reason = "pyo3 extracts arguments by value")]
+    fn answer_from(
+        &self,
+        listener: u64,
+        five_tuple: &FiveTuple,
+        port: u16,
+        message: Vec<u8>,
+    ) -> PyResult<()> {
+        let mut to = five_tuple.0;
+        to.client.set_port(port);
+        self.0.answer_from(listener, to, &message).map_err(raise)
+    }
+
+    #[expect(clippy::needless_pass_by_value, reason = "pyo3 extracts arguments by value")]
     fn bind_relay(&self, bind: BindRelay) -> PyResult<UdpPort> {
         self.0.bind_relay(&bind.convert()?).map(UdpPort::from).map_err(raise)
     }
@@ -211,8 +224,12 @@ impl Engine {
 
     #[expect(clippy::needless_pass_by_value, reason = "pyo3 extracts arguments by value")]
     fn permit(&self, permit: Permit) -> PyResult<()> {
-        let (hosts, lifetime) = permit.convert()?;
-        self.0.permit(permit.allocation, &hosts, lifetime);
+        self.0.permit(&permit.convert()?);
+        Ok(())
+    }
+
+    fn release_relay(&self, allocation: u64, host: &str) -> PyResult<()> {
+        self.0.release_relay(allocation, arguments::ip(host)?);
         Ok(())
     }
 

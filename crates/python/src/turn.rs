@@ -155,9 +155,10 @@ pub struct Allocate {
 
 #[derive(FromPyObject)]
 pub struct Permit {
-    pub allocation: u64,
+    allocation: u64,
     hosts: Vec<String>,
     lifetime_s: f64,
+    relayed_only: bool,
 }
 
 #[derive(FromPyObject)]
@@ -168,6 +169,7 @@ pub struct BindChannel {
     peer_port: u16,
     lifetime_s: f64,
     permission_lifetime_s: f64,
+    relayed_only: bool,
 }
 
 impl TurnLimits {
@@ -227,9 +229,13 @@ impl Allocate {
 }
 
 impl Permit {
-    pub fn convert(&self) -> PyResult<(Vec<std::net::IpAddr>, std::time::Duration)> {
-        let hosts = self.hosts.iter().map(|host| ip(host)).collect::<PyResult<_>>()?;
-        Ok((hosts, seconds(self.lifetime_s)?))
+    pub fn convert(&self) -> PyResult<verbs::Permit> {
+        Ok(verbs::Permit {
+            allocation: self.allocation,
+            hosts: self.hosts.iter().map(|host| ip(host)).collect::<PyResult<_>>()?,
+            lifetime: seconds(self.lifetime_s)?,
+            relayed_only: self.relayed_only,
+        })
     }
 }
 
@@ -241,6 +247,7 @@ impl BindChannel {
             peer: address(&self.peer_host, self.peer_port)?,
             lifetime: seconds(self.lifetime_s)?,
             permission_lifetime: seconds(self.permission_lifetime_s)?,
+            relayed_only: self.relayed_only,
         })
     }
 }

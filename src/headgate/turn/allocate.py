@@ -87,7 +87,12 @@ def allocate(wing: Wing, request: Request) -> Answer:
         wanted = _family(family) if family is not None else Family.IPV4
         if family is None and additional is None and not wing.has_family(request.five_tuple, wanted):
             wanted = family_of(request.five_tuple.server_host)  # an IPv6-only server has no IPv4 default
-        relayed = _bound(wing, request, wanted, transport, even=even is not None, reserves=reserves)
+        try:
+            relayed = _bound(wing, request, wanted, transport, even=even is not None, reserves=reserves)
+        except Refusal as refusal:
+            if additional is None:
+                raise
+            relayed = _Relayed([], address_error=_address_error(Family.IPV4, refusal))
         if additional is not None:
             _add_second(wing, request, relayed)
 
@@ -101,6 +106,8 @@ def allocate(wing: Wing, request: Request) -> Answer:
     except OSError as error:
         for port in relayed.ports:
             wing.ports.release(port)
+        if isinstance(error, FileExistsError):  # the engine is still about to end the five-tuple's former one
+            raise Refusal(ErrorCode.ALLOCATION_MISMATCH) from None
         raise Refusal(ErrorCode.INSUFFICIENT_CAPACITY, str(error)) from None
     allocation = Allocation(
         handle=handle,
@@ -217,6 +224,11 @@ def _add_second(wing: Wing, request: Request, relayed: _Relayed) -> None:
             wing, request, Family.IPV6, RelayTransport.UDP, even=False, reserves=False
         ).ports
     except Refusal as refusal:
-        relayed.address_error = bytes(
-            (Family.IPV6, 0, refusal.code // 100, refusal.code % 100)
-        )  # RFC 8656 18.12
+        if not relayed.ports:
+            raise
+        relayed.address_error = _address_error(Family.IPV6, refusal)
+
+
+def _address_error(family: Family, refusal: Refusal) -> bytes:
+    """RFC 8656 18.12."""
+    return bytes((family, 0, refusal.code // 100, refusal.code % 100))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 
 from headgate.turn.credentials import Candidate, Credentials
-from headgate.turn.nonce import COOKIE, Nonces
+from headgate.turn.nonce import COOKIES, Nonces
 from headgate.turn.opaque_string import opaque_string
 from headgate.turn.refusal import ErrorCode, Refusal
 from headgate.turn.relay import client_of
@@ -17,8 +17,10 @@ from headgate.turn.stun.message import Method
 __all__ = ["ALGORITHMS", "Pending", "authenticate", "challenge"]
 
 ALGORITHM = struct.Struct(">HH")
-ALGORITHMS = b"".join(ALGORITHM.pack(one, 0) for one in (PasswordAlgorithm.SHA256, PasswordAlgorithm.MD5))
-"""Our PASSWORD-ALGORITHMS, the better one first."""
+ALGORITHMS = ALGORITHM.pack(PasswordAlgorithm.SHA256, 0)
+"""Our PASSWORD-ALGORITHMS. Whoever knows this attribute knows SHA-256; who does not know it uses MD5. One
+alone keeps a challenge to strangers small (S-06).
+"""
 ALWAYS_STRICT = frozenset({int(Method.ALLOCATE)})
 """Methods that a credential must not have run out for, whatever the configuration says."""
 
@@ -90,7 +92,7 @@ def challenge(
         code,
         attributes=(
             (Attribute.REALM, credentials.realm_bytes),
-            (Attribute.NONCE, nonces.make(client, now=now)),
+            (Attribute.NONCE, nonces.make(client, now=now, anonymity=credentials.knows_all_names)),
             (Attribute.PASSWORD_ALGORITHMS, ALGORITHMS),
         ),
     )
@@ -100,12 +102,12 @@ def _algorithm(request: Request, nonce: bytes) -> PasswordAlgorithm:
     attributes = request.message.attributes
     offered = attributes.get(Attribute.PASSWORD_ALGORITHMS)
     chosen = attributes.get(Attribute.PASSWORD_ALGORITHM)
-    if not nonce.startswith(COOKIE) or (offered is None and chosen is None):
+    if not nonce.startswith(COOKIES) or (offered is None and chosen is None):
         return PasswordAlgorithm.MD5
     if offered != ALGORITHMS or chosen is None or len(chosen) < ALGORITHM.size:
         raise Refusal(ErrorCode.BAD_REQUEST, "PASSWORD-ALGORITHMS are not those that were offered")
     number, parameters = ALGORITHM.unpack_from(chosen)
-    if parameters or number not in (PasswordAlgorithm.MD5, PasswordAlgorithm.SHA256):
+    if parameters or number != PasswordAlgorithm.SHA256:
         raise Refusal(ErrorCode.BAD_REQUEST, "PASSWORD-ALGORITHM was not offered")
     return PasswordAlgorithm(number)
 

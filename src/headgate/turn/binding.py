@@ -37,7 +37,12 @@ def bind(wing: Wing, request: Request) -> Answer:
         )
     answer.add(Attribute.RESPONSE_ORIGIN, plain_address(*source))
     answer.add(Attribute.OTHER_ADDRESS, plain_address(*other))
-    if source != own:
+    port = attributes.get(Attribute.RESPONSE_PORT)
+    if port is not None:
+        if len(port) not in {2, 4} or not int.from_bytes(port[:2]):
+            raise Refusal(ErrorCode.BAD_REQUEST, "RESPONSE-PORT is no port")
+        request.port = int.from_bytes(port[:2])
+    if source != own or request.port:
         request.source = source
     return answer
 

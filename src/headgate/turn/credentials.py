@@ -62,11 +62,14 @@ class Credentials:
         users: Mapping[str, str],
         secrets: Sequence[str],
         urls: Sequence[str] = (),
+        asks: bool = False,
     ) -> None:
         """Raises ValueError for a realm or user that is no name."""
         self.realm = opaque_string(realm)
         self.realm_bytes = self.realm.encode()
         self.urls = urls
+        self.asks = asks
+        """Whether another server knows names that we do not."""
         self._users = {opaque_string(name): opaque_string(password) for name, password in users.items()}
         self._secrets = tuple(secret.encode() for secret in secrets)
         self._by_hash = {userhash(user=name, realm=self.realm): name for name in self._users}
@@ -76,6 +79,11 @@ class Credentials:
     def name_of(self, hashed: bytes) -> str | None:
         """A USERHASH's name: a user's. (A time-limited name is not known before it is used in the clear.)"""
         return self._by_hash.get(hashed)
+
+    @property
+    def knows_all_names(self) -> bool:
+        """Whether every name is a configured user's. One that is known by its hash alone can be no other."""
+        return not (self._secrets or self.asks)
 
     def candidates(self, name: str) -> Iterator[Candidate]:
         """All that the name may be, an HTTP server's word last."""

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from headgate.engine import Allocate, BindChannel, BindRelay, Engine, Permit
 from headgate.engine import FiveTuple as EngineFiveTuple
 from headgate.engine import RelayTransport as EngineTransport
-from headgate.turn.relay import FiveTuple, RelayAddress, RelayTransport
+from headgate.turn.relay import FiveTuple, RelayAddress, RelayPort, RelayTransport
 from headgate.turn.request import Outgoing
 from headgate.turn.stun.address import TransportAddress
 
@@ -23,6 +23,8 @@ class EngineRelay:
         """`began` is told of each connection to a peer, and of its allocation."""
         self._engine = engine
         self._began = began
+        self.listeners: Mapping[TransportAddress, int] = {}
+        """By where UDP clients reach them: those that an answer may come from."""
 
     def bind(self, address: RelayAddress, port: int, *, transport: RelayTransport) -> int:
         external = address.external if address.external != address.host else None
@@ -49,11 +51,26 @@ class EngineRelay:
     def close(self, allocation: int) -> None:
         self._engine.close(allocation)
 
+    def release_one(self, allocation: int, port: RelayPort) -> None:
+        self._engine.release_relay(allocation, port.address.host)
+
+    def hang_up(self, connection: int) -> None:
+        self._engine.close(connection)
+
     def permit(self, allocation: int, hosts: Sequence[str], *, lifetime: float, relayed_only: bool) -> None:
-        self._engine.permit(Permit(allocation=allocation, hosts=hosts, lifetime_s=lifetime))
+        self._engine.permit(
+            Permit(allocation=allocation, hosts=hosts, lifetime_s=lifetime, relayed_only=relayed_only)
+        )
 
     def bind_channel(
-        self, allocation: int, number: int, peer: TransportAddress, *, lifetime: float, relayed_only: bool
+        self,
+        allocation: int,
+        number: int,
+        peer: TransportAddress,
+        *,
+        lifetime: float,
+        permission_lifetime: float,
+        relayed_only: bool,
     ) -> None:
         self._engine.bind_channel(
             BindChannel(
@@ -62,12 +79,17 @@ class EngineRelay:
                 peer_host=peer.host,
                 peer_port=peer.port,
                 lifetime_s=lifetime,
+                permission_lifetime_s=permission_lifetime,
+                relayed_only=relayed_only,
             )
         )
 
     def send(self, out: Outgoing) -> None:
         if out.join:
             self._engine.join(_own(out.five_tuple), out.join, out.data)
+        elif out.source is not None and (listener := self.listeners.get(out.source)):
+            port = out.port or out.five_tuple.client_port
+            self._engine.answer_from(listener, _own(out.five_tuple), port, out.data)
         else:
             self._engine.answer(_own(out.five_tuple), out.data)
 

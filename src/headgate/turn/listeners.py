@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import errno
+import ipaddress
 import logging
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from headgate.core.certificate import Certificate, CertificateFiles
@@ -14,8 +16,18 @@ from headgate.core.errors import ListenError
 from headgate.core.service import Endpoint
 from headgate.engine import Engine, ListenTurn, RetuneTurn, Tls, TurnLimits
 from headgate.engine import TurnTransport as EngineTransport
+from headgate.turn.stun.address import TransportAddress
 
-__all__ = ["SERVICE", "Opened", "certificate_of", "check", "files_of", "limits_of", "open_listener"]
+__all__ = [
+    "SERVICE",
+    "Opened",
+    "certificate_of",
+    "check",
+    "discoverable",
+    "files_of",
+    "limits_of",
+    "open_listener",
+]
 
 SERVICE = "TURN"
 
@@ -74,6 +86,19 @@ def limits_of(settings: TurnConf) -> TurnLimits:
         requests_per_second_per_address=settings.quotas.answers_per_second * REQUESTS_EACH_ANSWER,
         compatible_channels=settings.compatible_channels,
     )
+
+
+def discoverable(opened: Sequence[Opened]) -> dict[TransportAddress, int]:
+    """The UDP listeners that behaviour discovery may use (RFC 5780), with their handles: those with one
+    address, which clients know them by.
+    """
+    return {
+        TransportAddress(one.endpoint.host, one.endpoint.port): one.handle
+        for one in opened
+        if one.interface.transport is TurnTransport.UDP
+        and one.external is None
+        and not ipaddress.ip_address(one.endpoint.host).is_unspecified
+    }
 
 
 def files_of(interface: TurnInterface) -> CertificateFiles | None:

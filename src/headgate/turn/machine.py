@@ -22,6 +22,7 @@ from headgate.turn.events import CredentialWanted, TurnEvent
 from headgate.turn.nonce import Nonces
 from headgate.turn.peers import PeerPolicy
 from headgate.turn.permission import bind_channel, create_permission
+from headgate.turn.policy_change import follow_policy
 from headgate.turn.ports import RelayPorts
 from headgate.turn.quotas import Quotas
 from headgate.turn.refresh import refresh
@@ -161,7 +162,7 @@ class TurnMachine:
             return
         if request.identity is None and not self._budget.admits(five_tuple.client_host, now=now):
             return
-        self._out.append(Outgoing(five_tuple, request.finish(answer), request.source))
+        self._out.append(Outgoing(five_tuple, request.finish(answer), request.source, request.port))
 
     def _answer(self, request: Request) -> Answer | None:
         """None: there is no answer, or not yet. Raises Refusal, Pending."""
@@ -274,21 +275,25 @@ class TurnMachine:
         """After `drain`: new ones again."""
         self._wing.draining = False
 
-    def follow(self, settings: TurnConf, credentials: Credentials) -> None:
-        """Decide by these from now on. What was granted stays, until it is refreshed."""
+    def follow(self, settings: TurnConf, credentials: Credentials, *, now: float) -> None:
+        """Decide by these from now on. What was granted stays, but for peers that `turn.peers` denies now."""
         wing = self._wing
         if wing.settings.auth_http_address == settings.auth_http_address:
             credentials.remembered = wing.credentials.remembered
         if wing.settings.peers != settings.peers or wing.settings.relay_addresses != settings.relay_addresses:
-            wing.policy = _policy(settings)
+            follow_policy(wing, _policy(settings), now=now)
         wing.settings, wing.credentials = settings, credentials
         wing.ports.ports = settings.relay_ports
         wing.quotas.follow(settings.quotas)
         self._budget.per_second = settings.quotas.answers_per_second
 
-    def listening(self, externals: Mapping[str, str]) -> None:
-        """What our addresses are called outside, by the address; "" stands for all the others."""
+    def listening(self, externals: Mapping[str, str], *, listeners: Sequence[TransportAddress] = ()) -> None:
+        """What our addresses are called outside, by the address; "" stands for all the others.
+
+        `listeners`: as for the constructor.
+        """
         self._wing.externals = externals
+        self._wing.listeners = tuple(listeners)
 
     # Out
 

@@ -15,16 +15,20 @@ import secrets
 import struct
 from collections.abc import Callable
 
-__all__ = ["COOKIE", "LIFETIME", "Nonces"]
+__all__ = ["COOKIES", "LIFETIME", "Nonces"]
 
 LIFETIME = 600
 """Seconds. RFC 8489 9.2.1 leaves it to the server; an hour is the most it speaks of."""
-FEATURES = 0x800000 | 0x400000
+ALGORITHMS, ANONYMITY = 0x800000, 0x400000
 """Bit 0: password algorithms, bit 1: user name anonymity (RFC 8489 18.1), of 24 bits."""
-COOKIE = b"obMatJos2" + base64.b64encode(FEATURES.to_bytes(3))
+COOKIES = tuple(
+    b"obMatJos2" + base64.b64encode(features.to_bytes(3)) for features in (ALGORITHMS, ALGORITHMS | ANONYMITY)
+)
+"""Without anonymity, and with."""
 KEY_LIFETIME = 3600
 """Seconds after which a new key signs. The one before still holds until its nonces have run out."""
-SIZE = len(COOKIE) + 11
+HEAD = len(COOKIES[0])
+SIZE = HEAD + 11
 TAG = 6
 TIME = struct.Struct(">H")
 
@@ -38,31 +42,34 @@ class Nonces:
         self._key = self._former = random(32)
         self._rotated = now
 
-    def make(self, client: bytes, *, now: float) -> bytes:
-        """For one client: address, port and transport, in any form that is always the same."""
+    def make(self, client: bytes, *, now: float, anonymity: bool = False) -> bytes:
+        """For one client: address, port and transport, in any form that is always the same.
+
+        `anonymity`: names must be given hashed (RFC 8489 9.2.5), so that every one of them must be known.
+        """
         if now - self._rotated >= KEY_LIFETIME:
             self._former, self._key, self._rotated = self._key, self._random(32), now
-        return self._signed(self._key, TIME.pack(int(now) & 0xFFFF), client)
+        return COOKIES[anonymity] + self._signed(self._key, TIME.pack(int(now) & 0xFFFF), client)
 
     def holds(self, nonce: bytes, client: bytes, *, now: float) -> bool:
         """Whether we made it, for this client, not long ago. Whatever the bytes."""
-        if len(nonce) != SIZE or not nonce.startswith(COOKIE):
+        if len(nonce) != SIZE or not nonce.startswith(COOKIES):
             return False
         try:
-            inner = base64.b64decode(nonce[len(COOKIE) :] + b"=", validate=True)
+            inner = base64.b64decode(nonce[HEAD:] + b"=", validate=True)
         except binascii.Error:
             return False
         (then,) = TIME.unpack_from(inner)
         if (int(now) - then) & 0xFFFF > self._lifetime:
             return False
-        if hmac.compare_digest(self._signed(self._key, inner[:2], client), nonce):
+        if hmac.compare_digest(self._signed(self._key, inner[:2], client), nonce[HEAD:]):
             return True
         # Made before the key was changed, if that is not longer ago than a nonce lives.
         return now - self._rotated <= self._lifetime and hmac.compare_digest(
-            self._signed(self._former, inner[:2], client), nonce
+            self._signed(self._former, inner[:2], client), nonce[HEAD:]
         )
 
     @staticmethod
     def _signed(key: bytes, then: bytes, client: bytes) -> bytes:
         tag = hmac.digest(key, then + client, "sha256")[:TAG]
-        return COOKIE + base64.b64encode(then + tag)[:-1]
+        return base64.b64encode(then + tag)[:-1]

@@ -102,11 +102,21 @@ class PeerPolicy:
         self._allow = tuple(allow)
         self._deny = tuple(deny)
         self._relays = {canonical(host) for host in relays}
+        self._own: set[str] = set()
         self._seen: dict[str, bool] = {}
 
     def add_relay(self, host: str) -> None:
         """It is an address that we relay from, or that peers see instead."""
         self._relays.add(host)
+
+    def add_own(self, host: str) -> None:
+        """Clients reach us there: what else listens at it may count on a firewall that we stand behind."""
+        self._own.add(host)
+
+    def take_over(self, former: PeerPolicy) -> None:
+        """Know the addresses that it has learnt."""
+        self._relays |= former._relays
+        self._own |= former._own
 
     def allows(self, host: str) -> bool:
         """Whether anything at this address may be sent to. Raises nothing, whatever the text.
@@ -114,6 +124,8 @@ class PeerPolicy:
         An address that we relay from is no exception: `allows_relayed` opens it a little.
         """
         if host in self._relays and self.allows_relayed(host):
+            return False
+        if host in self._own and not _within(forms(host)[0], self._allow):
             return False
         verdict = self._seen.get(host)
         if verdict is None:

@@ -63,6 +63,7 @@ def bind_channel(wing: Wing, request: Request) -> Answer:
         number,
         peer,
         lifetime=CHANNEL_LIFETIME,
+        permission_lifetime=PERMISSION_LIFETIME,
         relayed_only=wing.is_relayed_only(peer.host),
     )
     allocation.channels[number] = Channel(peer, request.now + CHANNEL_LIFETIME)

@@ -15,8 +15,9 @@ RESERVED = 30.0
 MOST_RESERVATIONS = 1024
 GUESSES = 32
 """Random tries before the free ports are looked for one by one, which only a nearly full pool needs."""
-BIND_ATTEMPTS = 16
-"""Ports that others on this machine hold, one after the other, until the pool counts as full."""
+BIND_ATTEMPTS = 128
+"""Ports that others on this machine hold, one after the other, until the pool counts as full. A pair is found
+with 99.99 % even where they hold three quarters; who asks in vain costs a millisecond."""
 TOKEN_SIZE = 8
 
 

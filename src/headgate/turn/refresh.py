@@ -45,7 +45,8 @@ def _release(wing: Wing, request: Request, allocation: Allocation, *, only: byte
     if only is not None and len(allocation.relays) > 1:
         gone = next(port for port in allocation.relays if port.address.family == only[0])
         allocation.relays = tuple(port for port in allocation.relays if port is not gone)
-        wing.ports.release(gone)
+        wing.ports.forget(gone)
+        wing.relay.release_one(allocation.handle, gone)
     elif wing.remove(allocation):
         wing.relay.close(allocation.handle)
         wing.events.append(Released(allocation))

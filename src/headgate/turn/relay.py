@@ -117,12 +117,28 @@ class Relay(Protocol):
     def close(self, allocation: int) -> None:
         """End an allocation with its relayed addresses."""
 
+    def release_one(self, allocation: int, port: RelayPort) -> None:
+        """Let go of one of an allocation's two relayed addresses."""
+
+    def hang_up(self, connection: int) -> None:
+        """Close a peer's connection (RFC 6062)."""
+
     def permit(self, allocation: int, hosts: Sequence[str], *, lifetime: float, relayed_only: bool) -> None:
-        """`relayed_only`: at these hosts nothing but our own relayed addresses may be reached."""
+        """`relayed_only`: at these hosts nothing but our own relayed addresses may be reached. A lifetime of
+        0 ends permissions.
+        """
 
     def bind_channel(
-        self, allocation: int, number: int, peer: TransportAddress, *, lifetime: float, relayed_only: bool
-    ) -> None: ...
+        self,
+        allocation: int,
+        number: int,
+        peer: TransportAddress,
+        *,
+        lifetime: float,
+        permission_lifetime: float,
+        relayed_only: bool,
+    ) -> None:
+        """As `permit`, for both lifetimes."""
 
     def move(self, allocation: int, five_tuple: FiveTuple) -> None:
         """It belongs to this five-tuple from now on (RFC 8016). Both are over UDP; the new one has none."""

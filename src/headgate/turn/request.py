@@ -36,6 +36,8 @@ class Outgoing(NamedTuple):
     data: bytes
     source: TransportAddress | None = None
     """The address of ours to send it from, where that is not the one the client asked (RFC 5780)."""
+    port: int = 0
+    """The client's port to send it to, where `source` is given; 0: that it asked from."""
     join: int = 0
     """RFC 6062: the peer connection that this connection carries from here on; 0: none."""
 
@@ -52,6 +54,8 @@ class Request:
     """None: nobody, or not yet."""
     source: TransportAddress | None = field(default=None)
     """Where the answer is to come from (RFC 5780 CHANGE-REQUEST)."""
+    port: int = 0
+    """Where it is to go to, of the client's ports (RFC 5780 RESPONSE-PORT); 0: that it asked from."""
 
     def success(self) -> Answer:
         return Answer(self.message.method, MessageClass.SUCCESS, self.message.transaction)

@@ -31,7 +31,15 @@ from headgate.turn.engine_relay import EngineRelay
 from headgate.turn.enquiry import Enquiry
 from headgate.turn.events import Allocated, CredentialWanted, Moved, PeerDenied, Released, TurnEvent
 from headgate.turn.generated_secret import FILE, generated_secret
-from headgate.turn.listeners import SERVICE, Opened, certificate_of, check, files_of, open_listener
+from headgate.turn.listeners import (
+    SERVICE,
+    Opened,
+    certificate_of,
+    check,
+    discoverable,
+    files_of,
+    open_listener,
+)
 from headgate.turn.machine import TurnMachine
 from headgate.turn.peer_connections import PeerConnections
 from headgate.turn.relay import FiveTuple
@@ -214,7 +222,8 @@ class TurnServer:
             for one in self._opened
             if one.external is not None
         }
-        self.machine.listening(externals)
+        self._relay.listeners = discoverable(self._opened)
+        self.machine.listening(externals, listeners=list(self._relay.listeners))
 
     # The engine's events
 
@@ -364,7 +373,7 @@ class TurnServer:
         self._opened[:] = opened
         self.renewals.follow(opened, tasks=self._tasks)
         credentials = self._credentials(settings)
-        self.machine.follow(settings, credentials)
+        self.machine.follow(settings, credentials, now=time.monotonic())
         self._show()
         self._revoke(before, credentials)
         self._warn(settings)
@@ -398,6 +407,7 @@ class TurnServer:
             users={name: password.get_secret_value() for name, password in settings.users.items()},
             secrets=secrets,
             urls=[url for one in settings.interfaces if (url := _url(one))],
+            asks=bool(settings.auth_http_address),
         )
 
     def _warn(self, settings: TurnConf) -> None:

@@ -180,9 +180,16 @@ def test_attributes_are_counted() -> None:
 
 
 def test_what_must_be_understood_and_is_not() -> None:
-    data = request().add(0x7FFF, b"").add(0x0025, b"").add(0x8055, b"").add(Attribute.PADDING, b"").finish()
+    data = (
+        request()
+        .add(0x7FFF, b"")
+        .add(0x0025, b"")
+        .add(0x8055, b"")
+        .add(Attribute.CHANGE_REQUEST, b"")
+        .finish()
+    )
     message = Message(data)
-    assert message.not_understood() == [0x7FFF, 0x0025, Attribute.PADDING]
+    assert message.not_understood() == [0x7FFF, 0x0025, Attribute.CHANGE_REQUEST]
     assert message.not_understood(discovery=True) == [0x7FFF, 0x0025]
 
 

@@ -8,6 +8,7 @@ use super::bucket::Bucket;
 use super::channels::Channels;
 use super::five_tuple::FiveTuple;
 use super::permissions::Permissions;
+use super::reach::Reach;
 use crate::Handle;
 use crate::counters::Counters;
 use crate::event::Unanswered;
@@ -19,7 +20,7 @@ pub enum Dropped {
     NoAllocation,
     NoChannel,
     NoPermission,
-    /// One of our own listeners, port 0, or a family that there is no relay of.
+    /// More than the permission's reach, port 0, or a family that there is no relay of.
     Denied,
     OverRate,
     QueueFull,
@@ -29,8 +30,7 @@ pub enum Dropped {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Peer {
     pub address: SocketAddr,
-    /// Whether it is on this machine: then it may be one of our listeners.
-    pub here: bool,
+    pub reach: Reach,
 }
 
 /// One relayed address.
@@ -101,8 +101,8 @@ impl Allocation {
         self.relays[usize::from(host.is_ipv6())]
     }
 
-    pub fn permit(&mut self, host: IpAddr, here: bool, expires: Instant, now: Instant) {
-        self.permissions.install(host, here, expires, now);
+    pub fn permit(&mut self, host: IpAddr, reach: Reach, expires: Instant, now: Instant) {
+        self.permissions.install(host, reach, expires, now);
     }
 
     pub fn bind_channel(&mut self, number: u16, peer: Peer, expires: Instant, now: Instant) {
@@ -118,7 +118,7 @@ impl Allocation {
     /// Data of a Send indication (RFC 8656 11.3).
     pub fn by_send(&mut self, address: SocketAddr, size: usize, now: Instant) -> Result<Peer, Dropped> {
         let permission = self.permissions.get(address.ip(), now).ok_or(Dropped::NoPermission)?;
-        self.outward(Peer { address, here: permission.here }, size, now)
+        self.outward(Peer { address, reach: permission.reach }, size, now)
     }
 
     fn outward(&mut self, peer: Peer, size: usize, now: Instant) -> Result<Peer, Dropped> {
@@ -176,8 +176,8 @@ mod tests {
         let peer = SocketAddr::from(([192, 0, 2, 1], 5000));
         assert_eq!(allocation.by_send(peer, 1, now), Err(Dropped::NoPermission));
         assert_eq!(allocation.inward(peer, now), Err(Dropped::NoPermission));
-        allocation.permit(peer.ip(), false, now + 300 * SECOND, now);
-        assert_eq!(allocation.by_send(peer, 1, now), Ok(Peer { address: peer, here: false }));
+        allocation.permit(peer.ip(), Reach::All, now + 300 * SECOND, now);
+        assert_eq!(allocation.by_send(peer, 1, now), Ok(Peer { address: peer, reach: Reach::All }));
         assert_eq!(allocation.inward(peer, now), Ok(None));
         let later = now + 300 * SECOND;
         assert_eq!(allocation.by_send(peer, 1, later), Err(Dropped::NoPermission));
@@ -189,8 +189,8 @@ mod tests {
         let now = Instant::now();
         let mut allocation = allocation(0, now);
         let address = SocketAddr::from(([192, 0, 2, 1], 5000));
-        let peer = Peer { address, here: false };
-        allocation.permit(address.ip(), false, now + 300 * SECOND, now);
+        let peer = Peer { address, reach: Reach::All };
+        allocation.permit(address.ip(), Reach::All, now + 300 * SECOND, now);
         allocation.bind_channel(0x4000, peer, now + 600 * SECOND, now);
         assert_eq!(allocation.inward(address, now), Ok(Some(0x4000)));
         let other = SocketAddr::from(([192, 0, 2, 1], 5001));
@@ -209,7 +209,7 @@ mod tests {
         for peer in
             [SocketAddr::from(([192, 0, 2, 1], 0)), SocketAddr::from(([0x2001, 0, 0, 0, 0, 0, 0, 1], 5))]
         {
-            allocation.permit(peer.ip(), false, now + SECOND, now);
+            allocation.permit(peer.ip(), Reach::All, now + SECOND, now);
             assert_eq!(allocation.by_send(peer, 1, now), Err(Dropped::Denied));
         }
     }
@@ -219,7 +219,7 @@ mod tests {
         let now = Instant::now();
         let mut allocation = allocation(100_000, now);
         let peer = SocketAddr::from(([192, 0, 2, 1], 5000));
-        allocation.permit(peer.ip(), false, now + SECOND, now);
+        allocation.permit(peer.ip(), Reach::All, now + SECOND, now);
         assert!(allocation.by_send(peer, 60_000, now).is_ok());
         assert!(allocation.admits(40_000, now));
         assert_eq!(allocation.by_send(peer, 1, now), Err(Dropped::OverRate));

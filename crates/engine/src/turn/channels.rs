@@ -55,12 +55,13 @@ impl Channels {
 mod tests {
     use std::time::Duration;
 
+    use super::super::reach::Reach;
     use super::*;
 
     const SECOND: Duration = Duration::from_secs(1);
 
     fn peer(port: u16) -> Peer {
-        Peer { address: SocketAddr::from(([192, 0, 2, 1], port)), here: false }
+        Peer { address: SocketAddr::from(([192, 0, 2, 1], port)), reach: Reach::All }
     }
 
     #[test]

@@ -13,6 +13,7 @@ use super::directory::Bound;
 use super::five_tuple::FiveTuple;
 use super::listener::{Admission, Listener};
 use super::moving::Heard;
+use super::reach::Reach;
 use super::short_cut::Deliveries;
 use crate::Handle;
 use crate::counters::Counters;
@@ -63,8 +64,7 @@ pub enum Command {
     },
     Permit {
         allocation: Handle,
-        /// Each with whether it is on this machine.
-        hosts: Vec<(IpAddr, bool)>,
+        hosts: Vec<(IpAddr, Reach)>,
         expires: Instant,
     },
     BindChannel {
@@ -73,6 +73,11 @@ pub enum Command {
         peer: Peer,
         expires: Instant,
         permission_expires: Instant,
+    },
+    /// Of two relayed addresses let one go: that of this host's family.
+    ReleaseRelay {
+        allocation: Handle,
+        host: IpAddr,
     },
     Deliver(Deliveries),
 }

@@ -143,7 +143,9 @@ impl Wing {
             }
             _ => {}
         }
-        if !five_tuple.transport.is_stream() && self.shared.events.is_full() {
+        let events = &self.shared.events;
+        let no_room = if allocation.is_some() { events.is_full() } else { events.is_crowded() };
+        if !five_tuple.transport.is_stream() && no_room {
             return totals.queue_full.add(1);
         }
         totals.requests.add(1);
@@ -174,7 +176,7 @@ impl Wing {
         if let Some(target) = ours.relayed(peer.address) {
             return self.short_cut(target, relay.external, data, now);
         }
-        if peer.here && ours.listens(peer.address) {
+        if !peer.reach.takes(peer.address, ours) {
             return Err(Dropped::Denied);
         }
         let to = To { source: relay.source, address: peer.address, via: None, allocation: i };

@@ -1,5 +1,6 @@
 //! How listeners and allocations end.
 
+use std::net::IpAddr;
 use std::os::fd::AsRawFd;
 use std::time::Instant;
 
@@ -70,6 +71,16 @@ impl Wing {
         directory.allocations.lock().expect("no holder panics").remove(&allocation.five_tuple);
         let counters = self.shared.table.read(&allocation.counters, now);
         self.shared.events.push(Event::Closed { handle, reason, counters });
+    }
+
+    /// Refresh with lifetime 0 and one family (RFC 8656 8.2): the other goes on.
+    pub(super) fn release_relay(&mut self, handle: Handle, host: IpAddr, now: Instant) {
+        self.flush(now);
+        let Some(Place::Allocation(i)) = self.by_handle.get(&handle).copied() else { return };
+        let Some(relay) = self.allocations[i].relays[usize::from(host.is_ipv6())].take() else { return };
+        self.shared.turn.addresses.unrelay(relay.external, handle);
+        self.shared.turn.addresses.unrelay(relay.local, handle);
+        drop(self.sources.try_remove(relay.source));
     }
 
     pub fn stop(&mut self, now: Instant) {

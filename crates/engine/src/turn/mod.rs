@@ -27,6 +27,7 @@ mod moving;
 mod peers;
 mod permissions;
 mod pipe;
+mod reach;
 mod secure;
 mod short_cut;
 mod socket;
@@ -206,17 +207,18 @@ impl Wing {
             Command::Refresh { allocation, expires } => self.refresh(allocation, expires),
             Command::Permit { allocation, hosts, expires } => {
                 if let Some(allocation) = self.allocation(allocation) {
-                    for (host, here) in hosts {
-                        allocation.permit(host, here, expires, now);
+                    for (host, reach) in hosts {
+                        allocation.permit(host, reach, expires, now);
                     }
                 }
             }
             Command::BindChannel { allocation, number, peer, expires, permission_expires } => {
                 if let Some(allocation) = self.allocation(allocation) {
-                    allocation.permit(peer.address.ip(), peer.here, permission_expires, now);
+                    allocation.permit(peer.address.ip(), peer.reach, permission_expires, now);
                     allocation.bind_channel(number, peer, expires, now);
                 }
             }
+            Command::ReleaseRelay { allocation, host } => self.release_relay(allocation, host, now),
             Command::Deliver(deliveries) => self.deliver_all(&deliveries, now),
         }
         self.flush(now);

@@ -3,12 +3,13 @@
 use std::net::IpAddr;
 use std::time::Instant;
 
+use super::reach::Reach;
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Permission {
     host: IpAddr,
     expires: Instant,
-    /// Whether it is this machine: then not everything there may be sent to.
-    pub here: bool,
+    pub reach: Reach,
 }
 
 /// Sorted by host, as an allocation may have a thousand.
@@ -17,8 +18,8 @@ pub struct Permissions(Vec<Permission>);
 
 impl Permissions {
     /// Forgets what is over, so that nothing grows but by what Python allows at a time.
-    pub fn install(&mut self, host: IpAddr, here: bool, expires: Instant, now: Instant) {
-        let new = Permission { host, expires, here };
+    pub fn install(&mut self, host: IpAddr, reach: Reach, expires: Instant, now: Instant) {
+        let new = Permission { host, expires, reach };
         if let Ok(i) = self.0.binary_search_by_key(&host, |permission| permission.host) {
             self.0[i] = new;
             return;
@@ -47,11 +48,11 @@ mod tests {
         let start = Instant::now();
         let (a, b) = (IpAddr::from([10, 0, 0, 1]), IpAddr::from([10, 0, 0, 2]));
         let mut permissions = Permissions::default();
-        permissions.install(b, false, start + 300 * SECOND, start);
-        permissions.install(a, true, start + 300 * SECOND, start);
+        permissions.install(b, Reach::All, start + 300 * SECOND, start);
+        permissions.install(a, Reach::Here, start + 300 * SECOND, start);
         let late = start + 299 * SECOND;
-        assert!(permissions.get(a, late).is_some_and(|permission| permission.here));
-        permissions.install(a, true, late + 300 * SECOND, late);
+        assert!(permissions.get(a, late).is_some_and(|permission| permission.reach == Reach::Here));
+        permissions.install(a, Reach::Here, late + 300 * SECOND, late);
         let later = start + 300 * SECOND;
         assert!(permissions.get(a, later).is_some());
         assert!(permissions.get(b, later).is_none());
@@ -63,7 +64,7 @@ mod tests {
         let mut permissions = Permissions::default();
         for n in 0..10_000_u32 {
             let now = start + SECOND * n;
-            permissions.install(IpAddr::from(n.to_be_bytes()), false, now + 10 * SECOND, now);
+            permissions.install(IpAddr::from(n.to_be_bytes()), Reach::All, now + 10 * SECOND, now);
             assert!(permissions.0.len() <= 10, "{n}");
         }
     }

@@ -12,6 +12,7 @@ use super::command::{self, Command};
 use super::directory::{Bound, RelaySocket};
 use super::five_tuple::{FiveTuple, Transport};
 use super::listener::{Listener, Secret, TurnLimits};
+use super::reach::Reach;
 use super::socket::{self, Receiver};
 use super::totals::TurnCounters;
 use super::{channel_data, directory::Directory, stun};
@@ -65,12 +66,21 @@ pub struct Allocate {
 }
 
 #[derive(Debug)]
+pub struct Permit {
+    pub allocation: Handle,
+    pub hosts: Vec<IpAddr>,
+    pub lifetime: Duration,
+    pub relayed_only: bool,
+}
+
+#[derive(Debug)]
 pub struct BindChannel {
     pub allocation: Handle,
     pub number: u16,
     pub peer: SocketAddr,
     pub lifetime: Duration,
     pub permission_lifetime: Duration,
+    pub relayed_only: bool,
 }
 
 impl Engine {
@@ -144,6 +154,26 @@ impl Engine {
         }
         let inbox = &self.shared.inboxes[five_tuple.worker % self.shared.inboxes.len()];
         inbox.push(crate::command::Command::Turn(Command::Answer(five_tuple, message)));
+    }
+
+    /// Answer a client over UDP from another of our listeners, or at another of its ports (RFC 5780 7.2, 7.4,
+    /// where `to` says which). It waits for nothing that the verbs did before.
+    pub fn answer_from(&self, listener: Handle, to: FiveTuple, message: &[u8]) -> Result<(), VerbError> {
+        let listeners = self.turn().listeners.lock().expect("no holder panics");
+        let known =
+            listeners.get(&listener).map(Arc::clone).filter(|known| !known.bound.ip().is_unspecified());
+        drop(listeners);
+        let socket = known.as_ref().and_then(|known| known.socket(to.worker));
+        let (Some(known), Some(socket)) = (&known, socket) else {
+            return value(format!("{listener} is no UDP listener of one address"));
+        };
+        if known.bound.is_ipv4() != to.client.is_ipv4() {
+            return value(format!("{} is not reached from {}", to.client, known.bound));
+        }
+        let from = FiveTuple { listener, server: known.bound, ..to };
+        let (address, via) = known.way_to(&from);
+        let _ = socket::send(socket, address, via, message, message.len()); // lost, as in the network
+        Ok(())
     }
 
     /// Spare the worker what it need not know. Whoever has no allocation waits for nothing; and after an
@@ -255,13 +285,19 @@ impl Engine {
     }
 
     /// Hosts to which nothing can be sent are passed over.
-    pub fn permit(&self, allocation: Handle, hosts: &[IpAddr], lifetime: Duration) {
+    pub fn permit(&self, permit: &Permit) {
+        let Permit { allocation, ref hosts, lifetime, relayed_only } = *permit;
         let hosts = hosts.iter().map(IpAddr::to_canonical).filter(|host| Cast::Unicast.takes(*host));
-        let hosts = hosts.map(|host| (host, is_here(host))).collect();
+        let hosts = hosts.map(|host| (host, Reach::of(host, relayed_only))).collect();
         self.tell_turn(
             allocation,
             Command::Permit { allocation, hosts, expires: after(Instant::now(), lifetime) },
         );
+    }
+
+    /// Of an allocation's two relayed addresses let one go: that of this host's family.
+    pub fn release_relay(&self, allocation: Handle, host: IpAddr) {
+        self.tell_turn(allocation, Command::ReleaseRelay { allocation, host });
     }
 
     pub fn bind_channel(&self, bind: &BindChannel) -> Result<(), VerbError> {
@@ -277,7 +313,7 @@ impl Engine {
         let bind = Command::BindChannel {
             allocation,
             number,
-            peer: Peer { address, here: is_here(address.ip()) },
+            peer: Peer { address, reach: Reach::of(address.ip(), bind.relayed_only) },
             expires: after(now, bind.lifetime),
             permission_expires: after(now, bind.permission_lifetime),
         };

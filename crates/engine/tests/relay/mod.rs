@@ -16,7 +16,7 @@ use headgate_engine::event::{CloseReason, Event};
 use headgate_engine::turn::five_tuple::{FiveTuple, Transport};
 use headgate_engine::turn::listener::TurnLimits;
 use headgate_engine::turn::totals::TurnCounters;
-use headgate_engine::turn::verbs::{Allocate, BindChannel, BindRelay, ListenTurn, RelayTransport};
+use headgate_engine::turn::verbs::{Allocate, BindChannel, BindRelay, ListenTurn, Permit, RelayTransport};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 pub const PATIENCE: Duration = Duration::from_secs(10);
@@ -155,7 +155,12 @@ impl Bench {
     }
 
     pub fn permit(&self, client: &Client, host: IpAddr) {
-        self.engine.permit(client.allocation, &[host], Duration::from_secs(300));
+        self.engine.permit(&permission(client.allocation, host));
+    }
+
+    /// As `permit`, where nothing but our own relayed addresses may be reached.
+    pub fn permit_relayed_only(&self, client: &Client, host: IpAddr) {
+        self.engine.permit(&Permit { relayed_only: true, ..permission(client.allocation, host) });
     }
 
     /// A channel, with its permission.
@@ -166,6 +171,20 @@ impl Bench {
             peer,
             lifetime: Duration::from_secs(600),
             permission_lifetime: Duration::from_secs(300),
+            relayed_only: false,
+        };
+        self.engine.bind_channel(&bind).expect("a channel");
+    }
+
+    /// As `bind_channel`, where nothing but our own relayed addresses may be reached.
+    pub fn bind_channel_relayed_only(&self, client: &Client, number: u16, peer: SocketAddr) {
+        let bind = BindChannel {
+            allocation: client.allocation,
+            number,
+            peer,
+            lifetime: Duration::from_secs(600),
+            permission_lifetime: Duration::from_secs(300),
+            relayed_only: true,
         };
         self.engine.bind_channel(&bind).expect("a channel");
     }
@@ -204,6 +223,10 @@ impl Client {
         buffer.truncate(size);
         buffer
     }
+}
+
+pub fn permission(allocation: Handle, host: IpAddr) -> Permit {
+    Permit { allocation, hosts: vec![host], lifetime: Duration::from_secs(300), relayed_only: false }
 }
 
 pub fn socket(host: IpAddr) -> UdpSocket {

@@ -178,7 +178,7 @@ DEFAULT_INTERFACES = tuple(
 
 class TurnConf(Section):
     realm: Annotated[str, AfterValidator(_realm)] = key(
-        "realm", "part of every user's key; short, because strangers are answered with it", default="headgate"
+        "realm", "part of every user's key; short, because strangers are answered with it", default="gate"
     )
     interfaces: tuple[TurnInterface, ...] = key(
         "interfaces", "where it listens; empty: there is no STUN and TURN server", default=DEFAULT_INTERFACES

@@ -49,10 +49,10 @@ class Attribute(enum.IntEnum):
     """The draft's number, which coturn's client up to 4.6 sends for 0x8000."""
 
 
-OF_DISCOVERY = frozenset(
-    {int(Attribute.CHANGE_REQUEST), int(Attribute.PADDING), int(Attribute.RESPONSE_PORT)}
-)
+OF_DISCOVERY = frozenset({int(Attribute.CHANGE_REQUEST), int(Attribute.RESPONSE_PORT)})
 """Of RFC 5780: understood only where a second address is there to answer from."""
+NEVER = frozenset({int(Attribute.PADDING)})
+"""Of RFC 5780 too, where it is the server's choice: no stranger's answer is made long."""
 
-KNOWN = frozenset(int(attribute) for attribute in Attribute if attribute < 0x8000) - OF_DISCOVERY
+KNOWN = frozenset(int(attribute) for attribute in Attribute if attribute < 0x8000) - OF_DISCOVERY - NEVER
 """What must be understood, and is. As plain numbers: a parser looks them up for every attribute."""

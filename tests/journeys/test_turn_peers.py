@@ -1,0 +1,191 @@
+"""Nobody is led by the relay into the network it stands in (reliability S-01, S-02, S-03, S-48)."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import struct
+import subprocess
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from headgate.turn.stun.address import TransportAddress
+from headgate.turn.stun.attribute import Attribute
+from headgate.turn.stun.message import Message, Method
+from tests.journeys.gate import Gate, settings
+from tests.journeys.program import require
+from tests.journeys.test_turn import ports, relay
+from tests.journeys.turn_client import UDP, TurnClient, appended, error_of
+from tests.turn.test_peers import INTERNAL_V4, INTERNAL_V6, embedded
+
+RELAYS = ("127.0.0.2", "::1")
+INSIDE = sorted(
+    {
+        *INTERNAL_V4,
+        *INTERNAL_V6,
+        *(form for host in ("127.0.0.1", "127.0.0.2", "169.254.169.254") for form in embedded(host)),
+        "::ffff:127.0.0.1",
+        "::127.0.0.1",
+    }
+    - set(RELAYS)
+)
+METHODS = (Method.ALLOCATE, Method.REFRESH, Method.CREATE_PERMISSION, Method.CHANNEL_BIND)
+TRANSPORTS = ("udp", "tcp", "tls")
+BOTH = (int(Attribute.ADDITIONAL_ADDRESS_FAMILY), b"\x02\0\0\0")
+
+
+@pytest.fixture(scope="module")
+def shipped(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gate]:
+    """The shipped policy, over every transport."""
+    require("openssl")
+    directory = tmp_path_factory.mktemp("shipped")
+    key, certificate = directory / "server.key", directory / "server.crt"
+    command: list[str | Path] = [
+        *("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"),
+        *("-nodes", "-subj", "/CN=127.0.0.1", "-days", "1", "-keyout", key, "-out", certificate),
+    ]
+    subprocess.run(command, check=True, capture_output=True, timeout=30)
+    interfaces: list[dict[str, str]] = [{"transport": one, "bind": "127.0.0.1:0"} for one in TRANSPORTS]
+    interfaces[-1] |= {"cert": str(certificate), "key": str(key)}
+    section = relay(
+        interfaces=interfaces,
+        relayAddresses=list(RELAYS),
+        peers={},
+        quotas={"newAllocationsPerSecond": 0, "answersPerSecond": 0},
+    )
+    with Gate.open(directory, settings(rtsp=False, turn=section)) as gate:
+        yield gate
+
+
+@pytest.fixture
+def canaries() -> Iterator[list[socket.socket]]:
+    """Listen where nobody may send: on one port of every address of this host."""
+    with ExitStack() as stack:
+        first = stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+        first.bind(("127.0.0.1", 0))
+        found = [first]
+        for family, host in ((socket.AF_INET, "127.0.0.2"), (socket.AF_INET6, "::1")):
+            another = stack.enter_context(socket.socket(family, socket.SOCK_DGRAM))
+            another.bind((host, first.getsockname()[1]))
+            found.append(another)
+        for canary in found:
+            canary.settimeout(0)
+        yield found
+
+
+def silent(canaries: list[socket.socket]) -> bool:
+    for canary in canaries:
+        with contextlib.suppress(BlockingIOError):
+            return not canary.recv(65_536)
+    return True
+
+
+def port_of(gate: Gate, transport: str) -> int:
+    return ports(gate)[transport.upper(), "127.0.0.1"]
+
+
+@pytest.mark.parametrize("transport", TRANSPORTS)
+def test_the_inside_is_no_peer(shipped: Gate, canaries: list[socket.socket], transport: str) -> None:
+    """S-01, S-02: CreatePermission, ChannelBind and Send, in every form an inner address can be written."""
+    port = canaries[0].getsockname()[1]
+    answers: dict[str, tuple[int | None, int | None]] = {}
+    with TurnClient(port_of(shipped, transport), transport=transport) as client:
+        client.allocate(BOTH)
+        for host in INSIDE:
+            peer = TransportAddress(host, port)
+            answers[host] = client.permit(peer), client.bind(0x4000, peer)
+            client.indicate(peer, b"a canary hears this")
+            client.channel(0x4000, b"or this")
+        assert client.refresh(0) is not None  # all that was sent before has been seen to
+    assert len(answers) > 45
+    assert {host: codes for host, codes in answers.items() if codes != (403, 403)} == {}
+    assert silent(canaries)
+
+
+@pytest.mark.parametrize("transport", TRANSPORTS)
+def test_beside_our_relayed_addresses_nobody_hears(
+    shipped: Gate, canaries: list[socket.socket], transport: str
+) -> None:
+    """S-48: clients of ours may call each other, at addresses where databases may be listening too."""
+    port = canaries[0].getsockname()[1]
+    with TurnClient(port_of(shipped, transport), transport=transport) as client:
+        client.allocate(BOTH)
+        for number, host in enumerate(RELAYS, 0x4000):
+            peer = TransportAddress(host, port)
+            assert (client.permit(peer), client.bind(number, peer)) == (None, None)
+            client.indicate(peer, b"a canary hears this")
+            client.channel(number, b"or this")
+        assert client.refresh(0) is not None
+    assert silent(canaries)
+
+
+def test_our_own_listeners_are_no_peers(tmp_path: Path) -> None:
+    """Not even where the network they are in is opened: a loop would be the least that comes of it."""
+    with Gate.open(tmp_path, settings(rtsp=False, turn=relay())) as gate:
+        port = port_of(gate, "udp")
+        with TurnClient(port) as client:
+            client.allocate()
+            peer = TransportAddress("127.0.0.1", port)
+            assert client.permit(peer) is None
+            client.indicate(peer, client.build(Method.BINDING))
+            client.refresh(600)
+            client.socket.settimeout(0)
+            with pytest.raises(BlockingIOError):
+                client.receive()
+
+
+@pytest.mark.parametrize("transport", TRANSPORTS)
+@pytest.mark.parametrize("method", METHODS)
+def test_nobody_does_anything_without_credentials(shipped: Gate, transport: str, method: Method) -> None:
+    """S-02."""
+    with TurnClient(port_of(shipped, transport), transport=transport) as client:
+        peer = TransportAddress("8.8.8.8", 53)
+        assert error_of(client.exchange(client.build(method, UDP, peers=(peer,)))) == 401
+
+
+def test_what_stands_behind_the_integrity_is_not_there(shipped: Gate) -> None:
+    """S-03."""
+    outer, another = TransportAddress("8.8.8.8", 53), TransportAddress("1.1.1.1", 53)
+    number = (int(Attribute.CHANNEL_NUMBER), struct.pack(">HH", 0x4000, 0))
+    with TurnClient(port_of(shipped, "udp")) as client:
+        client.allocate()
+
+        def told(method: Method, *behind: tuple[int, bytes], peers: tuple[TransportAddress, ...]) -> Message:
+            return client.exchange(appended(client.build(method, peers=peers), *behind))
+
+        nothing = told(Method.REFRESH, (int(Attribute.LIFETIME), bytes(4)), peers=())
+        assert int.from_bytes(nothing.attributes[Attribute.LIFETIME]) == 600
+        assert error_of(told(Method.CHANNEL_BIND, number, peers=(outer,))) == 400
+        plain = client.build(Method.CREATE_PERMISSION)
+        smuggled = client.build(Method.CREATE_PERMISSION, peers=(another,))[20:32]
+        peer = (int(Attribute.XOR_PEER_ADDRESS), smuggled[4:])
+        assert error_of(client.exchange(appended(plain, peer))) == 400
+        name = (int(Attribute.USERNAME), b"somebody else")
+        assert error_of(told(Method.CREATE_PERMISSION, peer, name, peers=(outer,))) is None
+        address = ":".join(map(str, client.socket.getsockname()))
+    permitted = shipped.events.wait("relay.permitted", address=address)
+    assert permitted["peers"] == [f"{outer.host}:{outer.port}"]
+
+
+def test_two_allocations_that_point_at_each_other(shipped: Gate) -> None:
+    """S-48: what is sent once is delivered once, also to oneself."""
+    port = port_of(shipped, "udp")
+    with TurnClient(port) as one, TurnClient(port) as other:
+        first, second = one.allocate(), other.allocate()
+        assert one.bind(0x4000, second) is None
+        assert other.bind(0x4000, first) is None
+        assert one.bind(0x4001, first) is None
+        for n in range(100):
+            one.channel(0x4000, b"%d" % n)
+            one.channel(0x4001, b"%d" % n)
+        for n in range(100):
+            assert other.receive()[4:] == b"%d" % n
+            assert one.receive()[4:] == b"%d" % n
+        for client in (one, other):
+            client.refresh(600)
+            client.socket.settimeout(0)
+            with pytest.raises(BlockingIOError):
+                client.receive()
