@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol, Self
 
+from headgate.core.enumeration import plain_members
 from headgate.core.service import Endpoint, Service
 from headgate.engine import Counters
 
@@ -23,6 +24,7 @@ CODE_LENGTH = 13  # 67 random bits; the form of seed 004's client ids
 CODES = len(CODE_ALPHABET) ** CODE_LENGTH
 
 
+@plain_members
 class SessionState(enum.StrEnum):
     NEW = "new"
     ACTIVE = "active"
@@ -30,6 +32,7 @@ class SessionState(enum.StrEnum):
     CLOSED = "closed"
 
 
+@plain_members
 class Role(enum.StrEnum):
     """What a session does with its target."""
 
@@ -39,6 +42,7 @@ class Role(enum.StrEnum):
     RELAY = "relay"
 
 
+@plain_members
 class CloseReason(enum.StrEnum):
     """Why a session ended. The value is shown to operators."""
 

@@ -8,6 +8,7 @@ import hmac
 import struct
 import zlib
 
+from headgate.core.enumeration import plain_members
 from headgate.turn.stun.message import HEADER_SIZE, Message
 
 __all__ = [
@@ -24,6 +25,7 @@ FINGERPRINT_XOR = 0x5354554E
 LENGTH = struct.Struct(">H")
 
 
+@plain_members
 class Integrity(enum.Enum):
     """How a message is protected; the answer is protected as the request was."""
 
@@ -36,6 +38,7 @@ class Integrity(enum.Enum):
         return 20 if self is Integrity.SHA1 else 32
 
 
+@plain_members
 class PasswordAlgorithm(enum.IntEnum):
     """How a password becomes a key (RFC 8489 18.5)."""
 
