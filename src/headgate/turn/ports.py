@@ -120,7 +120,8 @@ class RelayPorts:
         self._of(port.address, port.transport).discard(port.port)
 
     def deadline(self) -> float | None:
-        return min((one.expires for one in self._reservations.values()), default=None)
+        # Asked with every request, and nearly always there is none.
+        return min(one.expires for one in self._reservations.values()) if self._reservations else None
 
     def expire(self, now: float) -> None:
         for reservation in [one for one in self._reservations.values() if one.expires <= now]:
