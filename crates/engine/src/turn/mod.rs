@@ -167,6 +167,7 @@ impl Wing {
             Command::Allocate(allocate) => self.allocate(*allocate, now),
             Command::Refresh { allocation, expires } => self.refresh(allocation, expires),
             Command::Permit { allocation, hosts, expires } => {
+                self.prepare(allocation);
                 if let Some(allocation) = self.allocation(allocation) {
                     for (host, here) in hosts {
                         allocation.permit(host, here, expires, now);
@@ -174,6 +175,7 @@ impl Wing {
                 }
             }
             Command::BindChannel { allocation, number, peer, expires, permission_expires } => {
+                self.prepare(allocation);
                 if let Some(allocation) = self.allocation(allocation) {
                     allocation.permit(peer.address.ip(), peer.here, permission_expires, now);
                     allocation.bind_channel(number, peer, expires, now);
@@ -188,6 +190,19 @@ impl Wing {
         match self.by_handle.get(&handle) {
             Some(Place::Allocation(i)) => self.allocations.get_mut(*i),
             _ => None,
+        }
+    }
+
+    /// Before an allocation's first peer.
+    fn prepare(&mut self, handle: Handle) {
+        let Some(allocation) = self.allocation(handle) else { return };
+        if std::mem::replace(&mut allocation.is_prepared, true) {
+            return;
+        }
+        for relay in allocation.relays.into_iter().flatten() {
+            if let Some(socket) = self.sources.get(relay.source).and_then(Source::udp) {
+                socket::prepare(socket, relay.local);
+            }
         }
     }
 

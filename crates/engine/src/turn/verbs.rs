@@ -161,8 +161,7 @@ impl Engine {
             }
             ip => ip,
         };
-        let socket = socket::relaying(bind.address)?;
-        let local = socket.local_addr()?;
+        let (socket, local) = socket::relaying(bind.address)?;
         let external = SocketAddr::new(external, local.port());
         let handle = self.shared.handle(FIRST);
         let bound = Bound { socket, local, external };
