@@ -192,7 +192,7 @@ impl Engine {
     }
 
     fn answer(&self, five_tuple: &FiveTuple, message: Vec<u8>) {
-        self.0.answer(five_tuple.0, message);
+        self.0.answer(five_tuple.tuple, message);
     }
 
     #[expect(clippy::needless_pass_by_value, reason = "pyo3 extracts arguments by value")]

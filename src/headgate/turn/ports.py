@@ -33,12 +33,17 @@ class Reservation:
     expires: float
 
 
+def _below(limit: int) -> int:
+    """One draw, where `secrets.randbelow` draws until it fits. Of a port's limit no number is preferred by
+    more than 1 in 2^48.
+    """
+    return int.from_bytes(secrets.token_bytes(8)) % limit
+
+
 class RelayPorts:
     """Chosen by the system's CSPRNG: who sees one must not know the next (CVE-2025-69217)."""
 
-    def __init__(
-        self, relay: Relay, ports: range, *, random: Callable[[int], int] = secrets.randbelow
-    ) -> None:
+    def __init__(self, relay: Relay, ports: range, *, random: Callable[[int], int] = _below) -> None:
         self._relay = relay
         self._random = random
         self.ports = ports

@@ -14,6 +14,7 @@ from headgate.turn.relay import ClientTransport
 
 __all__ = ["CredentialLease", "TurnSession"]
 
+TRANSPORTS = {int(transport): transport.name for transport in ClientTransport}
 LONGEST_TIMER = 86_400.0  # seconds; then it is looked at again
 
 
@@ -72,7 +73,7 @@ class TurnSession(Session):
         self.user = allocation.user
         self.role = Role.RELAY
         self.target = str(allocation.relayed)
-        self.transport = ClientTransport(five_tuple.transport).name
+        self.transport = TRANSPORTS[five_tuple.transport]
         self.flowing = True
         """Whether the engine still has the allocation."""
         self._end = end

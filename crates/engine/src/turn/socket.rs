@@ -238,3 +238,18 @@ impl Control {
         &self.bytes[..self.size]
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_relayed_address_is_small_until_it_is_prepared() {
+        let (socket, local) = relaying(SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
+        assert_eq!(socket.local_addr().unwrap(), local);
+        let before = SockRef::from(&socket).recv_buffer_size().unwrap();
+        prepare(&socket, local);
+        assert!(SockRef::from(&socket).recv_buffer_size().unwrap() > before);
+        assert_eq!(socket.recv(&mut [0]).unwrap_err().kind(), io::ErrorKind::WouldBlock);
+    }
+}
