@@ -20,6 +20,7 @@ pub(crate) mod directory;
 mod ending;
 pub mod five_tuple;
 pub mod framing;
+pub mod integrity;
 pub mod listener;
 mod permissions;
 mod short_cut;
