@@ -44,6 +44,8 @@ __all__ = [
     "StunReceived",
     "TurnCounters",
     "UdpPort",
+    "hmac_sha1",
+    "hmac_sha256",
 ]
 
 @final
