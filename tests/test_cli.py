@@ -91,7 +91,7 @@ def test_help_names_the_commands_and_imports_nothing_heavy() -> None:
         "print(sorted(heavy & sys.modules.keys()))\n"
     )
     output = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout
-    for command in ("run", "check", "sessions", "kick", "version"):
+    for command in ("run", "check", "import", "sessions", "kick", "version"):
         assert f"\n  {command} " in output
     assert output.splitlines()[-1] == "[]"
 
@@ -133,6 +133,22 @@ def test_run_refuses_to_leave_anybody_in_false_safety(headgate: Callable[..., Re
     result = headgate("run", "c.yml")
     assert result.exit_code == 1
     assert "headgate refuses to answer operators in the clear" in result.stderr
+
+
+def test_import_prints_a_configuration(headgate: Callable[..., Result]) -> None:
+    Path("turnserver.conf").write_text("realm=example.org\nuser=ann:b\nno-cli\n")
+    result = headgate("import", "turnserver.conf")
+    assert (result.exit_code, result.stderr) == (0, "")
+    Path("headgate.yml").write_text(result.stdout)
+    assert headgate("check").exit_code == 0
+    assert "# - no-cli: " in result.stdout
+
+
+def test_import_says_what_it_cannot_read(headgate: Callable[..., Result]) -> None:
+    Path("bad.toml").write_text("a = = b")
+    result = headgate("import", "bad.toml")
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr.startswith("bad.toml: not TOML")
 
 
 def test_a_command_that_is_not_there(headgate: Callable[..., Result]) -> None:

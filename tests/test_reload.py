@@ -30,6 +30,7 @@ api: no
 rtspAddress: 127.0.0.1:0
 rtpAddress: 127.0.0.1:0
 rtcpAddress: 127.0.0.1:0
+turn: {interfaces: []}
 readTimeout: 300s
 hls: no
 rtmp: no

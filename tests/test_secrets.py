@@ -65,7 +65,15 @@ def settings() -> Configuration:
         paths={name: PathConf.model_validate({"name": name, **conf}) for name, conf in paths.items()},
         applications=Applications.model_validate({"accessToken": CANARY}),
         own=OwnConf.model_validate(
-            {"webhooks": [{"url": f"http://127.0.0.1:1/{CANARY}?x={CANARY}", "secret": CANARY * 2}]}
+            {
+                "webhooks": [{"url": f"http://127.0.0.1:1/{CANARY}?x={CANARY}", "secret": CANARY * 2}],
+                "turn": {
+                    "interfaces": [{"transport": "udp", "bind": LOCAL}],
+                    "users": {"spy": CANARY},
+                    "authSecrets": [CANARY * 2],
+                    "authHTTPAddress": f"http://127.0.0.1:1/x?key={CANARY}",
+                },
+            }
         ),
     )
 
@@ -76,7 +84,8 @@ def secret_keys(section: type[Section]) -> Iterator[str]:
         field = section.model_fields[name]
         if any(word in key.lower() for word in SECRET_WORDS) or field.annotation is SecretStr:
             yield key
-        inside = [one for one in getattr(field.annotation, "__args__", ()) if isinstance(one, type)]
+        annotations = (field.annotation, *getattr(field.annotation, "__args__", ()))
+        inside = [one for one in annotations if isinstance(one, type)]
         for one in inside:
             if issubclass(one, Section):
                 yield from secret_keys(one)
@@ -84,7 +93,7 @@ def secret_keys(section: type[Section]) -> Iterator[str]:
 
 def test_every_secret_of_the_model_has_its_canary() -> None:
     """A new one must be planted above, and is redacted by its key."""
-    planted = {"pass", "password", "accessToken", "secret"}
+    planted = {"pass", "password", "accessToken", "secret", "authSecrets"}
     found = {key for one in (GlobalConf, PathConf, Applications, OwnConf) for key in secret_keys(one)}
     assert found - SRT == planted
     assert redacted(dict.fromkeys(found, CANARY)) == dict.fromkeys(found, REDACTED)

@@ -1,4 +1,4 @@
-"""The command line: run, check, config, sessions, kick, version.
+"""The command line: run, check, import, config, sessions, kick, version.
 
 Only click is imported at the top. Everything heavy is imported by the command
 that needs it, so that `headgate --help` answers within 200 ms.
@@ -123,6 +123,22 @@ def kick(session: str, api: str) -> None:
         raise click.BadParameter("must be a number, a UUID or a 13-character code", param_hint="ID")
     _ask(api, "DELETE", f"/v1/sessions/{session}", missing=f"no session {session}")
     click.echo(f"session {session}: kicked")
+
+
+@main.command("import")
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+def import_(file: Path) -> None:
+    """Print another relay's configuration as ours.
+
+    FILE is coturn's turnserver.conf or, where it ends in .toml, one of turn-rs. Comments say what
+    could not be carried over, and why.
+    """
+    from headgate.core.config.foreign import ForeignError, translate
+
+    try:
+        click.echo(translate(file), nl=False)
+    except ForeignError as error:
+        _fail(_printable(str(error)))
 
 
 @main.group()

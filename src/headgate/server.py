@@ -45,6 +45,7 @@ from headgate.media.rtsp.server import RtspServer
 from headgate.media.source import MakePuller
 from headgate.media.source_address import SourceAddresses
 from headgate.media.sources import Sources
+from headgate.turn.overview import Overview
 from headgate.turn.server import TurnServer
 
 __all__ = ["Server", "run"]
@@ -118,6 +119,12 @@ class Server:
             access=self.access,
             leases=self.leases,
         )
+        self.turn = TurnServer(
+            loop=self.loop,
+            registry=self.registry,
+            settings=configuration.own.turn,
+            state=startup.state.path.parent if startup.state else None,
+        )
         self.view = View(
             access=self.access,
             leases=self.leases,
@@ -137,12 +144,7 @@ class Server:
             webhooks=self.webhooks.senders,
             closures=self.rtsp.closures,
             renewals=(self.rtsp.renewal,),
-        )
-        self.turn = TurnServer(
-            loop=self.loop,
-            registry=self.registry,
-            settings=configuration.own.turn,
-            state=startup.state.path.parent if startup.state else None,
+            relay=Overview(self.turn, registry=self.registry),
         )
         self._operator = Site(
             "API", lambda: build(self.view), switch="api", address="apiAddress", settings=settings

@@ -27,6 +27,8 @@ ROUTES = [
     "/v3/paths/list",
     "/v1/sessions",
     "/api/v1/applications/x/clients",
+    "/session",
+    "/relay/users",
     "/events",
     "/docs",
     "/",

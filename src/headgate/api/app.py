@@ -16,7 +16,17 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import Match, Route
 
-from headgate.api import applications, configuration, events, health, media, metrics, services
+from headgate.api import (
+    applications,
+    configuration,
+    events,
+    health,
+    media,
+    metrics,
+    relay,
+    relay_control,
+    services,
+)
 from headgate.api.docs import HEADERS, index_page, reference_page
 from headgate.api.entrance import Entrance
 from headgate.api.exposition import CONTENT_TYPE
@@ -65,7 +75,8 @@ def build(view: View) -> FastAPI:
     )
     app.state.view = view
     app.state.subscribers = events.Subscribers()
-    for dialect in (media, configuration, services, applications, events, metrics, health):
+    dialects = (media, configuration, services, applications, relay, relay_control, events, metrics, health)
+    for dialect in dialects:
         # Their prefixes are in them already. Including a router would build every route once more,
         # in the middle of the first request.
         app.router.routes.extend(dialect.router.routes)

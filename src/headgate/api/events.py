@@ -14,9 +14,11 @@ from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from headgate.api.documents.media import Error
+from headgate.api.event_filter import parse_types
 from headgate.api.failure import BadRequest, failure
+from headgate.api.relay_events import Names, data_of, name_of
 from headgate.api.view import Viewed
-from headgate.core.events import Bus, Published
+from headgate.core.events import Bus, Event, Published
 
 __all__ = ["HEARTBEAT", "SUBSCRIBER_LIMIT", "Subscribers", "router", "stream"]
 
@@ -31,6 +33,17 @@ AN_ID = WithJsonSchema({"type": "integer", "minimum": 0})
 LastEventIdHeader = Annotated[str | None, Header(description="Send what came after this id first."), AN_ID]
 LastEventIdQuery = Annotated[
     str | None, Query(alias="lastEventId", description="The same, for those who cannot set headers."), AN_ID
+]
+
+TypesQuery = Annotated[
+    str | None,
+    Query(description="Only these, with commas between: `session.closed`, `relay` (all of its), `allocate`."),
+    WithJsonSchema({"type": "string"}),
+]
+NamesQuery = Annotated[
+    str | None,
+    Query(description="What the relay's events are called: as in its documentation, or as turn-rs does it."),
+    WithJsonSchema({"type": "string", "enum": list(Names), "default": Names.DOCUMENT}),
 ]
 
 router = APIRouter(tags=["events"])
@@ -67,13 +80,14 @@ class EventStream(StreamingResponse):
         200: {
             "description": "A stream that ends with the server. `event` is the type: `connection.opened`, "
             "`connection.closed`, `session.opened`, `session.changed`, `session.closed`, `path.ready`, "
-            "`path.notReady`, `service.started`. "
+            "`path.notReady`, `service.started`; of the relay, `allocate`, `channel binding`, "
+            "`create permission`, `refresh`, `closed`, `relay.peerDenied`. "
             "An `event: lost` with a `count` says how many events this subscriber will never see, "
             "because it was too slow or asked for older ones than are kept; "
             "`null` when the server was started anew since.",
             "content": {"text/event-stream": {"schema": {"type": "string"}}},
         },
-        400: {"model": Error, "description": "The last id is not a number."},
+        400: {"model": Error, "description": "The last id is no number, or there is no such event."},
         503: {"model": Error, "description": f"More than {SUBSCRIBER_LIMIT} subscribers."},
     },
 )
@@ -82,6 +96,8 @@ async def events(
     request: Request,
     last_event_id: LastEventIdHeader = None,
     last_event_id_query: LastEventIdQuery = None,
+    types: TypesQuery = None,
+    names: NamesQuery = None,
 ) -> Response:
     """Every change of a session, path or service, as it happens."""
     subscribers: Subscribers = request.app.state.subscribers
@@ -89,7 +105,12 @@ async def events(
         detail = f"there are {SUBSCRIBER_LIMIT} subscribers already"
         return failure(request.url.path, status=503, detail=detail, headers={"retry-after": "5"})
     after = _parse_id(last_event_id or last_event_id_query)
-    return EventStream(stream(view.bus, after=after), subscribers=subscribers)
+    if names and names not in set(Names):
+        raise BadRequest(f"names is one of {', '.join(Names)}")
+    content = stream(
+        view.bus, after=after, types=parse_types(types), names=Names(names) if names else Names.DOCUMENT
+    )
+    return EventStream(content, subscribers=subscribers)
 
 
 def _parse_id(text: str | None) -> int | None:
@@ -100,8 +121,18 @@ def _parse_id(text: str | None) -> int | None:
     return int(text)
 
 
-async def stream(bus: Bus, *, after: int | None, heartbeat: float = HEARTBEAT) -> AsyncGenerator[bytes, None]:
+async def stream(
+    bus: Bus,
+    *,
+    after: int | None,
+    heartbeat: float = HEARTBEAT,
+    types: frozenset[type[Event]] | None = None,
+    names: Names = Names.DOCUMENT,
+) -> AsyncGenerator[bytes, None]:
     """The bytes of one subscriber's stream, from the event `after` on, else from now.
+
+    `types`: only these; None: all. A subscriber of few hears in silence how far the others have come,
+    so that it does not ask for those again.
 
     Ends after the bus was closed. Ids have no holes, so a hole is what was lost.
     """
@@ -114,27 +145,33 @@ async def stream(bus: Bus, *, after: int | None, heartbeat: float = HEARTBEAT) -
             last = 0
         # A reader that stays away during this first part meets the same events again in its queue.
         batch = bus.since(last)
+        told = last
         while True:
             for published in batch:
                 if published.id > last:
                     if published.id > last + 1:
                         yield _lost(published.id - last - 1, id=published.id - 1)
-                    yield _event(published)
+                        told = published.id - 1
                     last = published.id
+                    if types is None or type(published.event) in types:
+                        yield _event(published, names)
+                        told = last
             try:
                 async with asyncio.timeout(heartbeat):
                     batch = await subscription.batch()
             except TimeoutError:
-                yield b":\n\n"
+                yield b":\n\n" if told == last else f"id: {last}\n\n".encode()
+                told = last
                 batch = []
                 continue
             if not batch:
                 return
 
 
-def _event(published: Published) -> bytes:
-    data = to_json(published.document()).decode()
-    return f"id: {published.id}\nevent: {published.event.TYPE}\ndata: {data}\n\n".encode()
+def _event(published: Published, names: Names) -> bytes:
+    data = to_json(data_of(published)).decode()
+    name = name_of(type(published.event), names)
+    return f"id: {published.id}\nevent: {name}\ndata: {data}\n\n".encode()
 
 
 def _lost(count: int | None, *, id: int) -> bytes:

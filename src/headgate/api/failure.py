@@ -10,11 +10,26 @@ from starlette.responses import PlainTextResponse, Response
 
 from headgate.api.documents import applications, media, services
 
-__all__ = ["APPLICATIONS", "MEDIA", "SERVICES", "BadRequest", "Unauthorised", "failure", "no_route", "within"]
+__all__ = [
+    "APPLICATIONS",
+    "MEDIA",
+    "RELAY",
+    "SERVICES",
+    "BadRequest",
+    "Unauthorised",
+    "failure",
+    "no_route",
+    "within",
+]
 
 MEDIA = "/v3"
 SERVICES = "/v1"
 APPLICATIONS = "/api/v1/applications"
+RELAY = ("/info", "/session", "/relay")
+"""The relay's dialect has no prefix of its own in seed 000; what is ours of it has."""
+
+
+WORDLESS = frozenset({401, 404, 405})
 
 
 class BadRequest(Exception):
@@ -31,6 +46,9 @@ class Unauthorised(Exception):
 
 def failure(path: str, *, status: int, detail: str, headers: Mapping[str, str] | None = None) -> Response:
     """The error body of the dialect that `path` belongs to."""
+    if any(within(path, prefix) for prefix in RELAY):
+        # Plain words, or nothing where there is nothing to say: so seed 000's server does.
+        return PlainTextResponse("" if status in WORDLESS else detail, status, headers)
     body: media.Error | services.Errors | applications.Failure
     if within(path, SERVICES):
         if status == 404:

@@ -17,6 +17,7 @@ from fastapi import APIRouter
 from starlette.responses import Response
 
 from headgate.api.exposition import CONTENT_TYPE, Family, Kind, expose, labels
+from headgate.api.relay_metrics import relay_families
 from headgate.api.view import View, Viewed
 from headgate.core.histogram import Histogram
 from headgate.core.service import Protocol
@@ -101,6 +102,7 @@ def render(view: View) -> str:
         if protocol in view.connections:
             text.append(expose(_connections(view, protocol), zero_when_empty=True))
             text.append(expose(_sessions(view, protocol), zero_when_empty=True))
+    text.append(expose(relay_families(view.relay, view.engine)))
     text.append(expose(_server(view)))
     text.append(expose(_health(view)))
     text.append(expose(_hooks(view)))

@@ -13,6 +13,7 @@ TAGS = [
     {"name": "media", "description": "Paths, RTSP connections and sessions, configuration (MediaMTX, v3)."},
     {"name": "services", "description": "Sessions and services as JSON:API resources (MaxScale, v1)."},
     {"name": "applications", "description": "Clients of an application (Red5 Pro, client control)."},
+    {"name": "relay", "description": "The TURN relay: its sessions, as turn-rs shows them, and more."},
     {"name": "events", "description": "Everything that happens, as it happens."},
     {"name": "metrics", "description": "Counters for Prometheus."},
     {"name": "health", "description": "For load balancers and orchestrators."},

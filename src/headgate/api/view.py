@@ -19,6 +19,7 @@ from headgate.core.histogram import Histogram
 from headgate.core.hooks.runner import HookRunner
 from headgate.core.loop_watch import LoopWatch
 from headgate.core.registry import Registry
+from headgate.core.relay import Relay
 from headgate.core.renewal import Renewal
 from headgate.core.service import Endpoint
 from headgate.core.service import Protocol as ServiceProtocol
@@ -122,6 +123,7 @@ class View:
     """RTSP connections closed since the start, by reason."""
     renewals: Sequence[Renewal] = ()
     """Of every service's certificate; without one while it has no TLS."""
+    relay: Relay | None = None
     configuration: Callable[[], Configuration]
     store: ConfigurationStore
     """Where it is changed."""

@@ -31,6 +31,7 @@ __all__ = [
     "RelayChannelBound",
     "RelayClosed",
     "RelayEvent",
+    "RelayPeerDenied",
     "RelayPermitted",
     "RelayRefreshed",
     "ServiceMoved",
@@ -227,6 +228,14 @@ class RelayRefreshed(RelayEvent):
     TYPE: ClassVar[str] = "relay.refreshed"
     lifetime: int
     """Seconds from now."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RelayPeerDenied(RelayEvent):
+    """Once for each host and allocation, and of few hosts; the metrics count them all."""
+
+    TYPE: ClassVar[str] = "relay.peerDenied"
+    peer: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,6 +15,9 @@ CHANNEL_LIFETIME = 600.0  # RFC 8656 12
 CHANNEL_REST = 300.0
 """Seconds after its end in which a channel can only be bound to the same peer again (RFC 8656 12)."""
 MOST_PORTS = 16  # of one peer, remembered for those who look
+MOST_DENIED = (
+    16  # a browser's candidates name a few; who scans a network is not told of for each of its hosts
+)
 
 
 class Permission(NamedTuple):
@@ -56,6 +59,10 @@ class Allocation:
     """Unix time."""
     permissions: dict[str, Permission] = field(default_factory=dict)
     channels: dict[int, Channel] = field(default_factory=dict)
+    errors: int = 0
+    """Its client's requests that were answered with an error."""
+    denied: set[str] = field(default_factory=set)
+    """Hosts that were refused it, the first `MOST_DENIED`: each is told of once."""
     connections: dict[int, TransportAddress] = field(default_factory=dict)
     """RFC 6062: peers' connections, by the engine's handle, which is CONNECTION-ID."""
 
@@ -74,6 +81,13 @@ class Allocation:
 
     def live_channels(self, now: float) -> dict[int, Channel]:
         return {number: one for number, one in self.channels.items() if one.expires > now}
+
+    def is_news(self, host: str) -> bool:
+        """Whether that it may not reach this host has not been told yet."""
+        if host in self.denied or len(self.denied) >= MOST_DENIED:
+            return False
+        self.denied.add(host)
+        return True
 
     def permit(self, peer: TransportAddress, *, now: float) -> None:
         former = self.permissions.get(peer.host)

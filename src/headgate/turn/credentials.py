@@ -25,6 +25,7 @@ LONGEST_TTL = 86_400.0 * 7
 """Seconds that a minted credential may live."""
 KEYS = 1024
 """Keys that need not be made anew; the one used longest ago goes first."""
+LONGEST_NAME = 508  # bytes, RFC 8489 14.3
 REMEMBERED = 4096
 """Users that another server vouched for; the one asked for longest ago goes first."""
 
@@ -119,6 +120,8 @@ class Credentials:
         if not 0 < ttl <= LONGEST_TTL:
             raise ValueError(f"a credential lives for more than 0 and at most {LONGEST_TTL:g} seconds")
         name = opaque_string(f"{int(now + ttl)}{SEPARATOR}{user}" if user else str(int(now + ttl)))
+        if len(name.encode()) > LONGEST_NAME:
+            raise ValueError(f"a credential's name has at most {LONGEST_NAME} bytes")
         return RelayCredential(
             name=name, password=rest_password(self._secrets[0], name), ttl=ttl, urls=tuple(self.urls)
         )

@@ -114,6 +114,16 @@ class TurnMachine:
         return len(self._wing.ports.ports)
 
     @property
+    def relay_addresses(self) -> int:
+        """How many are relayed from, or will be."""
+        return max(len(self._wing.settings.relay_addresses), self._wing.ports.addresses, 1)
+
+    @property
+    def quota_refusals(self) -> Mapping[str, int]:
+        """By the quota's key in the configuration, since the start."""
+        return self._wing.quotas.refusals
+
+    @property
     def unanswered(self) -> int:
         """Requests of strangers past their address's budget."""
         return self._budget.refused
@@ -141,6 +151,8 @@ class TurnMachine:
             answer = self._answer(request)
         except Refusal as refusal:
             self.refusals[refusal.code] += 1
+            if request.allocation is not None:
+                request.allocation.errors += 1
             answer = request.error(refusal)
         except Pending as pending:
             self._wait(pending.name, request)
@@ -257,6 +269,10 @@ class TurnMachine:
     def drain(self) -> None:
         """No new allocations; those that live may be refreshed."""
         self._wing.draining = True
+
+    def resume(self) -> None:
+        """After `drain`: new ones again."""
+        self._wing.draining = False
 
     def follow(self, settings: TurnConf, credentials: Credentials) -> None:
         """Decide by these from now on. What was granted stays, until it is refreshed."""

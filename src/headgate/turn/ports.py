@@ -57,6 +57,11 @@ class RelayPorts:
         """Ports that are bound now, reserved ones too."""
         return sum(len(taken) for taken in self._taken.values())
 
+    @property
+    def addresses(self) -> int:
+        """Addresses that were bound so far."""
+        return len({host for host, _ in self._taken})
+
     def has(self, host: str, port: int, *, transport: RelayTransport) -> bool:
         """Whether it is one of our relayed addresses now, by the address we bind or the one peers see."""
         return any(

@@ -18,6 +18,8 @@ class Quotas:
         self._users: Counter[str] = Counter()
         self._addresses: Counter[str] = Counter()
         self._total = 0
+        self.refusals: Counter[str] = Counter()
+        """Since the start, by the quota's key in the configuration."""
         self._pace = Budget(per_second=settings.new_allocations_per_second)
 
     def follow(self, settings: TurnQuotas) -> None:
@@ -33,13 +35,13 @@ class Quotas:
         """Whether one more allocation may be. Raises Refusal."""
         limits = self.settings
         if limits.allocations_per_user and self._users[user] >= limits.allocations_per_user:
-            raise Refusal(ErrorCode.ALLOCATION_QUOTA_REACHED, "allocationsPerUser")
+            raise self._refusal(ErrorCode.ALLOCATION_QUOTA_REACHED, "allocationsPerUser")
         if limits.allocations_per_address and self._addresses[address] >= limits.allocations_per_address:
-            raise Refusal(ErrorCode.ALLOCATION_QUOTA_REACHED, "allocationsPerAddress")
+            raise self._refusal(ErrorCode.ALLOCATION_QUOTA_REACHED, "allocationsPerAddress")
         if limits.allocations and self._total >= limits.allocations:
-            raise Refusal(ErrorCode.INSUFFICIENT_CAPACITY, "allocations")
+            raise self._refusal(ErrorCode.INSUFFICIENT_CAPACITY, "allocations")
         if not self._pace.admits(address, now=now):
-            raise Refusal(ErrorCode.ALLOCATION_QUOTA_REACHED, "newAllocationsPerSecond")
+            raise self._refusal(ErrorCode.ALLOCATION_QUOTA_REACHED, "newAllocationsPerSecond")
 
     def add(self, allocation: Allocation) -> None:
         self._users[allocation.user] += 1
@@ -57,10 +59,14 @@ class Quotas:
         """Raises Refusal."""
         limit = self.settings.permissions_per_allocation
         if limit and len(allocation.live_permissions(now).keys() | hosts) > limit:
-            raise Refusal(ErrorCode.INSUFFICIENT_CAPACITY, "permissionsPerAllocation")
+            raise self._refusal(ErrorCode.INSUFFICIENT_CAPACITY, "permissionsPerAllocation")
 
     def check_channels(self, allocation: Allocation, number: int, *, now: float) -> None:
         """Raises Refusal."""
         limit = self.settings.channels_per_allocation
         if limit and len(allocation.live_channels(now).keys() | {number}) > limit:
-            raise Refusal(ErrorCode.INSUFFICIENT_CAPACITY, "channelsPerAllocation")
+            raise self._refusal(ErrorCode.INSUFFICIENT_CAPACITY, "channelsPerAllocation")
+
+    def _refusal(self, code: ErrorCode, quota: str) -> Refusal:
+        self.refusals[quota] += 1
+        return Refusal(code, quota)

@@ -9,11 +9,19 @@ from headgate.core.events import (
     RelayAllocated,
     RelayChannelBound,
     RelayClosed,
+    RelayPeerDenied,
     RelayPermitted,
     RelayRefreshed,
 )
 from headgate.core.session import SessionId
-from headgate.turn.events import Allocated, ChannelBound, PermissionsCreated, Refreshed, TurnEvent
+from headgate.turn.events import (
+    Allocated,
+    ChannelBound,
+    PeerDenied,
+    PermissionsCreated,
+    Refreshed,
+    TurnEvent,
+)
 from headgate.turn.session import TurnSession
 
 __all__ = ["closed", "report"]
@@ -48,6 +56,8 @@ def report(event: TurnEvent, session: TurnSession) -> Event | None:
             )
         case Refreshed(_, lifetime):
             return RelayRefreshed(**names, lifetime=lifetime)
+        case PeerDenied(allocation, peer) if allocation.is_news(peer.host):
+            return RelayPeerDenied(**names, peer=str(peer))
     return None
 
 

@@ -20,10 +20,11 @@ from headgate.core.errors import Draining, ListenError, Refused
 from headgate.core.registry import Registry
 from headgate.core.relay_credentials import RelayCredential
 from headgate.core.service import Endpoint, Protocol, Service
-from headgate.core.session import CloseReason
+from headgate.core.session import CloseReason, Totals
 from headgate.engine import Closed, Engine, EngineLoop, Event, StunReceived, Tls
 from headgate.engine import CloseReason as EngineReason
 from headgate.turn.allocation import Allocation
+from headgate.turn.clients import Clients
 from headgate.turn.credentials import Credentials
 from headgate.turn.engine_relay import EngineRelay
 from headgate.turn.enquiry import Enquiry
@@ -78,6 +79,9 @@ class TurnServer:
         self._service: Service | None = None
         self._sessions: dict[int, TurnSession] = {}
         """By the engine's handle of the allocation."""
+        self.clients = Clients()
+        self.traffic: dict[str, Totals] = {}
+        """Of the sessions that are gone, by transport."""
         self.denied_peers = 0
         """Requests refused because of who the peer was, since the start."""
         self._relay = EngineRelay(loop.engine)
@@ -107,6 +111,15 @@ class TurnServer:
     @property
     def interfaces(self) -> Sequence[Opened]:
         return list(self._opened)
+
+    @property
+    def settings(self) -> TurnConf:
+        return self._settings
+
+    def bound_at(self, listener: int) -> Endpoint | None:
+        """Where a listener is bound; None: it is gone."""
+        opened = self._by_handle.get(listener)
+        return opened.endpoint if opened is not None else None
 
     @property
     def now(self) -> float:
@@ -144,6 +157,10 @@ class TurnServer:
     def drain(self) -> None:
         """No new allocations. Listeners stay: whoever is here must be able to refresh."""
         self.machine.drain()
+
+    def resume(self) -> None:
+        """New allocations again."""
+        self.machine.resume()
 
     def close(self) -> None:
         """End every session, then the listeners. Once is enough."""
@@ -245,7 +262,9 @@ class TurnServer:
                 logger.debug("%s may not reach %s (turn.peers)", session, peer)
             case Moved(allocation):
                 five_tuple = allocation.five_tuple
+                self.clients.remove(session)
                 session.remote = Endpoint(five_tuple.client_host, five_tuple.client_port)
+                self.clients.add(session)
                 self._registry.changed(session)
         told = report(event, session)
         if told is not None:
@@ -273,6 +292,7 @@ class TurnServer:
             self.machine.close(allocation)
             return
         self._sessions[allocation.handle] = session
+        self.clients.add(session)
         self._loop.attach(allocation.handle, self._on_event)
         expires = allocation.credential_expires if self._settings.strict_expiry else None
         session.lease = CredentialLease(
@@ -284,6 +304,10 @@ class TurnServer:
         """Called by the registry: let go of the allocation, and of a connection that served it alone."""
         allocation = session.allocation
         self._sessions.pop(allocation.handle, None)
+        self.clients.remove(session)
+        transport = session.transport or ""
+        totals = self._registry.totals([session])[0]
+        self.traffic[transport] = self.traffic.get(transport, Totals()) + totals
         was_here = self.machine.close(allocation)
         if was_here and allocation.five_tuple.connection:
             self._loop.engine.close(allocation.five_tuple.connection)

@@ -6,6 +6,7 @@ from headgate.core.config import GlobalConf, PathConf
 from headgate.core.config.reference import reference
 
 DOCUMENT = Path(__file__).parents[3] / "docs" / "configuration.md"
+SOURCES = "publisher, redirect, `rtsp://`, `rtsps://`"
 
 
 def test_the_document_is_current() -> None:
@@ -21,4 +22,4 @@ def test_every_key_is_explained() -> None:
         _, _, value, _, meaning, effect, _ = row.split(" | ") if row.count(" | ") == 6 else row.split("|")
         assert value.strip()
         assert meaning.strip()
-        assert effect.strip() in {"yes", "not yet", "**refused**", "`publisher` only"}
+        assert effect.strip() in {"yes", "not yet", "**refused**", SOURCES}

@@ -6,19 +6,21 @@ import asyncio
 import logging
 import random
 import re
+import resource
 import socket
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from ipaddress import IPv4Address, IPv4Network
 
 import pytest
 
-from headgate.core.events import SessionClosed
+from headgate.core.events import SessionClosed, SessionOpened
 from headgate.core.session import CloseReason, Role
 from headgate.media.rtsp import multicast
 from headgate.media.rtsp.multicast import GROUP_LIMIT, Groups, NoMulticast
 from headgate.server import Server
 from tests.media.conftest import Open
+from tests.media.rtsp.dialogue import SDP
 from tests.media.rtsp.live import PATIENCE, Client, rtp
 from tests.media.rtsp.test_server import happened, session_of
 
@@ -228,6 +230,30 @@ async def test_multicast_that_is_off(open_server: Open) -> None:
         assert (await reader.read(transport=MULTICAST)).status == 461
 
 
+async def test_groups_leave_descriptors_for_everybody_else(
+    open_server: Open, ports: dict[str, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (64, 64))  # eight sockets: two senders of two tracks
+    async with (
+        open_server(multicast_ip_range="239.255.85.0/28", **ports) as server,
+        Client.connect(server) as one,
+        Client.connect(server) as two,
+        Client.connect(server) as three,
+    ):
+        paths = {"one": one, "two": two, "three": three}
+        for path, publisher in paths.items():
+            assert (await publisher.publish(path)).status == 200
+        async with AsyncExitStack() as readers:
+            for path, status in {"one": 200, "two": 200, "three": 461}.items():
+                reader = await readers.enter_async_context(Client.connect(server))
+                assert (await reader.read(path, transport=MULTICAST)).status == status
+            assert (await reader.read("three")).status == 200, "over something else"
+            await happened(server, SessionOpened, count=6)
+        await happened(server, SessionClosed, count=3)
+        async with Client.connect(server) as reader:
+            assert (await reader.read("three", transport=MULTICAST)).status == 200
+
+
 async def test_a_new_range_is_for_the_next_sender(open_server: Open, ports: dict[str, int]) -> None:
     async with (
         open_server(multicast_ip_range="239.255.81.0/30", **ports) as server,
@@ -245,6 +271,50 @@ async def test_a_new_range_is_for_the_next_sender(open_server: Open, ports: dict
         async with Client.connect(server) as after:
             answer = await after.ask("SETUP", "cam/trackID=0", f"Transport: {MULTICAST}")
             assert "destination=239.255.82.0;" in (answer.header("Transport") or "")
+
+
+async def other_tracks(publisher: Client) -> None:
+    """Publish what is no continuation of `SDP`."""
+    assert (await publisher.ask("ANNOUNCE", body=SDP.replace(b"H264", b"H265"))).status == 200
+    for track in range(2):
+        transport = "Transport: RTP/AVP/TCP;unicast;mode=record"
+        assert (await publisher.ask("SETUP", f"cam/streamid={track}", transport)).status == 200
+    assert (await publisher.ask("RECORD")).status == 200
+
+
+async def test_a_group_goes_on_with_another_publisher_and_when_multicast_is_switched_off(
+    open_server: Open, ports: dict[str, int]
+) -> None:
+    async with (
+        open_server(multicast_ip_range="239.255.84.0/31", **ports) as server,
+        Client.connect(server) as first,
+        Client.connect(server) as reader,
+    ):
+        await first.publish()
+        answer = await reader.ask("SETUP", "cam/trackID=0", f"Transport: {MULTICAST}")
+        async with listening(answer.header("Transport") or "") as (media, _), AsyncExitStack() as later:
+            assert (await reader.ask("PLAY")).status == 200
+            first.frame(0, rtp(1))
+            assert await media.packet() == rtp(1)
+            second, third, late = [await later.enter_async_context(Client.connect(server)) for _ in range(3)]
+            await second.publish()
+            second.frame(0, rtp(70))
+            packet = await media.packet()
+            assert packet[2:4] == rtp(2)[2:4], "one stream"
+            assert packet[12:] == rtp(70)[12:]
+
+            await server.store.patch_global({"rtspTransports": ["udp", "tcp"]})
+            second.frame(0, rtp(71))
+            assert (await media.packet())[2:4] == rtp(3)[2:4]
+            assert (await late.read(transport=MULTICAST)).status == 200, "as it was when it came"
+            async with Client.connect(server) as new:
+                assert (await new.read(transport=MULTICAST)).status == 461
+            assert len(server.rtsp.multicast.senders) == 1
+
+            await other_tracks(third)
+            for ended in (reader, late):
+                await ended.ended()
+            assert server.rtsp.multicast.senders == {}
 
 
 async def test_a_crowd_that_comes_and_goes_leaves_no_group(

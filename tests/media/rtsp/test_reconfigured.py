@@ -14,12 +14,14 @@ from typing import Any
 
 import pytest
 
+from headgate.core.config.change import Change
 from headgate.core.errors import HeadgateError, ListenError
 from headgate.core.events import ServiceMoved, ServiceStopped, SessionClosed
 from headgate.core.service import Endpoint, Protocol
 from headgate.core.session import CloseReason
+from headgate.media.rtsp.new_listeners import NewListeners
 from headgate.server import Server
-from tests.media.conftest import Open
+from tests.media.conftest import Open, configuration
 from tests.media.rtsp.live import Client, rtp
 
 LOCAL = "127.0.0.1:0"
@@ -403,3 +405,19 @@ async def test_one_more_service(open_server: Open, certificate: tuple[Path, Path
             await server.store.patch_global({"rtspServerKey": str(chain)})
         endpoint = server.registry.service("RTSPS").listeners[0].endpoint
         socket.create_connection((endpoint.host, endpoint.port), timeout=5).close()
+
+
+async def test_what_was_prepared_before_the_server_drained_is_given_back(open_server: Open) -> None:
+    ports = {"rtp_address": "127.0.0.1:0", "rtcp_address": "127.0.0.1:0"}
+    async with open_server(**ports) as server:
+        # The same free ports in other words: another pair is opened.
+        words = dict.fromkeys(ports, "localhost:0")
+        change = Change.between(server.configuration, configuration(**words))
+        prepared = await server.rtsp.prepare(change)
+        assert isinstance(prepared, NewListeners)
+        assert prepared.udp is not None
+        taken = [prepared.udp.rtp.port, prepared.udp.rtcp.port]
+        server.registry.drain()
+        prepared.commit()
+        for port in taken:
+            await asyncio.to_thread(becomes_free, port)

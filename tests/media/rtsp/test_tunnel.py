@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import logging
 from http import HTTPStatus
 
 import pytest
@@ -178,6 +179,63 @@ async def test_a_kick_says_goodbye_in_the_tunnels_own_way(open_server: Open) -> 
         await client.ended()
         assert framed.frames[-1].opcode is Opcode.CLOSE
         assert goodbye_of(framed) == 1000
+
+
+async def test_a_server_that_stops_says_goodbye_in_tunnels_and_to_halves_of_them(
+    open_server: Open, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with open_server(drain_timeout="200ms") as server, asyncio.timeout(PATIENCE):
+        async with (
+            in_websocket(server) as (publisher, framed),
+            in_http(server) as reader,
+            raw(server) as (half, down),
+        ):
+            assert (await publisher.publish()).status == 200
+            assert (await reader.read()).status == 200
+            down.write(get("alone"))
+            await half.readuntil(b"\r\n\r\n")
+            await server.drain()
+            await server.rtsp.close()
+            await publisher.ended()
+            await reader.ended()
+            assert await half.read() == b""
+            assert goodbye_of(framed) == 1000
+        await until(lambda: not len(server.rtsp._tunnels))
+    assert not [record for record in caplog.records if record.levelno >= logging.WARNING]
+
+
+async def test_a_post_that_crosses_with_a_kick_is_closed(
+    open_server: Open, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with (
+        open_server() as server,
+        in_http(server, cookie=COOKIE) as client,
+        raw(server) as (reader, up),
+        asyncio.timeout(PATIENCE),
+    ):
+        assert (await client.publish()).status == 200
+        [session] = server.registry.sessions()
+        up.write(post(COOKIE))
+        server.registry.close(session, CloseReason.KICKED)
+        await reader.read()
+        await client.ended()
+        client._writer.close()
+        await until(lambda: not any(server.rtsp.connections.values()))
+        assert len(server.rtsp._tunnels) == 0
+    assert not [record for record in caplog.records if record.levelno >= logging.WARNING]
+
+
+async def test_of_many_pings_the_last_is_answered(open_server: Open) -> None:
+    async with open_server() as server, in_websocket(server) as (client, framed), asyncio.timeout(PATIENCE):
+        ping = b"\x89\xfd" + bytes(4) + b"x" * 125
+        for _ in range(100):
+            framed._writer.write(ping * 1000)
+            await framed._writer.drain()  # nobody reads what comes back
+        async with Client.connect(server) as other:
+            assert (await other.ask("OPTIONS")).status == 200
+        assert (await client.ask("OPTIONS")).status == 200
+        pongs = [frame for frame in framed.frames if frame.opcode is Opcode.PONG]
+        assert 0 < len(pongs) < 50_000
 
 
 async def test_a_get_that_goes_ends_the_session(open_server: Open) -> None:

@@ -91,6 +91,7 @@ class EventType(Choice):
     RELAY_CHANNEL_BOUND = "relay.channelBound"
     RELAY_PERMITTED = "relay.permitted"
     RELAY_REFRESHED = "relay.refreshed"
+    RELAY_PEER_DENIED = "relay.peerDenied"
     RELAY_CLOSED = "relay.closed"
 
 

@@ -16,7 +16,15 @@ from headgate.core.config.path_conf import PUBLISHER, REDIRECT, PathConf
 from headgate.core.config.section import Section
 from headgate.core.config.turn_conf import TurnConf, TurnTransport
 
-__all__ = ["EFFECTIVE_GLOBAL", "EFFECTIVE_PATH", "EFFECTIVE_TURN", "Remark", "ineffective", "unsafe"]
+__all__ = [
+    "EFFECTIVE_GLOBAL",
+    "EFFECTIVE_PATH",
+    "EFFECTIVE_TURN",
+    "FETCHED",
+    "Remark",
+    "ineffective",
+    "unsafe",
+]
 
 EFFECTIVE_GLOBAL = frozenset(
     {

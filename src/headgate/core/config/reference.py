@@ -20,6 +20,7 @@ from headgate.core.config.effect import (
     EFFECTIVE_GLOBAL,
     EFFECTIVE_PATH,
     EFFECTIVE_TURN,
+    FETCHED,
     UNSAFE_GLOBAL,
     UNSAFE_PATH,
 )
@@ -182,7 +183,7 @@ def _table(section: type[Section], effective: Collection[str], refused: Collecti
         key = field.alias or name
         effect = "yes" if key in effective else "**refused**" if key in refused else "not yet"
         if key == "source" and section is PathConf:
-            effect = "`publisher` only"
+            effect = "publisher, redirect, " + ", ".join(f"`{scheme}`" for scheme in FETCHED)
         default = _default(section, name, field)
         lines.append(f"| `{key}` | {_kind(field)} | {default} | {field.description} | {effect} |")
     return "\n".join(lines) + "\n"

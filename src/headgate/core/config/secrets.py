@@ -12,7 +12,7 @@ REDACTED = "<redacted>"
 """Stands where a secret is. Written back, it means: as it was."""
 
 SECRET_KEYS = frozenset(
-    {"pass", "password", "srtReadPassphrase", "srtPublishPassphrase", "accessToken", "secret"}
+    {"pass", "password", "srtReadPassphrase", "srtPublishPassphrase", "accessToken", "secret", "authSecrets"}
 )
 """Keys whose whole value is a secret, wherever they stand."""
 SECRET_FIELD = re.compile(

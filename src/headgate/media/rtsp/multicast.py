@@ -12,6 +12,7 @@ from headgate.core.config import GlobalConf
 from headgate.core.errors import HeadgateError
 from headgate.core.session import Session
 from headgate.engine import Engine, GroupSender, JoinGroup, ReadUdp, Remote, Stream, UdpPort
+from headgate.media.rtsp.descriptors import multicast_limit
 from headgate.media.rtsp.interfaces import multicast_interfaces
 from headgate.media.rtsp.transport import Group, Pair
 
@@ -22,7 +23,7 @@ logger = logging.getLogger(__name__)
 TTL = 127
 """Routers that packets may pass; MediaMTX's. Which they do pass is the network's decision."""
 GROUP_LIMIT = 512
-"""Groups at once: each is a socket, and sockets are what clients of all kinds share."""
+"""Groups at once."""
 T = TypeVar("T")
 
 
@@ -76,6 +77,8 @@ class MulticastSender:
         self.stream = stream
         self.groups = groups
         """By track."""
+        self.sockets = _sockets(len(groups), interfaces)
+        """Those it may hold."""
         self._engine = engine
         self._members: set[Session] = set()
         self._playing: set[Session] = set()
@@ -161,6 +164,8 @@ class Multicast:
         self._interfaces = interfaces
         self._groups = Groups()
         self._senders: dict[Stream, MulticastSender] = {}
+        self._sockets = 0
+        """Of all senders."""
 
     @property
     def senders(self) -> Mapping[Stream, MulticastSender]:
@@ -187,6 +192,9 @@ class Multicast:
 
     def _start(self, stream: Stream, *, tracks: int, settings: GlobalConf) -> MulticastSender:
         interfaces = self._interfaces()
+        sockets = _sockets(tracks, interfaces)
+        if self._sockets + sockets > (limit := multicast_limit()):
+            raise NoMulticast(f"more than {limit} sockets for multicast at once")
         addresses = self._groups.take(IPv4Network(settings.multicast_ip_range, strict=False), tracks)
         ports = Pair(settings.multicast_rtp_port, settings.multicast_rtcp_port)
         groups = [Group(host=str(address), ports=ports, ttl=TTL) for address in addresses]
@@ -195,6 +203,7 @@ class Multicast:
         except BaseException:
             self._groups.release(addresses)
             raise
+        self._sockets += sender.sockets
         logger.debug("multicast to %s by %s begins", addresses, interfaces)
         return sender
 
@@ -203,4 +212,10 @@ class Multicast:
             return
         del self._senders[sender.stream]
         sender.close()
+        self._sockets -= sender.sockets
         self._groups.release([IPv4Address(group.host) for group in sender.groups])
+
+
+def _sockets(tracks: int, interfaces: Collection[str]) -> int:
+    """To hear reports about each track, and by each interface for RTP and RTCP."""
+    return tracks + 2 * len(interfaces)

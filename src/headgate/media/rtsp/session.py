@@ -29,18 +29,18 @@ from headgate.engine import (
     ReadUdp,
     Remote,
     Stream,
-    UdpPort,
 )
 from headgate.engine import CloseReason as EngineReason
 from headgate.media.path import Path, Paths
 from headgate.media.rtsp.multicast import Multicast, MulticastSender
 from headgate.media.rtsp.protocol import SetupTrack
 from headgate.media.rtsp.sdp import SessionDescription
-from headgate.media.rtsp.transport import Group, Lower, Pair
+from headgate.media.rtsp.transport import Group, Lower
 from headgate.media.rtsp.tunnel import Tunnels
+from headgate.media.rtsp.udp_ports import UdpPorts
 from headgate.media.sources import Sources
 
-__all__ = ["ENGINE_REASONS", "RtspSession", "Shared", "UdpPorts"]
+__all__ = ["ENGINE_REASONS", "RtspSession", "Shared"]
 
 logger = logging.getLogger(__name__)
 
@@ -56,18 +56,6 @@ ENGINE_REASONS: Mapping[EngineReason, CloseReason] = {
     EngineReason.SHUTDOWN: CloseReason.SHUTDOWN,
     EngineReason.FAULT: CloseReason.FAULT,
 }
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class UdpPorts:
-    """The server's two sockets, which carry every RTSP session over UDP."""
-
-    rtp: UdpPort
-    rtcp: UdpPort
-
-    @property
-    def numbers(self) -> Pair:
-        return Pair(self.rtp.port, self.rtcp.port)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
