@@ -30,6 +30,8 @@ from headgate._engine import (
     StunReceived,
     TurnCounters,
     UdpPort,
+    hmac_sha1,
+    hmac_sha256,
 )
 
 __all__ = [
@@ -86,6 +88,8 @@ __all__ = [
     "TurnLimits",
     "TurnTransport",
     "UdpPort",
+    "hmac_sha1",
+    "hmac_sha256",
 ]
 
 logger = logging.getLogger(__name__)

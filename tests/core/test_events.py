@@ -94,3 +94,14 @@ def test_nothing_is_kept_for_a_subscriber_who_left() -> None:
     events.publish(PathNotReady(path="a"))
     events.publish(PathNotReady(path="b"))
     assert left.missed == 0
+
+
+def test_a_listener_hears_the_kinds_that_it_asked_for() -> None:
+    events, some, every = bus(), list[int](), list[int]()
+    events.listen(lambda published: some.append(published.id), PathNotReady)
+    session = SessionId.make(7, "n1")
+    events.publish(SessionOpened(session=session, service="RTSP", remote="[::1]:5"))
+    events.listen(lambda published: every.append(published.id))
+    events.publish(PathNotReady(path="a"))
+    events.publish(SessionOpened(session=session, service="RTSP", remote="[::1]:5"))
+    assert (some, every) == ([2], [2, 3])

@@ -3,8 +3,8 @@ from __future__ import annotations
 import pytest
 
 from headgate.core.errors import Refused
-from headgate.turn.credentials import REMEMBERED, Credentials, Remembered, rest_password
-from headgate.turn.stun.integrity import userhash
+from headgate.turn.credentials import REMEMBERED, Candidate, Credentials, Remembered, rest_password
+from headgate.turn.stun.integrity import PasswordAlgorithm, long_term_key, userhash
 
 SECRETS = ["a secret of sixteen or more", "another secret that is long"]
 
@@ -75,3 +75,18 @@ def test_what_another_server_said_is_remembered_within_bounds() -> None:
     assert "user0" not in ours.remembered
     (candidate,) = ours.candidates(f"user{REMEMBERED}")
     assert candidate.password == "x"
+
+
+def test_a_key_is_of_name_password_and_algorithm() -> None:
+    ours = credentials(users={"bob": "builder", "alice": "builder"})
+    (bob,), (alice,) = ours.candidates("bob"), ours.candidates("alice")
+    md5 = long_term_key(user="bob", realm="example.org", password="builder", algorithm=PasswordAlgorithm.MD5)
+    for _ in range(2):
+        assert ours.key(bob, name="bob", algorithm=PasswordAlgorithm.MD5) == md5
+    keys = {
+        md5,
+        ours.key(bob, name="bob", algorithm=PasswordAlgorithm.SHA256),
+        ours.key(alice, name="alice", algorithm=PasswordAlgorithm.MD5),
+        ours.key(Candidate("bob", "other"), name="bob", algorithm=PasswordAlgorithm.MD5),
+    }
+    assert len(keys) == 4

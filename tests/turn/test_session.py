@@ -3,7 +3,7 @@ from __future__ import annotations
 import asyncio
 import time
 
-from headgate.turn.session import CredentialLease
+from headgate.turn.session import ENDLESS, CredentialLease
 
 
 async def test_a_lease_ends_with_its_credential() -> None:
@@ -15,7 +15,7 @@ async def test_a_lease_ends_with_its_credential() -> None:
 
 async def test_one_that_never_ends_or_was_released() -> None:
     ended = asyncio.Event()
-    CredentialLease(None, on_expiry=ended.set).release()
+    ENDLESS.release()
     lease = CredentialLease(time.time() + 0.01, on_expiry=ended.set)
     lease.release()
     after = asyncio.Event()

@@ -192,7 +192,7 @@ impl Engine {
     }
 
     fn answer(&self, five_tuple: &FiveTuple, message: Vec<u8>) {
-        self.0.answer(five_tuple.0, message);
+        self.0.answer(five_tuple.tuple, message);
     }
 
     #[expect(clippy::needless_pass_by_value, reason = "pyo3 extracts arguments by value")]
@@ -203,7 +203,7 @@ impl Engine {
         port: u16,
         message: Vec<u8>,
     ) -> PyResult<()> {
-        let mut to = five_tuple.0;
+        let mut to = five_tuple.tuple;
         to.client.set_port(port);
         self.0.answer_from(listener, to, &message).map_err(raise)
     }
@@ -239,7 +239,7 @@ impl Engine {
     }
 
     fn move_allocation(&self, allocation: u64, five_tuple: &FiveTuple) -> PyResult<()> {
-        self.0.move_allocation(allocation, five_tuple.0).map_err(raise)
+        self.0.move_allocation(allocation, five_tuple.tuple).map_err(raise)
     }
 
     fn connect_peer(&self, allocation: u64, host: &str, port: u16) -> PyResult<u64> {
@@ -247,7 +247,7 @@ impl Engine {
     }
 
     fn join(&self, five_tuple: &FiveTuple, connection: u64, answer: Vec<u8>) {
-        self.0.join(five_tuple.0, connection, answer);
+        self.0.join(five_tuple.tuple, connection, answer);
     }
 
     fn turn_counters(&self) -> TurnCounters {

@@ -147,7 +147,7 @@ pub fn up(py: Python<'_>, event: Event) -> PyResult<Py<PyAny>> {
             Py::new(py, Malformed { connection, refusal: refusal as u8 })?.into_any()
         }
         Event::StunReceived { five_tuple, allocation, message, .. } => {
-            let five_tuple = Py::new(py, FiveTuple(five_tuple))?;
+            let five_tuple = Py::new(py, FiveTuple::new(five_tuple))?;
             let message = PyBytes::new(py, &message).unbind();
             Py::new(py, StunReceived { five_tuple, allocation, message })?.into_any()
         }

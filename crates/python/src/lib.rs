@@ -6,6 +6,7 @@
 mod arguments;
 mod engine;
 mod events;
+mod integrity;
 mod multicast;
 mod turn;
 
@@ -17,6 +18,8 @@ mod _engine {
     use crate::engine::{Engine, RelayLatency, StreamTrack, UdpPort};
     #[pymodule_export]
     use crate::events::{Accepted, Closed, Connected, Counters, HttpReceived, Malformed, Received};
+    #[pymodule_export]
+    use crate::integrity::{hmac_sha1, hmac_sha256};
     #[pymodule_export]
     use crate::turn::{FiveTuple, PeerConnected, StunReceived, TurnCounters};
 }

@@ -7,55 +7,72 @@ use headgate_engine::turn::listener::TurnLimits as Limits;
 use headgate_engine::turn::{totals, verbs};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
-use pyo3::types::PyBytes;
+use pyo3::sync::PyOnceLock;
+use pyo3::types::{PyBytes, PyString};
 
 use crate::arguments::{Tls, address, ip, seconds};
 
 #[pyclass(frozen, eq, module = "headgate._engine")]
-#[derive(PartialEq, Eq, Clone, Copy)]
-pub struct FiveTuple(pub five_tuple::FiveTuple);
+pub struct FiveTuple {
+    pub tuple: five_tuple::FiveTuple,
+    /// Asked for again and again while a request is decided, and kept by whoever is allowed something.
+    client_host: PyOnceLock<Py<PyString>>,
+}
+
+impl FiveTuple {
+    pub fn new(tuple: five_tuple::FiveTuple) -> Self {
+        Self { tuple, client_host: PyOnceLock::new() }
+    }
+}
+
+impl PartialEq for FiveTuple {
+    fn eq(&self, other: &Self) -> bool {
+        self.tuple == other.tuple
+    }
+}
 
 #[pymethods]
 impl FiveTuple {
     fn __hash__(&self) -> u64 {
         let mut hasher = DefaultHasher::new();
-        self.0.hash(&mut hasher);
+        self.tuple.hash(&mut hasher);
         hasher.finish()
     }
 
     #[getter]
     fn transport(&self) -> u8 {
-        self.0.transport as u8
+        self.tuple.transport as u8
     }
 
     #[getter]
     fn listener(&self) -> u64 {
-        self.0.listener
+        self.tuple.listener
     }
 
     #[getter]
     fn connection(&self) -> u64 {
-        self.0.connection
+        self.tuple.connection
     }
 
     #[getter]
-    fn client_host(&self) -> String {
-        self.0.client.ip().to_string()
+    fn client_host(&self, py: Python<'_>) -> Py<PyString> {
+        let host = || PyString::new(py, &self.tuple.client.ip().to_string()).unbind();
+        self.client_host.get_or_init(py, host).clone_ref(py)
     }
 
     #[getter]
     fn client_port(&self) -> u16 {
-        self.0.client.port()
+        self.tuple.client.port()
     }
 
     #[getter]
     fn server_host(&self) -> String {
-        self.0.server.ip().to_string()
+        self.tuple.server.ip().to_string()
     }
 
     #[getter]
     fn server_port(&self) -> u16 {
-        self.0.server.port()
+        self.tuple.server.port()
     }
 }
 
@@ -220,7 +237,7 @@ impl BindRelay {
 impl Allocate {
     pub fn convert(self) -> PyResult<verbs::Allocate> {
         Ok(verbs::Allocate {
-            five_tuple: self.five_tuple.get().0,
+            five_tuple: self.five_tuple.get().tuple,
             relays: self.relays,
             lifetime: seconds(self.lifetime_s)?,
             bytes_per_second: self.bytes_per_second,

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 from headgate.core.session import CloseReason, Role, SessionId, Totals
 from headgate.core.timestamp import rfc3339
@@ -243,8 +243,7 @@ class RelayClosed(RelayEvent):
     TYPE: ClassVar[str] = "relay.closed"
 
 
-@dataclass(frozen=True, slots=True)
-class Published:
+class Published(NamedTuple):
     """An event with its place in the order of its node. `id` counts up from 1."""
 
     id: int
@@ -309,7 +308,9 @@ class Bus:
         self._last_id = 0
         self._ring: deque[Published] = deque(maxlen=RING_CAPACITY)
         self._subscriptions: set[Subscription] = set()
-        self._listeners: list[Callable[[Published], None]] = []
+        self._listeners: list[tuple[Callable[[Published], None], frozenset[type[Event]]]] = []
+        self._concerned: dict[type[Event], list[Callable[[Published], None]]] = {}
+        """Listeners by what they hear; filled as it is asked for."""
         self._missed = 0
         self._closed = False
 
@@ -338,7 +339,8 @@ class Bus:
         self._ring.append(published)
         for subscription in self._subscriptions:
             subscription.push(published)
-        for listener in self._listeners:
+        concerned = self._concerned.get(type(event))
+        for listener in self._hearing(type(event)) if concerned is None else concerned:
             try:
                 listener(published)
             except Exception:
@@ -346,12 +348,19 @@ class Bus:
                 logger.exception("a bug of one who heard of %s", event.TYPE)
         return published
 
-    def listen(self, listener: Callable[[Published], None]) -> None:
-        """Have every event from now on within the call that publishes it, while the model is as it says.
+    def listen(self, listener: Callable[[Published], None], *kinds: type[Event]) -> None:
+        """Have every event of these kinds (none given: of all) from now on within the call that publishes it,
+        while the model is as it says.
 
         For those who must not miss any. A listener must not wait, and changes nothing that is told of.
         """
-        self._listeners.append(listener)
+        self._listeners.append((listener, frozenset(kinds)))
+        self._concerned.clear()
+
+    def _hearing(self, kind: type[Event]) -> list[Callable[[Published], None]]:
+        concerned = [listener for listener, kinds in self._listeners if not kinds or kind in kinds]
+        self._concerned[kind] = concerned
+        return concerned
 
     def since(self, id: int) -> list[Published]:
         """The remembered events after `id`; fewer than asked for when the ring has forgotten some."""

@@ -48,9 +48,9 @@ class Registry:
         self._now = now
         self._numbers = itertools.count(1)
         self._services: dict[str, Service] = {}
-        self._by_uuid: dict[uuid.UUID, Session] = {}
+        self._by_uuid: dict[int, Session] = {}
         self._by_number: dict[int, Session] = {}
-        self._by_code: dict[str, Session] = {}
+        self._by_code: dict[int, Session] = {}
         self._draining = False
 
     # Services
@@ -111,9 +111,9 @@ class Registry:
         if self._draining:
             raise Draining("the server is stopping")
         session = make(SessionId.make(next(self._numbers), self._node), self._now())
-        self._by_uuid[session.id.uuid] = session
+        self._by_uuid[session.id.uuid_number] = session
         self._by_number[session.id.number] = session
-        self._by_code[session.id.code] = session
+        self._by_code[session.id.code_number] = session
         session.service.sessions += 1
         session.service.total_sessions += 1
         self.bus.publish(
@@ -151,9 +151,9 @@ class Registry:
         totals = self.totals([session])[0]
         session.state = SessionState.CLOSED
         session.close_reason = reason
-        del self._by_uuid[session.id.uuid]
+        del self._by_uuid[session.id.uuid_number]
         del self._by_number[session.id.number]
-        del self._by_code[session.id.code]
+        del self._by_code[session.id.code_number]
         session.service.sessions -= 1
         self._forget_if_over(session.service)
         if session.lease is not None:
@@ -184,7 +184,7 @@ class Registry:
 
     def by_uuid(self, id: uuid.UUID) -> Session:
         """Raises NotFound."""
-        return self._found(self._by_uuid.get(id))
+        return self._found(self._by_uuid.get(id.int))
 
     def by_number(self, number: int) -> Session:
         """Raises NotFound."""
@@ -192,7 +192,8 @@ class Registry:
 
     def by_code(self, code: str) -> Session:
         """Raises NotFound."""
-        return self._found(self._by_code.get(code))
+        number = SessionId.read_code(code)
+        return self._found(None if number is None else self._by_code.get(number))
 
     def totals(self, sessions: Sequence[Session]) -> list[Totals]:
         """What each session moved so far, read from the engine in one call."""

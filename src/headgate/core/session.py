@@ -11,8 +11,9 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol, Self
+from typing import NamedTuple, Protocol, Self
 
+from headgate.core.enumeration import plain_members
 from headgate.core.service import Endpoint, Service
 from headgate.engine import Counters
 
@@ -21,8 +22,11 @@ __all__ = ["CloseReason", "Held", "Role", "Session", "SessionId", "SessionState"
 CODE_ALPHABET = string.ascii_uppercase + string.digits
 CODE_LENGTH = 13  # 67 random bits; the form of seed 004's client ids
 CODES = len(CODE_ALPHABET) ** CODE_LENGTH
+UUID_VERSION_4 = 4 << 76 | 2 << 62  # RFC 9562 5.4
+UUID_RANDOM = ~(15 << 76 | 3 << 62)
 
 
+@plain_members
 class SessionState(enum.StrEnum):
     NEW = "new"
     ACTIVE = "active"
@@ -30,6 +34,7 @@ class SessionState(enum.StrEnum):
     CLOSED = "closed"
 
 
+@plain_members
 class Role(enum.StrEnum):
     """What a session does with its target."""
 
@@ -39,6 +44,7 @@ class Role(enum.StrEnum):
     RELAY = "relay"
 
 
+@plain_members
 class CloseReason(enum.StrEnum):
     """Why a session ended. The value is shown to operators."""
 
@@ -62,28 +68,54 @@ class CloseReason(enum.StrEnum):
     FAULT = "a bug in the server"
 
 
-@dataclass(frozen=True, slots=True)
-class SessionId:
-    """One identity in the form each dialect prints. Made by `Registry`, never by a client."""
+class SessionId(NamedTuple):
+    """One identity in the form each dialect prints. Made by `Registry`, never by a client.
 
-    uuid: uuid.UUID
-    """`/v3`"""
+    Sessions are opened far more often than they are printed: forms are made when they are asked for.
+    """
+
+    uuid_number: int
+    """The UUID's 128 bits."""
     number: int
     """`/v1`; counts up from 1 within one node."""
-    code: str
-    """`/api/v1/applications`; 13 characters of A-Z and 0-9."""
+    code_number: int
+    """The code, read as a number of base 36."""
     node: str
     """The node that owns the session; "" where there is one only."""
 
     @classmethod
     def make(cls, number: int, node: str) -> SessionId:
-        # One number of all that there are, and its digits: thirteen choices would cost ten times as much.
-        rest = secrets.randbelow(CODES)
-        code = ""
+        # One draw for both, as each is a system call. A remainder of 128 bits is even to 1 in 2^60.
+        drawn = secrets.token_bytes(32)
+        bits = int.from_bytes(drawn[:16]) & UUID_RANDOM | UUID_VERSION_4
+        return cls(bits, number, int.from_bytes(drawn[16:]) % CODES, node)
+
+    @property
+    def uuid(self) -> uuid.UUID:
+        """`/v3`"""
+        return uuid.UUID(int=self.uuid_number)
+
+    @property
+    def code(self) -> str:
+        """`/api/v1/applications`; 13 characters of A-Z and 0-9."""
+        rest, code = self.code_number, ""
         for _ in range(CODE_LENGTH):
             rest, digit = divmod(rest, len(CODE_ALPHABET))
             code += CODE_ALPHABET[digit]
-        return cls(uuid.uuid4(), number, code, node)
+        return code
+
+    @staticmethod
+    def read_code(code: str) -> int | None:
+        """The number of a code; None for a text that is none."""
+        if len(code) != CODE_LENGTH:
+            return None
+        number = 0
+        for character in reversed(code):
+            digit = CODE_ALPHABET.find(character)
+            if digit < 0:
+                return None
+            number = number * len(CODE_ALPHABET) + digit
+        return number
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -125,7 +125,7 @@ def _holder(
     request: Request, name: str, credentials: Credentials, algorithm: PasswordAlgorithm
 ) -> tuple[Candidate, bytes] | None:
     for candidate in credentials.candidates(name):
-        key = candidate.key(name=name, realm=credentials.realm, algorithm=algorithm)
+        key = credentials.key(candidate, name=name, algorithm=algorithm)
         if holds(request.message, key):
             return candidate, key
     return None

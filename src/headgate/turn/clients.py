@@ -12,23 +12,23 @@ __all__ = ["Clients"]
 
 class Clients:
     def __init__(self) -> None:
-        self._by_address: dict[Endpoint, list[TurnSession]] = {}
+        self._by_address: dict[Endpoint, tuple[TurnSession, ...]] = {}
         """Nearly always one: the same address and port at another interface, or over TCP, is another."""
 
     def add(self, session: TurnSession) -> None:
-        self._by_address.setdefault(session.remote, []).append(session)
+        self._by_address[session.remote] = (*self._by_address.get(session.remote, ()), session)
 
     def remove(self, session: TurnSession) -> None:
         """Call it before `session.remote` changes. Nothing happens to one that is not here."""
-        here = self._by_address.get(session.remote, [])
-        if session in here:
-            here.remove(session)
-            if not here:
-                del self._by_address[session.remote]
+        others = tuple(one for one in self._by_address.get(session.remote, ()) if one is not session)
+        if others:
+            self._by_address[session.remote] = others
+        else:
+            self._by_address.pop(session.remote, None)
 
     def at(self, address: Endpoint) -> Sequence[TurnSession]:
         """Oldest first."""
-        return tuple(self._by_address.get(address, ()))
+        return self._by_address.get(address, ())
 
     def __len__(self) -> int:
         """Addresses that have one."""

@@ -7,6 +7,7 @@ base64(HMAC-SHA1(secret, name)), as coturn, eturnal and turn-rs have them.
 from __future__ import annotations
 
 import base64
+import functools
 import hmac
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -22,6 +23,8 @@ SEPARATOR = ":"
 LONGEST_EXPIRY = 11  # digits
 LONGEST_TTL = 86_400.0 * 7
 """Seconds that a minted credential may live."""
+KEYS = 1024
+"""Keys that need not be made anew; the one used longest ago goes first."""
 LONGEST_NAME = 508  # bytes, RFC 8489 14.3
 REMEMBERED = 4096
 """Users that another server vouched for; the one asked for longest ago goes first."""
@@ -36,9 +39,6 @@ class Candidate:
     password: str
     expires: float | None = None
     """Unix time."""
-
-    def key(self, *, name: str, realm: str, algorithm: PasswordAlgorithm) -> bytes:
-        return long_term_key(user=name, realm=realm, password=self.password, algorithm=algorithm)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +73,8 @@ class Credentials:
         self._users = {opaque_string(name): opaque_string(password) for name, password in users.items()}
         self._secrets = tuple(secret.encode() for secret in secrets)
         self._by_hash = {userhash(user=name, realm=self.realm): name for name in self._users}
+        # A client asks four times and more, each time with the same key.
+        self._key = functools.lru_cache(maxsize=KEYS)(self._made_key)
         self.remembered: dict[str, Remembered] = {}
         """By name: what an HTTP server said. Bounded."""
 
@@ -98,6 +100,13 @@ class Credentials:
         known = self.remembered.get(name)
         if known is not None and known.password is not None:
             yield Candidate(name, known.password, known.expires)
+
+    def key(self, candidate: Candidate, *, name: str, algorithm: PasswordAlgorithm) -> bytes:
+        """What the name's messages are protected with, if it is this candidate."""
+        return self._key(name, candidate.password, algorithm)
+
+    def _made_key(self, name: str, password: str, algorithm: PasswordAlgorithm) -> bytes:
+        return long_term_key(user=name, realm=self.realm, password=password, algorithm=algorithm)
 
     def is_configured(self, name: str) -> bool:
         """Whether the name is decided here, and nobody else need be asked."""

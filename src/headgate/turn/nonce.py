@@ -1,7 +1,7 @@
 """Nonces that are made and checked without keeping anything (RFC 8489 9.2, turn.md section 4).
 
     obMatJos2 AAAA              the nonce cookie and the security features (RFC 8489 9.2, 18.1), 13 characters
-    time tag                    11 characters: 16 bits of seconds, 48 bits of HMAC-SHA256 over time and client
+    time tag                    11 characters: 16 bits of seconds, 48 of keyed BLAKE2s over time and client
 
 24 characters fill a NONCE attribute without padding, and keep a 401 small.
 """
@@ -14,6 +14,7 @@ import hmac
 import secrets
 import struct
 from collections.abc import Callable
+from hashlib import blake2s
 
 __all__ = ["COOKIES", "LIFETIME", "Nonces"]
 
@@ -56,7 +57,7 @@ class Nonces:
         if len(nonce) != SIZE or not nonce.startswith(COOKIES):
             return False
         try:
-            inner = base64.b64decode(nonce[HEAD:] + b"=", validate=True)
+            inner = binascii.a2b_base64(nonce[HEAD:] + b"=", strict_mode=True)
         except binascii.Error:
             return False
         (then,) = TIME.unpack_from(inner)
@@ -71,5 +72,6 @@ class Nonces:
 
     @staticmethod
     def _signed(key: bytes, then: bytes, client: bytes) -> bytes:
-        tag = hmac.digest(key, then + client, "sha256")[:TAG]
-        return base64.b64encode(then + tag)[:-1]
+        # Keyed BLAKE2s (RFC 7693) is a MAC at a third of what HMAC costs through OpenSSL.
+        tag = blake2s(then + client, digest_size=TAG, key=key).digest()
+        return binascii.b2a_base64(then + tag, newline=False)[:-1]

@@ -34,12 +34,17 @@ class Reservation:
     expires: float
 
 
+def _below(limit: int) -> int:
+    """One draw, where `secrets.randbelow` draws until it fits. Of a port's limit no number is preferred by
+    more than 1 in 2^48.
+    """
+    return int.from_bytes(secrets.token_bytes(8)) % limit
+
+
 class RelayPorts:
     """Chosen by the system's CSPRNG: who sees one must not know the next (CVE-2025-69217)."""
 
-    def __init__(
-        self, relay: Relay, ports: range, *, random: Callable[[int], int] = secrets.randbelow
-    ) -> None:
+    def __init__(self, relay: Relay, ports: range, *, random: Callable[[int], int] = _below) -> None:
         self._relay = relay
         self._random = random
         self.ports = ports
@@ -126,7 +131,8 @@ class RelayPorts:
         self._of(port.address, port.transport).discard(port.port)
 
     def deadline(self) -> float | None:
-        return min((one.expires for one in self._reservations.values()), default=None)
+        # Asked with every request, and nearly always there is none.
+        return min(one.expires for one in self._reservations.values()) if self._reservations else None
 
     def expire(self, now: float) -> None:
         for reservation in [one for one in self._reservations.values() if one.expires <= now]:

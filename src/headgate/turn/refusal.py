@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import enum
 
+from headgate.core.enumeration import plain_members
+
 __all__ = ["ErrorCode", "Refusal"]
 
 
+@plain_members
 class ErrorCode(enum.IntEnum):
     TRY_ALTERNATE = 300
     BAD_REQUEST = 400

@@ -7,6 +7,7 @@ from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from headgate.core.enumeration import plain_members
 from headgate.turn.stun.address import Family, TransportAddress, family_of
 
 __all__ = [
@@ -20,6 +21,7 @@ __all__ = [
 ]
 
 
+@plain_members
 class ClientTransport(enum.IntEnum):
     """Between client and server. The twin is `TurnTransport` in headgate/engine.py."""
 
@@ -33,6 +35,7 @@ class ClientTransport(enum.IntEnum):
         return self in {ClientTransport.TCP, ClientTransport.TLS}
 
 
+@plain_members
 class RelayTransport(enum.IntEnum):
     """Between server and peers, as REQUESTED-TRANSPORT numbers it (RFC 8656 18.8)."""
 

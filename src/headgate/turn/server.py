@@ -21,7 +21,7 @@ from headgate.core.errors import Draining, ListenError, Refused
 from headgate.core.registry import Registry
 from headgate.core.relay_credentials import RelayCredential
 from headgate.core.service import Endpoint, Protocol, Service
-from headgate.core.session import CloseReason, Totals
+from headgate.core.session import CloseReason, Held, Totals
 from headgate.engine import Closed, Engine, EngineLoop, Event, PeerConnected, StunReceived
 from headgate.engine import CloseReason as EngineReason
 from headgate.turn.allocation import Allocation
@@ -45,7 +45,7 @@ from headgate.turn.peer_connections import PeerConnections
 from headgate.turn.relay import FiveTuple
 from headgate.turn.renewals import Renewals
 from headgate.turn.reports import closed, report
-from headgate.turn.session import CredentialLease, TurnSession
+from headgate.turn.session import ENDLESS, CredentialLease, TurnSession
 from headgate.turn.stun.address import TransportAddress
 
 __all__ = ["SERVICE", "TurnServer"]
@@ -88,6 +88,8 @@ class TurnServer:
         self._opened: list[Opened] = []
         self._by_handle: dict[int, Opened] = {}
         self._service: Service | None = None
+        # Bound once: every session has them.
+        self._hear, self._ending = self._on_event, self._end
         self._sessions: dict[int, TurnSession] = {}
         """By the engine's handle of the allocation."""
         self.clients = Clients()
@@ -311,7 +313,7 @@ class TurnServer:
                     created=created,
                     allocation=allocation,
                     external=external,
-                    end=self._end,
+                    end=self._ending,
                 )
             )
         except Draining:
@@ -319,12 +321,15 @@ class TurnServer:
             return
         self._sessions[allocation.handle] = session
         self.clients.add(session)
-        self._loop.attach(allocation.handle, self._on_event)
-        expires = allocation.credential_expires if self._settings.strict_expiry else None
-        session.lease = CredentialLease(
-            expires, on_expiry=lambda: self._registry.close(session, CloseReason.EXPIRED)
-        )
+        self._loop.attach(allocation.handle, self._hear)
+        session.lease = self._lease(session)
         self._registry.changed(session)
+
+    def _lease(self, session: TurnSession) -> Held:
+        expires = session.allocation.credential_expires
+        if expires is None or not self._settings.strict_expiry:
+            return ENDLESS
+        return CredentialLease(expires, on_expiry=lambda: self._registry.close(session, CloseReason.EXPIRED))
 
     def _end(self, session: TurnSession) -> None:
         """Called by the registry: let go of the allocation, and of a connection that served it alone."""

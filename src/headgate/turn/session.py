@@ -12,29 +12,39 @@ from headgate.core.session import CloseReason, Role, Session, SessionId
 from headgate.turn.allocation import Allocation
 from headgate.turn.relay import ClientTransport
 
-__all__ = ["CredentialLease", "TurnSession"]
+__all__ = ["ENDLESS", "CredentialLease", "TurnSession"]
 
+TRANSPORTS = {int(transport): transport.name for transport in ClientTransport}
 LONGEST_TIMER = 86_400.0  # seconds; then it is looked at again
+
+
+class Endless:
+    """A lease that does not run out. It knows no session: one is all sessions'."""
+
+    def release(self) -> None:
+        pass
+
+
+ENDLESS = Endless()
 
 
 class CredentialLease:
     """Ends a session when its credential runs out, where the configuration is so strict."""
 
-    def __init__(self, expires: float | None, *, on_expiry: Callable[[], None]) -> None:
-        """`expires`: Unix time; None: never."""
+    def __init__(self, expires: float, *, on_expiry: Callable[[], None]) -> None:
+        """`expires`: Unix time."""
         self._expires = expires
         self._on_expiry = on_expiry
         self._timer: asyncio.TimerHandle | None = None
         self._wait()
 
     def _wait(self) -> None:
-        if self._expires is not None:
-            left = max(self._expires - time.time(), 0.0)
-            self._timer = asyncio.get_running_loop().call_later(min(left, LONGEST_TIMER), self._look)
+        left = max(self._expires - time.time(), 0.0)
+        self._timer = asyncio.get_running_loop().call_later(min(left, LONGEST_TIMER), self._look)
 
     def _look(self) -> None:
         self._timer = None
-        if self._expires is not None and time.time() < self._expires:
+        if time.time() < self._expires:
             self._wait()
         else:
             self._on_expiry()
@@ -72,7 +82,7 @@ class TurnSession(Session):
         self.user = allocation.user
         self.role = Role.RELAY
         self.target = str(allocation.relayed)
-        self.transport = ClientTransport(five_tuple.transport).name
+        self.transport = TRANSPORTS[five_tuple.transport]
         self.flowing = True
         """Whether the engine still has the allocation."""
         self._end = end

@@ -58,6 +58,8 @@ pub struct Allocation {
     pub deadline: Instant,
     /// Requests of its client that Python has not taken yet.
     pub unanswered: Arc<Unanswered>,
+    /// Whether its relayed addresses' sockets are prepared: only who has had a peer needs that.
+    pub is_prepared: bool,
     permissions: Permissions,
     channels: Channels,
     bucket: Bucket,
@@ -82,6 +84,7 @@ impl Allocation {
             expires,
             deadline: expires,
             unanswered: Arc::default(),
+            is_prepared: false,
             permissions: Permissions::default(),
             channels: Channels::default(),
             bucket: Bucket::new(bytes_per_second, now),

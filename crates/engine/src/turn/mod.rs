@@ -22,6 +22,7 @@ pub(crate) mod directory;
 mod ending;
 pub mod five_tuple;
 pub mod framing;
+pub mod integrity;
 pub mod listener;
 mod moving;
 mod peers;
@@ -206,6 +207,7 @@ impl Wing {
             Command::Join { client, pipe, answer } => self.join(client, pipe, &answer, now),
             Command::Refresh { allocation, expires } => self.refresh(allocation, expires),
             Command::Permit { allocation, hosts, expires } => {
+                self.prepare(allocation);
                 if let Some(allocation) = self.allocation(allocation) {
                     for (host, reach) in hosts {
                         allocation.permit(host, reach, expires, now);
@@ -213,6 +215,7 @@ impl Wing {
                 }
             }
             Command::BindChannel { allocation, number, peer, expires, permission_expires } => {
+                self.prepare(allocation);
                 if let Some(allocation) = self.allocation(allocation) {
                     allocation.permit(peer.address.ip(), peer.reach, permission_expires, now);
                     allocation.bind_channel(number, peer, expires, now);
@@ -228,6 +231,19 @@ impl Wing {
         match self.by_handle.get(&handle) {
             Some(Place::Allocation(i)) => self.allocations.get_mut(*i),
             _ => None,
+        }
+    }
+
+    /// Before an allocation's first peer.
+    fn prepare(&mut self, handle: Handle) {
+        let Some(allocation) = self.allocation(handle) else { return };
+        if std::mem::replace(&mut allocation.is_prepared, true) {
+            return;
+        }
+        for relay in allocation.relays.into_iter().flatten() {
+            if let Some(socket) = self.sources.get(relay.source).and_then(Source::udp) {
+                socket::prepare(socket, relay.local);
+            }
         }
     }
 

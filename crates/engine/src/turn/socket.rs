@@ -20,13 +20,15 @@ const RELAY_BUFFER: usize = 1024 * 1024;
 /// buffers would begin in the same few lines of the processor's caches.
 const BUFFER: usize = 64 * 1024 + 320;
 
-fn open(address: SocketAddr, buffer: usize) -> io::Result<Socket> {
-    let socket = Socket::new(Domain::for_address(address), Type::DGRAM, Some(Protocol::UDP))?;
-    socket.set_nonblocking(true)?;
+fn open(address: SocketAddr) -> io::Result<Socket> {
+    Socket::new(Domain::for_address(address), Type::DGRAM.nonblocking(), Some(Protocol::UDP))
+}
+
+/// Make a socket fit for many packets. No option is necessary.
+fn widen(socket: &SockRef<'_>, buffer: usize) {
     let _ = socket.set_recv_buffer_size(buffer);
     let _ = socket.set_send_buffer_size(buffer);
-    let _ = sys::receive_coalesced(&socket); // a kernel without takes them one by one
-    Ok(socket)
+    let _ = sys::receive_coalesced(&**socket); // a kernel without takes them one by one
 }
 
 /// A socket for each worker, at one address; the kernel keeps a client with one of them.
@@ -34,7 +36,8 @@ pub fn listening(address: SocketAddr, workers: usize) -> io::Result<(Vec<UdpSock
     let mut address = address;
     let mut sockets = Vec::new();
     for _ in 0..workers {
-        let socket = open(address, LISTENER_BUFFER)?;
+        let socket = open(address)?;
+        widen(&SockRef::from(&socket), LISTENER_BUFFER);
         if address.is_ipv6() {
             socket.set_only_v6(false)?;
         }
@@ -71,16 +74,23 @@ pub fn accepting(address: SocketAddr) -> io::Result<(TcpListener, SocketAddr)> {
     Ok((socket, bound))
 }
 
-/// A relayed address. Its datagrams may be cut on their way (RFC 8656 15: nobody asked otherwise).
-pub fn relaying(address: SocketAddr) -> io::Result<UdpSocket> {
-    let socket = open(address, RELAY_BUFFER)?;
+/// A relayed address, and where it is. `prepare` it before anything is moved.
+pub fn relaying(address: SocketAddr) -> io::Result<(UdpSocket, SocketAddr)> {
+    let socket = open(address)?;
     if address.is_ipv6() {
         socket.set_only_v6(true)?;
     }
     socket.bind(&address.into())?;
     let socket = UdpSocket::from(socket);
-    let _ = may_fragment(&socket, address, true);
-    Ok(socket)
+    let bound = if address.port() == 0 { socket.local_addr()? } else { address };
+    Ok((socket, bound))
+}
+
+/// What a relayed address needs once it has a peer; most that are allocated never get one. Its datagrams
+/// may be cut on their way (RFC 8656 15: nobody asked otherwise).
+pub fn prepare(socket: &UdpSocket, local: SocketAddr) {
+    widen(&SockRef::from(socket), RELAY_BUFFER);
+    let _ = may_fragment(socket, local, true);
 }
 
 /// A relayed address for TCP (RFC 6062), which does not listen yet.
@@ -256,5 +266,20 @@ impl Control {
 
     fn as_slice(&self) -> &[u8] {
         &self.bytes[..self.size]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_relayed_address_is_small_until_it_is_prepared() {
+        let (socket, local) = relaying(SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
+        assert_eq!(socket.local_addr().unwrap(), local);
+        let before = SockRef::from(&socket).recv_buffer_size().unwrap();
+        prepare(&socket, local);
+        assert!(SockRef::from(&socket).recv_buffer_size().unwrap() > before);
+        assert_eq!(socket.recv(&mut [0]).unwrap_err().kind(), io::ErrorKind::WouldBlock);
     }
 }

@@ -210,8 +210,7 @@ impl Engine {
         };
         let (socket, local) = match bind.transport {
             RelayTransport::Udp => {
-                let socket = socket::relaying(bind.address)?;
-                let local = socket.local_addr()?;
+                let (socket, local) = socket::relaying(bind.address)?;
                 (RelaySocket::Udp(socket), local)
             }
             RelayTransport::Tcp => {

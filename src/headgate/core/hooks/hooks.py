@@ -53,7 +53,15 @@ class Hooks:
         self._lasting: dict[tuple[str, str], Lasting] = {}
         """By what it is about: ("connection", its id), ("path", its name), ("reader", its session's id)."""
         self._initial: dict[str, tuple[PathConf, Run | None]] = {}
-        bus.listen(self._hear)
+        bus.listen(
+            self._hear,
+            ConnectionOpened,
+            ConnectionClosed,
+            PathReady,
+            PathNotReady,
+            SessionChanged,
+            SessionClosed,
+        )
 
     def apply(self, *, changed: Collection[str] | None = None) -> None:
         """Run `runOnInit` of every path that has it. Call it when services listen, and again whenever the
@@ -102,7 +110,8 @@ class Hooks:
             case SessionChanged(role=Role.READ, session=id):
                 self._reads(id.uuid)
             case SessionChanged(session=id) | SessionClosed(session=id):
-                self._end("reader", str(id.uuid))
+                if self._lasting:
+                    self._end("reader", str(id.uuid))
 
     def _connected(self, id: str, kind: str) -> None:
         settings = self._configuration().global_

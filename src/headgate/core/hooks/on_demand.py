@@ -67,7 +67,7 @@ class OnDemandHooks:
         self._demands: dict[str, Demand] = {}
         self._on_air: set[str] = set()
         self._stopped = False
-        bus.listen(self._hear)
+        bus.listen(self._hear, PathReady, PathNotReady, SessionClosed, SessionChanged)
 
     def ask(self, name: str, *, query: str) -> Demand | None:
         """What to wait for before this path can be read; None where there is nothing to wait for: somebody

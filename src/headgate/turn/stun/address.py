@@ -7,6 +7,7 @@ import socket
 import struct
 from typing import NamedTuple
 
+from headgate.core.enumeration import plain_members
 from headgate.turn.stun.message import MAGIC, Malformed
 
 __all__ = ["Family", "TransportAddress", "family_of", "plain_address", "read_address", "xor_address"]
@@ -16,6 +17,7 @@ V4 = struct.Struct(">xBHI")
 COOKIE = MAGIC.to_bytes(4)
 
 
+@plain_members
 class Family(enum.IntEnum):
     """As they are numbered in addresses and in REQUESTED-ADDRESS-FAMILY."""
 

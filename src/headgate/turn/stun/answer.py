@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import hmac
 import struct
 import zlib
 from typing import Self
 
+from headgate.engine import hmac_sha1, hmac_sha256
 from headgate.turn.stun.address import xor_address
 from headgate.turn.stun.attribute import Attribute
 from headgate.turn.stun.integrity import FINGERPRINT_XOR, Integrity
@@ -65,7 +65,7 @@ class Answer:
             is_sha256 = integrity is Integrity.SHA256
             size = 32 if is_sha256 else 20
             LENGTH.pack_into(buffer, 2, len(buffer) - HEADER_SIZE + 4 + size)
-            digest = hmac.digest(key, buffer, "sha256" if is_sha256 else "sha1")
+            digest = (hmac_sha256 if is_sha256 else hmac_sha1)(key, bytes(buffer))
             kind = 0x001C if is_sha256 else 0x0008
             buffer += TLV.pack(kind, size) + digest
         if fingerprint:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import enum
 
+from headgate.core.enumeration import plain_members
+
 __all__ = ["KNOWN", "OF_DISCOVERY", "Attribute"]
 
 
+@plain_members
 class Attribute(enum.IntEnum):
     """Types below 0x8000 must be understood by whoever gets them (RFC 8489 14)."""
 

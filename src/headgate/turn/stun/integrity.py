@@ -8,6 +8,8 @@ import hmac
 import struct
 import zlib
 
+from headgate.core.enumeration import plain_members
+from headgate.engine import hmac_sha1, hmac_sha256
 from headgate.turn.stun.message import HEADER_SIZE, Message
 
 __all__ = [
@@ -24,6 +26,7 @@ FINGERPRINT_XOR = 0x5354554E
 LENGTH = struct.Struct(">H")
 
 
+@plain_members
 class Integrity(enum.Enum):
     """How a message is protected; the answer is protected as the request was."""
 
@@ -36,6 +39,7 @@ class Integrity(enum.Enum):
         return 20 if self is Integrity.SHA1 else 32
 
 
+@plain_members
 class PasswordAlgorithm(enum.IntEnum):
     """How a password becomes a key (RFC 8489 18.5)."""
 
@@ -59,15 +63,15 @@ def userhash(*, user: str, realm: str) -> bytes:
 def holds(message: Message, key: bytes) -> bool:
     """Whether its integrity attribute was made with this key; of two the SHA-256 one decides."""
     if at := message.integrity_sha256_at:
-        size, digest = LENGTH.unpack_from(message.data, at + 2)[0], "sha256"
+        size, digest = LENGTH.unpack_from(message.data, at + 2)[0], hmac_sha256
     elif at := message.integrity_at:
-        size, digest = 20, "sha1"
+        size, digest = 20, hmac_sha1
     else:
         return False
-    head = bytearray(message.data[:at])
-    LENGTH.pack_into(head, 2, at - HEADER_SIZE + 4 + size)
-    expected = hmac.digest(key, head, digest)
-    return hmac.compare_digest(expected[:size], message.data[at + 4 : at + 4 + size])
+    data = message.data
+    length = LENGTH.pack(at - HEADER_SIZE + 4 + size)
+    expected = digest(key, data[:2] + length + data[4:at])
+    return hmac.compare_digest(expected[:size], data[at + 4 : at + 4 + size])
 
 
 def fingerprint_holds(message: Message) -> bool:

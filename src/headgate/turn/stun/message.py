@@ -9,6 +9,7 @@ from __future__ import annotations
 import enum
 import struct
 
+from headgate.core.enumeration import plain_members
 from headgate.turn.stun.attribute import KNOWN, OF_DISCOVERY
 
 __all__ = ["HEADER_SIZE", "MAGIC", "MOST_ATTRIBUTES", "Malformed", "Message", "MessageClass", "Method"]
@@ -28,6 +29,7 @@ _INTEGRITY_SHA256 = 0x001C
 _FINGERPRINT = 0x8028
 
 
+@plain_members
 class Method(enum.IntEnum):
     BINDING = 0x001
     ALLOCATE = 0x003
@@ -41,6 +43,7 @@ class Method(enum.IntEnum):
     CONNECTION_ATTEMPT = 0x00C
 
 
+@plain_members
 class MessageClass(enum.IntEnum):
     REQUEST = 0b00
     INDICATION = 0b01
