@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import json
+import logging
 from typing import Any
 
 import pytest
@@ -226,6 +227,18 @@ async def test_another_server_knows_a_password() -> None:
             assert error_of(await eve.ask(Method.REFRESH)) is ErrorCode.UNAUTHENTICATED
     (question,) = asked
     assert (question["user"], question["action"], question["ip"]) == ("carol", "relay", "127.0.0.1")
+
+
+async def test_a_line_when_it_opens_and_one_when_it_closes(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    async with open_relay() as server, LiveClient.connect(server) as bob:
+        await bob.allocate()
+        (session,) = server.turn.sessions
+        server.registry.close(session, CloseReason.KICKED)
+    head = f"TURN session {session.id.number} of {session.remote}"
+    opened, gone = [line for line in caplog.messages if line.startswith(head)]
+    assert opened == f"{head} opened: relayed address {session.target}, user 'bob', UDP"
+    assert gone.startswith(f"{head} closed: kicked by an operator; relayed address {session.target}, ")
 
 
 # A new configuration

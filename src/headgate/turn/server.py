@@ -324,6 +324,15 @@ class TurnServer:
         self._loop.attach(allocation.handle, self._hear)
         session.lease = self._lease(session)
         self._registry.changed(session)
+        logger.info(
+            "%s session %d of %s opened: relayed address %s, user '%s', %s",
+            service.name,
+            session.id.number,
+            session.remote,
+            session.target,
+            allocation.name,
+            session.transport,
+        )
 
     def _lease(self, session: TurnSession) -> Held:
         expires = session.allocation.credential_expires
@@ -343,6 +352,20 @@ class TurnServer:
         if was_here and allocation.five_tuple.connection:
             self._loop.engine.close(allocation.five_tuple.connection)
         self._registry.bus.publish(closed(session))
+        logger.info(
+            "%s session %d of %s closed: %s; relayed address %s, %d packets (%d bytes) in, %d (%d bytes) out,"
+            " %d discarded",
+            session.service.name,
+            session.id.number,
+            session.remote,
+            session.close_reason,
+            session.target,
+            totals.packets_received,
+            totals.bytes_received,
+            totals.packets_sent,
+            totals.bytes_sent,
+            totals.packets_discarded,
+        )
 
     def _external(self, five_tuple: FiveTuple) -> Endpoint:
         opened = self._by_handle.get(five_tuple.listener)
