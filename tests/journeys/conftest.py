@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -25,6 +26,27 @@ def gate(shared_gate: Gate) -> Iterator[Gate]:
     yield shared_gate
     print(shared_gate.log[said:])  # shown when the journey fails
     assert shared_gate.running, shared_gate.log
+
+
+@pytest.fixture(scope="module")
+def tls_gate(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gate]:
+    require("openssl")
+    directory = tmp_path_factory.mktemp("tls")
+    key, certificate = directory / "server.key", directory / "server.crt"
+    command: list[str | Path] = [
+        *("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"),
+        *("-nodes", "-subj", "/CN=127.0.0.1", "-days", "1", "-keyout", key, "-out", certificate),
+    ]
+    subprocess.run(command, check=True, capture_output=True, timeout=30)
+    encryption = {
+        "rtspEncryption": "optional",
+        "rtspsAddress": "127.0.0.1:0",
+        "rtspServerKey": str(key),
+        "rtspServerCert": str(certificate),
+    }
+    with Gate.open(directory, settings(**encryption)) as gate:
+        yield gate
+        assert gate.running, gate.log
 
 
 @pytest.fixture

@@ -5,8 +5,6 @@ from __future__ import annotations
 import re
 import signal
 import socket
-import subprocess
-from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 
@@ -19,28 +17,7 @@ from tests.journeys.client import Client
 from tests.journeys.clip import Clip, is_excerpt
 from tests.journeys.ffmpeg import Transport
 from tests.journeys.gate import READ_TIMEOUT, Gate, settings
-from tests.journeys.program import Stage, require
-
-
-@pytest.fixture(scope="module")
-def tls_gate(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gate]:
-    require("openssl")
-    directory = tmp_path_factory.mktemp("tls")
-    key, certificate = directory / "server.key", directory / "server.crt"
-    command: list[str | Path] = [
-        *("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"),
-        *("-nodes", "-subj", "/CN=127.0.0.1", "-days", "1", "-keyout", key, "-out", certificate),
-    ]
-    subprocess.run(command, check=True, capture_output=True, timeout=30)
-    encryption = {
-        "rtspEncryption": "optional",
-        "rtspsAddress": "127.0.0.1:0",
-        "rtspServerKey": str(key),
-        "rtspServerCert": str(certificate),
-    }
-    with Gate.open(directory, settings(**encryption)) as gate:
-        yield gate
-        assert gate.running, gate.log
+from tests.journeys.program import Stage
 
 
 def test_published_and_read_over_tls(tls_gate: Gate, stage: Stage, clip: Clip) -> None:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import socket
-import subprocess
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -13,7 +11,7 @@ from tests.journeys import ffmpeg, gstreamer
 from tests.journeys.client import PATIENCE, Client, Frame
 from tests.journeys.clip import Clip, is_excerpt
 from tests.journeys.ffmpeg import Transport, Tunnelled
-from tests.journeys.gate import READ_TIMEOUT, Gate, settings
+from tests.journeys.gate import READ_TIMEOUT, Gate
 from tests.journeys.program import Stage, require
 from tests.journeys.tunnel import WebSocketClient
 
@@ -25,27 +23,6 @@ SDP = (
     b"v=0\r\no=- 0 0 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\n"
     b"m=video 0 RTP/AVP 96\r\na=rtpmap:96 H264/90000\r\na=control:trackID=0\r\n"
 )
-
-
-@pytest.fixture(scope="module")
-def tls_gate(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gate]:
-    require("openssl")
-    directory = tmp_path_factory.mktemp("tunnels")
-    key, certificate = directory / "server.key", directory / "server.crt"
-    command: list[str | Path] = [
-        *("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"),
-        *("-nodes", "-subj", "/CN=127.0.0.1", "-days", "1", "-keyout", key, "-out", certificate),
-    ]
-    subprocess.run(command, check=True, capture_output=True, timeout=30)
-    encryption = {
-        "rtspEncryption": "optional",
-        "rtspsAddress": "127.0.0.1:0",
-        "rtspServerKey": str(key),
-        "rtspServerCert": str(certificate),
-    }
-    with Gate.open(directory, settings(**encryption)) as gate:
-        yield gate
-        assert gate.running, gate.log
 
 
 def tunnels(gate: Gate, *, protocol: str = "rtsp") -> set[tuple[str, str]]:
