@@ -69,6 +69,11 @@ impl Drop for Admission {
     }
 }
 
+/// Whether nothing can be accepted until somebody else lets go of something: descriptors or memory.
+pub fn is_out_of_room(error: &io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(libc::EMFILE | libc::ENFILE | libc::ENOBUFS | libc::ENOMEM))
+}
+
 #[derive(Debug)]
 pub struct Connection {
     pub handle: Handle,

@@ -27,7 +27,7 @@ use slab::Slab;
 
 use crate::Handle;
 use crate::command::{Command, Shared};
-use crate::connection::{Admission, Connection, Listener};
+use crate::connection::{Admission, Connection, Listener, is_out_of_room};
 use crate::datagram::{DatagramPublisher, DatagramReader, ReaderReports};
 use crate::event::{CloseReason, Event};
 use crate::group::{Cast, Member};
@@ -312,7 +312,7 @@ impl Worker {
             let (socket, remote) = match accepting.socket.accept() {
                 Ok(accepted) => accepted,
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
-                Err(error) if matches!(error.raw_os_error(), Some(EMFILE | ENFILE | ENOBUFS | ENOMEM)) => {
+                Err(error) if is_out_of_room(&error) => {
                     self.shared.events.refused_connections.fetch_add(1, SeqCst);
                     accepting.paused_until = Some(now + ACCEPT_PAUSE);
                     return;
@@ -640,9 +640,3 @@ fn register(poll: &Poll, source: &mut impl Source, ready: Ready, interest: Inter
         eprintln!("headgate: cannot watch a socket: {error}");
     }
 }
-
-// The errors that mean "later", of accept(2).
-const ENOMEM: i32 = 12;
-const ENFILE: i32 = 23;
-const EMFILE: i32 = 24;
-const ENOBUFS: i32 = 105;

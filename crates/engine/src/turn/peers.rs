@@ -17,6 +17,7 @@ use super::pipe::{Moved, Pipe, Stage};
 use super::socket::calling;
 use super::{Place, Source, Wing};
 use crate::Handle;
+use crate::connection::is_out_of_room;
 use crate::counters::Counters;
 use crate::event::{CloseReason, Event};
 
@@ -69,12 +70,7 @@ impl Wing {
             let (socket, peer) = match inviting.socket.accept() {
                 Ok(accepted) => accepted,
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return false,
-                Err(error)
-                    if matches!(
-                        error.raw_os_error(),
-                        Some(libc::EMFILE | libc::ENFILE | libc::ENOBUFS | libc::ENOMEM)
-                    ) =>
-                {
+                Err(error) if is_out_of_room(&error) => {
                     self.shared.events.refused_connections.fetch_add(1, SeqCst);
                     inviting.paused = true;
                     return false;

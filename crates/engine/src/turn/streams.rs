@@ -16,6 +16,7 @@ use super::five_tuple::FiveTuple;
 use super::listener::{Admission, Listener};
 use super::{Place, Source, Wing};
 use crate::Handle;
+use crate::connection::is_out_of_room;
 use crate::event::CloseReason;
 
 /// Connections accepted, and bytes read of one, before others have their turn.
@@ -55,12 +56,7 @@ impl Wing {
             let (socket, client) = match accepting.socket.accept() {
                 Ok(accepted) => accepted,
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return false,
-                Err(error)
-                    if matches!(
-                        error.raw_os_error(),
-                        Some(libc::EMFILE | libc::ENFILE | libc::ENOBUFS | libc::ENOMEM)
-                    ) =>
-                {
+                Err(error) if is_out_of_room(&error) => {
                     self.shared.events.refused_connections.fetch_add(1, SeqCst);
                     accepting.paused = true;
                     return false;
