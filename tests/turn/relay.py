@@ -38,9 +38,6 @@ class TwinAllocation:
 
 
 class RelayTwin:
-    can_move = True
-    can_connect = True
-
     def __init__(self, *, held_by_others: Sequence[int] = ()) -> None:
         self._handles = itertools.count(1)
         self._held = set(held_by_others)

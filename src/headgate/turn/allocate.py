@@ -70,7 +70,7 @@ def allocate(wing: Wing, request: Request) -> Answer:
         raise Refusal(ErrorCode.BAD_REQUEST, "RFC 6062 5.1")
     wants_mobility = Attribute.MOBILITY_TICKET in attributes
     may_move = wing.settings.mobility and request.five_tuple.transport == ClientTransport.UDP
-    if wants_mobility and not (may_move and wing.relay.can_move):
+    if wants_mobility and not may_move:
         raise Refusal(ErrorCode.MOBILITY_FORBIDDEN)  # RFC 8016 3.1
     lifetime = granted_lifetime(attributes.get(Attribute.LIFETIME))
 
@@ -168,7 +168,7 @@ def _transport(wing: Wing, request: Request) -> RelayTransport:
         raise Refusal(ErrorCode.BAD_REQUEST, "REQUESTED-TRANSPORT is missing")
     if wanted[0] == RelayTransport.UDP:
         return RelayTransport.UDP
-    if wanted[0] == RelayTransport.TCP and wing.settings.tcp_relay and wing.relay.can_connect:
+    if wanted[0] == RelayTransport.TCP and wing.settings.tcp_relay:
         if not ClientTransport(request.five_tuple.transport).is_stream:
             raise Refusal(ErrorCode.BAD_REQUEST, "a TCP relay needs a TCP client (RFC 6062 5.1)")
         return RelayTransport.TCP

@@ -16,9 +16,6 @@ __all__ = ["EngineRelay"]
 
 
 class EngineRelay:
-    can_move = True
-    can_connect = True
-
     def __init__(self, engine: Engine, *, began: Callable[[int, int], None]) -> None:
         """`began` is told of each connection to a peer, and of its allocation."""
         self._engine = engine

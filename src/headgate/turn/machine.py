@@ -190,7 +190,7 @@ class TurnMachine:
         self._check_understood(request)
         if decision is not None:
             return decision(wing, request)
-        if not (wing.settings.tcp_relay and wing.relay.can_connect):
+        if not wing.settings.tcp_relay:
             raise Refusal(ErrorCode.UNSUPPORTED_TRANSPORT)
         if method == Method.CONNECT:
             self._connections.connect(wing, request)

@@ -56,7 +56,7 @@ def _release(wing: Wing, request: Request, allocation: Allocation, *, only: byte
 
 def _move(wing: Wing, request: Request, ticket: bytes) -> Allocation:
     """RFC 8016 3.2.2: whoever has the ticket and the password takes the allocation along."""
-    if not (wing.settings.mobility and wing.relay.can_move):
+    if not wing.settings.mobility:
         raise Refusal(ErrorCode.MOBILITY_FORBIDDEN)
     allocation = wing.by_ticket.get(ticket)
     here = request.allocation

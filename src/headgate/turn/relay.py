@@ -98,14 +98,6 @@ class RelayPort:
 class Relay(Protocol):
     """Verbs do what they say at once; that an allocation has ended comes back as an event to its owner."""
 
-    @property
-    def can_move(self) -> bool:
-        """Whether `move` is there (RFC 8016)."""
-
-    @property
-    def can_connect(self) -> bool:
-        """Whether TCP can be relayed (RFC 6062)."""
-
     def bind(self, address: RelayAddress, port: int, *, transport: RelayTransport) -> int:
         """The handle. Raises OSError: try another port."""
 
