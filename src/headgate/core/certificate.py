@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Self
 
 from headgate.core.errors import ListenError
+from headgate.engine import Tls
 
 __all__ = ["Certificate", "CertificateFiles"]
 
@@ -34,6 +35,11 @@ class Certificate:
         except x509.InvalidVersion as error:
             raise ValueError(str(error)) from None
         return cls(chain, key, leaf.not_valid_before_utc, leaf.not_valid_after_utc)
+
+    @property
+    def tls(self) -> Tls:
+        """For a listener of the engine."""
+        return Tls(certificate_pem=self.chain, key_pem=self.key)
 
     def trouble(self, now: datetime) -> str | None:
         """Why clients will not believe it, as far as its time goes. An authority's own end is theirs to

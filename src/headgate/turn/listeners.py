@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import ipaddress
-import logging
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,7 +13,7 @@ from headgate.core.config.networks import ListenAddress
 from headgate.core.config.turn_conf import TurnConf, TurnInterface, TurnTransport
 from headgate.core.errors import ListenError
 from headgate.core.service import Endpoint
-from headgate.engine import Engine, ListenTurn, RetuneTurn, Tls, TurnLimits
+from headgate.engine import Engine, ListenTurn, RetuneTurn, TurnLimits
 from headgate.engine import TurnTransport as EngineTransport
 from headgate.turn.stun.address import TransportAddress
 
@@ -30,8 +29,6 @@ __all__ = [
 ]
 
 SERVICE = "TURN"
-
-logger = logging.getLogger(__name__)
 
 TRANSPORTS = {
     TurnTransport.UDP: EngineTransport.UDP,
@@ -76,7 +73,7 @@ class Opened:
 
     def retune(self, engine: Engine, settings: TurnConf) -> None:
         """Have it as this says. Raises ValueError where the certificate is of no use."""
-        tls = tls_of(self.certificate)
+        tls = self.certificate.tls if self.certificate is not None else None
         engine.retune_turn(RetuneTurn(listener=self.handle, tls=tls, limits=limits_of(settings)))
 
 
@@ -121,19 +118,13 @@ def certificate_of(interface: TurnInterface) -> Certificate | None:
     return files.read() if files is not None else None
 
 
-def tls_of(certificate: Certificate | None) -> Tls | None:
-    if certificate is None:
-        return None
-    return Tls(certificate_pem=certificate.chain, key_pem=certificate.key)
-
-
 def check(engine: Engine, opened: Opened) -> None:
     """Raises ListenError where its certificate is of no use."""
-    files, tls = files_of(opened.interface), tls_of(opened.certificate)
-    if files is None or tls is None:
+    files, certificate = files_of(opened.interface), opened.certificate
+    if files is None or certificate is None:
         return
     try:
-        engine.check_tls(tls)
+        engine.check_tls(certificate.tls)
     except ValueError as error:
         raise files.refused(error) from None
 
@@ -149,7 +140,7 @@ def open_listener(engine: Engine, interface: TurnInterface, settings: TurnConf) 
                 transport=TRANSPORTS[interface.transport],
                 host=host,
                 port=where.port,
-                tls=tls_of(certificate),
+                tls=certificate.tls if certificate is not None else None,
                 limits=limits_of(settings),
             )
         )

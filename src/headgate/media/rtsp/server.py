@@ -37,7 +37,7 @@ from headgate.media.rtsp.session import Shared
 from headgate.media.rtsp.transport import Lower
 from headgate.media.rtsp.tunnel import Tunnels
 from headgate.media.rtsp.udp_ports import UdpPairs, UdpPorts
-from headgate.media.rtsp.wanted import KEYS, Wanted, tls_of, transports_of
+from headgate.media.rtsp.wanted import KEYS, Wanted, transports_of
 from headgate.media.sources import Sources
 
 __all__ = ["RtspServer"]
@@ -301,7 +301,7 @@ class RtspServer:
         running = self._running.get(Protocol.RTSPS)
         if running is None:
             return  # switched off meanwhile
-        listen = replace(running.opened.listen, tls=tls_of(certificate))
+        listen = replace(running.opened.listen, tls=certificate.tls)
         opened = replace(running.opened, listen=listen, certificate=certificate)
         self._listeners.retune(opened)
         self._running[Protocol.RTSPS] = replace(running, opened=opened)

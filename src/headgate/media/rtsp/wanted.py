@@ -10,10 +10,10 @@ from headgate.core.certificate import Certificate, CertificateFiles
 from headgate.core.config import GlobalConf, ListenAddress
 from headgate.core.config.choices import Encryption
 from headgate.core.service import Protocol
-from headgate.engine import Listen, Tls
+from headgate.engine import Listen
 from headgate.media.rtsp.transport import Lower
 
-__all__ = ["KEYS", "Wanted", "WantedListener", "tls_of", "transports_of"]
+__all__ = ["KEYS", "Wanted", "WantedListener", "transports_of"]
 
 KEYS = (
     "rtsp",
@@ -61,7 +61,7 @@ class WantedListener:
         return Listen(
             host=where.host,
             port=where.port,
-            tls=None if certificate is None else tls_of(certificate),
+            tls=certificate.tls if certificate is not None else None,
             read_timeout=self.read_timeout,
             write_timeout=self.write_timeout,
         )
@@ -104,7 +104,3 @@ def transports_of(settings: GlobalConf, protocol: Protocol) -> frozenset[Lower]:
     offered = {Lower[one.name] for one in settings.rtsp_transports}
     # A group's keys would be everybody's, and in the clear beside TLS its packets would betray it.
     return frozenset(offered - {Lower.MULTICAST} if protocol is Protocol.RTSPS else offered)
-
-
-def tls_of(certificate: Certificate) -> Tls:
-    return Tls(certificate_pem=certificate.chain, key_pem=certificate.key)
