@@ -8,11 +8,12 @@ use crate::audience::Crowd;
 use crate::conductor::Plan;
 use crate::floor::{Floor, Mode};
 use crate::publisher::Programme;
+use crate::rooms::options::{self as rooms, Rooms};
 use crate::rtsp::Transport;
 use crate::turn::options::{self as turn, Turn};
 
 pub const USAGE: &str = "\
-headgate-load: loads RTSP and TURN servers as clients would, and measures
+headgate-load: loads RTSP and TURN servers and rooms as clients would, and measures
 
   headgate-load publish --url URL [PUBLISHING] [RUN]
   headgate-load read    --url URL [READING] [RUN]
@@ -38,6 +39,7 @@ pub enum Command {
     Run(Plan),
     Floor(Floor),
     Turn(Turn),
+    Rooms(Rooms),
 }
 
 /// Read the arguments behind the program's name.
@@ -49,7 +51,10 @@ pub fn parse(arguments: &[String]) -> Result<Command, String> {
         "read" => Command::Run(plan(&mut options, false, true)?),
         "run" => Command::Run(plan(&mut options, true, true)?),
         "floor" => Command::Floor(floor(&mut options)?),
-        _ => Command::Turn(Turn::parse(command, &mut options).ok_or_else(usage)??),
+        _ => match Turn::parse(command, &mut options) {
+            Some(turn) => Command::Turn(turn?),
+            None => Command::Rooms(Rooms::parse(command, &mut options).ok_or_else(usage)??),
+        },
     };
     match options.0.keys().next() {
         Some(name) => Err(format!("--{name}: not an option of {command}")),
@@ -114,7 +119,7 @@ fn floor(options: &mut Options) -> Result<Floor, String> {
 }
 
 fn usage() -> String {
-    format!("{USAGE}\n{}", turn::USAGE)
+    format!("{USAGE}\n{}\n{}", turn::USAGE, rooms::USAGE)
 }
 
 /// Named values not yet taken.
@@ -164,6 +169,14 @@ impl Options {
         } else {
             Err(format!("--{name} {value}: must be 0 to 3600 seconds"))
         }
+    }
+
+    /// Numbers between commas, none smaller than the one before.
+    pub fn rising(&mut self, name: &str, default: &str) -> Result<Vec<usize>, String> {
+        let list = self.or(name, default.to_owned())?;
+        let numbers: Result<Vec<usize>, _> = list.split(',').map(str::parse).collect();
+        let numbers = numbers.map_err(|_| format!("--{name} {list}: numbers"))?;
+        if numbers.is_sorted() { Ok(numbers) } else { Err(format!("--{name} {list}: must rise")) }
     }
 
     fn transport(&mut self, name: &str) -> Result<Transport, String> {
