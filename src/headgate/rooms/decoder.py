@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from pydantic_core import from_json
 
@@ -53,12 +52,13 @@ BREAKOUT_LIMIT = 50
 LABEL_LIMIT = 64
 LARGEST_LIMIT = 5000
 
+SIGNALS = {signal.value: signal for signal in SignalType}
+
 E = TypeVar("E", bound=enum.StrEnum)
 Body = Mapping[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class Incoming:
+class Incoming(NamedTuple):
     document: Document
     iid: str
 
@@ -87,7 +87,7 @@ def _document(envelope: Body) -> Document:  # one table of the protocol; it is r
     match kind:
         case "Offer" | "Answer" | "Candidate" | "Bye":
             body = _body(envelope, kind)
-            return Signal(type=SignalType(kind), to=_text(body, "To", ID_LIMIT), payload=_field(body, kind))
+            return Signal(type=SIGNALS[kind], to=_text(body, "To", ID_LIMIT), payload=_field(body, kind))
         case "Alive":
             return Alive(_field(_body(envelope, kind), kind))
         case "Chat":
@@ -248,8 +248,12 @@ def _field(body: Body, key: str) -> Any:
     value = body.get(key)
     if value is not None or key in body:
         return value
-    lower = key.lower()
-    return next((value for name, value in body.items() if name.lower() == lower), None)
+    # Most keys that are looked for are not there: nothing is written in small letters that may not be it.
+    size = len(key)
+    for name in body:
+        if len(name) == size and name.lower() == key.lower():
+            return body[name]
+    return None
 
 
 def _body(envelope: Body, key: str) -> Body:

@@ -177,10 +177,12 @@ class Participant(Session):
         self.send_unnumbered(frame)
 
     def send_unnumbered(self, frame: bytes) -> None:
-        if self.outlet is not None:
-            self.traffic[1] += len(frame)
-            self.traffic[3] += 1
-            self.outlet.send(frame)
+        outlet = self.outlet
+        if outlet is not None:
+            traffic = self.traffic
+            traffic[1] += len(frame)
+            traffic[3] += 1
+            outlet.send(frame)
 
     def end(self, reason: CloseReason) -> None:
         self._end(self, reason)

@@ -145,14 +145,13 @@ class Socket(asyncio.Protocol):
     def _take(self) -> None:
         self._waiting = None
         participant = self._participant
-        while not self._over and participant is not None:
+        machine = self._machine
+        while not self._over and participant is not None and machine.waiting:
             try:
-                if not self._machine.waiting:
-                    break
                 if wait := self._pace.wait(self._loop.time()):
                     self._hold(wait)
                     return
-                event = self._machine.next()
+                event = machine.next()
             except Failure as failure:
                 self._reason, self._may_return = CloseReason.PROTOCOL_ERROR, False
                 self._say_goodbye(failure.code, str(failure))
