@@ -15,7 +15,7 @@ MESSAGE_LIMIT = 1 << 20
 """Bytes; the old server's."""
 FRAGMENT_LIMIT = 1024
 """Of one message. Libraries cut at 4 kB or more, and browsers not at all."""
-# As plain numbers: a member of an enumeration is looked up wherever it is named, and this is each message's way.
+# As plain numbers: finding an enumeration's member takes longer, and this is every message's way.
 CONTINUATION, TEXT, CLOSE = int(Opcode.CONTINUATION), int(Opcode.TEXT), int(Opcode.CLOSE)
 PING, PONG = int(Opcode.PING), int(Opcode.PONG)
 KNOWN = frozenset(map(int, Opcode))
