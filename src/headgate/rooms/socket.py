@@ -156,11 +156,13 @@ class Socket(asyncio.Protocol):
                 self._reason, self._may_return = CloseReason.PROTOCOL_ERROR, False
                 self._say_goodbye(failure.code, str(failure))
                 return
+            if event is None:
+                # The rest of a message is on its way, and it counts when it is whole.
+                break
+            self._pace.take()
             match event:
-                case None:
-                    break
-                case Text(text):
-                    self._follow(participant, text)
+                case Text():
+                    self._follow(participant, event.text)
                 case Ping(payload):
                     self._transport.write(frame(Opcode.PONG, payload))
                 case Pong():
