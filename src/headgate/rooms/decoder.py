@@ -274,9 +274,11 @@ def _optional(body: Body, key: str) -> Body | None:
 
 
 def _text(body: Body, key: str, limit: int | None = None) -> str:
-    value = _field(body, key)
+    value = body.get(key)
     if value is None:
-        return ""
+        value = _field(body, key)
+        if value is None:
+            return ""
     if not isinstance(value, str) or (limit is not None and len(value) > limit):
         raise _bad(key)
     return value

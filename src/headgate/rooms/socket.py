@@ -178,12 +178,13 @@ class Socket(asyncio.Protocol):
             self._transport.resume_reading()
 
     def _follow(self, participant: Participant, text: bytes) -> None:
-        try:
-            text.decode()
-        except UnicodeDecodeError:
-            self._reason, self._may_return = CloseReason.PROTOCOL_ERROR, False
-            self._say_goodbye(CloseCode.INVALID_DATA, "a text that is not UTF-8")
-            return
+        if not text.isascii():
+            try:
+                text.decode()
+            except UnicodeDecodeError:
+                self._reason, self._may_return = CloseReason.PROTOCOL_ERROR, False
+                self._say_goodbye(CloseCode.INVALID_DATA, "a text that is not UTF-8")
+                return
         try:
             self._hub.receive(participant, text)
         except Exception:

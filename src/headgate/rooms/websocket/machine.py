@@ -67,7 +67,7 @@ class Machine:
     What is not taken stays: stop receiving when much waits (`waiting`).
     """
 
-    __slots__ = ("_at", "_buffer", "_fragments", "_kind", "_message")
+    __slots__ = ("_at", "_buffer", "_fragments", "_kind", "_message", "waiting")
 
     def __init__(self) -> None:
         # The empty one is shared: most connections are silent most of the time.
@@ -76,14 +76,12 @@ class Machine:
         self._message: bytearray | None = None
         self._kind = Opcode.TEXT
         self._fragments = 0
-
-    @property
-    def waiting(self) -> int:
+        self.waiting = 0
         """Bytes received that no event has been made of."""
-        return len(self._buffer) - self._at
 
     def receive(self, data: bytes) -> None:
-        if not self.waiting:
+        before, self.waiting = self.waiting, self.waiting + len(data)
+        if not before:
             self._buffer, self._at = data, 0
             return
         if isinstance(self._buffer, bytes):
@@ -97,7 +95,7 @@ class Machine:
         """The next event; None: more bytes are wanted. Raises Failure."""
         while True:
             buffer, at = self._buffer, self._at
-            present = len(buffer) - at
+            present = self.waiting
             if present < 2:
                 return None
             first, second = buffer[at], buffer[at + 1]
@@ -123,8 +121,10 @@ class Machine:
                 return None
             start = at + head + 4
             payload = apply_mask(buffer[start : start + size], buffer[start - 4 : start]) if size else b""
-            self._at = start + size
-            if self._at == len(buffer):
+            self.waiting = present - head - 4 - size
+            if self.waiting:
+                self._at = start + size
+            else:
                 self._buffer, self._at = b"", 0
             if first == WHOLE_TEXT and self._message is None:
                 return Text(payload)
