@@ -74,12 +74,28 @@ def decode(text: bytes) -> Incoming:
         raise Refusal(Code.BAD_REQUEST, "this is not JSON") from None
     if not isinstance(envelope, dict):
         raise Refusal(Code.BAD_REQUEST, "a document is an object")
+    if (signal := _plain_signal(envelope)) is not None:
+        return Incoming(signal, "")
     iid = _text(envelope, "Iid", IID_LIMIT)
     try:
         return Incoming(_document(envelope), iid)
     except Refusal as refusal:
         refusal.iid = iid
         raise
+
+
+def _plain_signal(envelope: Body) -> Signal | None:
+    """A signal as browsers write it, which is most of what a server hears; None: look closer."""
+    kind = envelope.get("Type")
+    if not isinstance(kind, str) or kind not in SIGNALS or len(envelope) != 2:
+        return None
+    body = envelope.get(kind)
+    if not isinstance(body, dict) or kind not in body:
+        return None
+    to = body.get("To")
+    if not isinstance(to, str) or len(to) > ID_LIMIT:
+        return None
+    return Signal(SIGNALS[kind], to, body[kind])
 
 
 def _document(envelope: Body) -> Document:  # one table of the protocol; it is read from top to bottom

@@ -305,7 +305,7 @@ class Hub:
         if target is None:
             raise Refusal(Code.NO_SUCH_SESSION, "nobody has this Id")
         room = target.room
-        if room is not None and target is not sender:
+        if room is not None and target is not sender and (room.removed or room.waiting):
             if room.is_removed(sender):
                 raise Refusal(Code.NOT_ALLOWED, "a moderator has put you out of that room")
             if sender.public_id in room.waiting:
