@@ -218,7 +218,7 @@ impl Options {
 
 #[cfg(test)]
 mod tests {
-    use super::{Command, parse};
+    use super::{Command, Rooms, parse};
 
     fn parsed(line: &str) -> Result<Command, String> {
         parse(&line.split_whitespace().map(str::to_owned).collect::<Vec<_>>())
@@ -244,6 +244,19 @@ mod tests {
     }
 
     #[test]
+    fn rooms_have_the_documented_defaults() {
+        let Ok(Command::Rooms(Rooms::Say(say))) = parsed("rooms-say --server 127.0.0.1:80") else { panic!() };
+        assert_eq!((say.clients, say.room, say.rate, say.size), (2000, 10, 25_000, 1400));
+        assert_eq!(say.door.path, "/ws");
+        let Ok(Command::Rooms(Rooms::Churn(churn))) =
+            parsed("rooms-churn --server 127.0.0.1:80 --clients 250")
+        else {
+            panic!()
+        };
+        assert_eq!((churn.clients, churn.rate), (250, 25));
+    }
+
+    #[test]
     fn mistakes_are_named() {
         for (line, word) in [
             ("run", "--url"),
@@ -262,6 +275,14 @@ mod tests {
             ("turn-relay --server [::1]:1", "IPv4"),
             ("turn-hold --server 127.0.0.1:1 --steps 5,1", "--steps"),
             ("turn-flood --server 127.0.0.1:1 --seconds 300", "--seconds"),
+            ("rooms-say", "--server"),
+            ("rooms-say --server 127.0.0.1:1 --path ws", "--path"),
+            ("rooms-say --server 127.0.0.1:1 --clients 15 --room 5", "--clients"),
+            ("rooms-say --server 127.0.0.1:1 --size 100000", "--size"),
+            ("rooms-say --server 127.0.0.1:1 --towards all", "--towards"),
+            ("rooms-join --server 127.0.0.1:1 --clients 1001", "whole rooms"),
+            ("rooms-churn --server 127.0.0.1:1 --room 1", "--room"),
+            ("rooms-hold --server 127.0.0.1:1 --steps 9,8", "--steps"),
         ] {
             let error = parsed(line).err().unwrap_or_default();
             assert!(error.contains(word), "{line}: {error}");
