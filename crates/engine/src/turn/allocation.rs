@@ -7,6 +7,7 @@ use std::time::Instant;
 use super::bucket::Bucket;
 use super::channels::Channels;
 use super::five_tuple::FiveTuple;
+use super::icmp::Pace;
 use super::permissions::Permissions;
 use super::reach::Reach;
 use crate::Handle;
@@ -60,6 +61,8 @@ pub struct Allocation {
     pub unanswered: Arc<Unanswered>,
     /// Whether its relayed addresses' sockets are prepared: only who has had a peer needs that.
     pub is_prepared: bool,
+    /// Of what its client is told that ICMP says.
+    pub errors: Pace,
     permissions: Permissions,
     channels: Channels,
     bucket: Bucket,
@@ -85,6 +88,7 @@ impl Allocation {
             deadline: expires,
             unanswered: Arc::default(),
             is_prepared: false,
+            errors: Pace::new(now),
             permissions: Permissions::default(),
             channels: Channels::default(),
             bucket: Bucket::new(bytes_per_second, now),

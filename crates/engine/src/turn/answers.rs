@@ -30,19 +30,24 @@ impl Wing {
             let before = channel_data::header(number, data.len() as u16);
             self.frame(i, [&before, data, &[]])?;
         } else {
-            self.transaction = self.transaction.wrapping_add(1);
-            let mut transaction = [0; 12];
-            transaction[..4].copy_from_slice(&(self.index as u32).to_be_bytes());
-            transaction[4..].copy_from_slice(&self.transaction.to_be_bytes());
-            let (before, padding) = stun::data_indication(from, data.len(), transaction);
+            let (before, padding) = stun::data_indication(from, data.len(), self.transaction());
             self.frame(i, [before.as_slice(), data, &stun::PADDING[..padding]])?;
         }
         self.relayed(data.len());
         Ok(())
     }
 
+    /// Of an indication.
+    pub(super) fn transaction(&mut self) -> [u8; 12] {
+        self.transaction = self.transaction.wrapping_add(1);
+        let mut transaction = [0; 12];
+        transaction[..4].copy_from_slice(&(self.index as u32).to_be_bytes());
+        transaction[4..].copy_from_slice(&self.transaction.to_be_bytes());
+        transaction
+    }
+
     /// Send a message to the client of an allocation.
-    fn frame(&mut self, i: usize, parts: [&[u8]; 3]) -> Result<(), Dropped> {
+    pub(super) fn frame(&mut self, i: usize, parts: [&[u8]; 3]) -> Result<(), Dropped> {
         let allocation = &self.allocations[i];
         let size: usize = parts.iter().map(|part| part.len()).sum();
         if allocation.five_tuple.connection != 0 {

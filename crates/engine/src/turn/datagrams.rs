@@ -9,7 +9,7 @@ use super::bursts::To;
 use super::command::Command;
 use super::five_tuple::{FiveTuple, Transport};
 use super::short_cut::{Deliveries, MOST_IN_TRANSIT, PACKET};
-use super::socket::{Receiver, may_fragment};
+use super::socket::{Fragments, Receiver, fragments};
 use super::{Place, Source, Wing, channel_data, stun};
 use crate::Handle;
 use crate::event::{Event, Unanswered};
@@ -46,8 +46,8 @@ impl Wing {
             let Some(Source::Hearing(hearing)) = self.sources.get(i) else { break };
             let listener = Arc::clone(&hearing.listener);
             let Some(socket) = hearing.socket() else { break };
-            // An error is of one datagram; what waits behind it will not be announced again.
-            let count = receiver.receive(socket, Receiver::MOST).unwrap_or(Receiver::MOST);
+            // What waits behind an error will not be announced again.
+            let Ok(count) = receiver.receive(socket, Receiver::MOST) else { continue };
             for arrived in receiver.arrived(count) {
                 let Some(Source::Hearing(hearing)) = self.sources.get(i) else { break };
                 if listener.transport == Transport::Dtls {
@@ -191,12 +191,12 @@ impl Wing {
         let Some(relay) = self.allocations[i].relay(peer.address.ip()) else { return Err(Dropped::Denied) };
         self.flush(now); // what is before it may be cut
         if let Some(socket) = self.sources.get(relay.source).and_then(Source::udp) {
-            let _ = may_fragment(socket, relay.local, false);
+            let _ = fragments(socket, relay.local, Fragments::Forbidden);
         }
         let result = self.send_to_peer(i, peer, data, now);
         self.flush(now);
         if let Some(socket) = self.sources.get(relay.source).and_then(Source::udp) {
-            let _ = may_fragment(socket, relay.local, true);
+            let _ = fragments(socket, relay.local, Fragments::AllowedAgain);
         }
         result
     }
@@ -254,7 +254,10 @@ impl Wing {
         for _ in 0..RECEIVE_SHARE {
             let Some(Source::Relaying { socket, allocation }) = self.sources.get(i) else { break };
             let allocation = *allocation;
-            let count = receiver.receive(socket, asked).unwrap_or(asked);
+            let Ok(count) = receiver.receive(socket, asked) else {
+                self.hear_errors(i, None, now);
+                continue;
+            };
             for arrived in receiver.arrived(count) {
                 let Some(its) = self.allocations.get(allocation) else { break };
                 match its.inward(arrived.from, now) {
@@ -280,8 +283,18 @@ impl Wing {
 
     // The end of a turn
 
-    /// Send what was collected.
+    /// Send what was collected, and what ICMP said meanwhile.
     pub(super) fn flush(&mut self, now: Instant) {
+        self.send_collected(now);
+        if !self.bursts.troubled.is_empty() {
+            for (source, to) in std::mem::take(&mut self.bursts.troubled) {
+                self.hear_errors(source, Some(to), now);
+            }
+            self.send_collected(now);
+        }
+    }
+
+    fn send_collected(&mut self, now: Instant) {
         while let Some(i) = self.queued.pop() {
             self.write_client(i, now);
         }

@@ -22,6 +22,7 @@ pub(crate) mod directory;
 mod ending;
 pub mod five_tuple;
 pub mod framing;
+mod icmp;
 pub mod integrity;
 pub mod listener;
 mod moving;
