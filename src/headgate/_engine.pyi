@@ -454,9 +454,10 @@ class Engine:
         """
 
     def move_allocation(self, allocation: int, five_tuple: FiveTuple) -> None:
-        """It belongs to this five-tuple from now on (RFC 8016).
+        """It belongs to this five-tuple from now on, over whatever transport (RFC 8016).
 
-        Raises OSError(EEXIST) when the five-tuple has an allocation, ValueError unless both are over UDP.
+        Permissions, channels and connections with peers stay. Raises OSError(EEXIST) when the five-tuple has an
+        allocation.
         """
 
     def connect_peer(self, allocation: int, host: str, port: int) -> int:

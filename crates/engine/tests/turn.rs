@@ -230,6 +230,7 @@ fn a_five_tuple_has_one_allocation_and_a_relay_belongs_to_one() {
         relays: relays.to_vec(),
         lifetime: MINUTE,
         bytes_per_second: 0,
+        movable: false,
     };
     let taken = bench.engine.allocate(&allocate(client.five_tuple, &[first]));
     assert!(matches!(taken, Err(VerbError::Io(error)) if error.raw_os_error() == Some(17)));
@@ -400,6 +401,7 @@ fn shutdown_ends_allocations_and_says_so() {
 fn nothing(socket: &UdpSocket) {
     socket.set_nonblocking(true).expect("a socket");
     assert!(socket.recv(&mut [0; 9]).is_err());
+    socket.set_nonblocking(false).expect("a socket");
 }
 
 #[test]

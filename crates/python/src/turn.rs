@@ -168,6 +168,7 @@ pub struct Allocate {
     relays: Vec<u64>,
     lifetime_s: f64,
     bytes_per_second: u64,
+    movable: bool,
 }
 
 #[derive(FromPyObject)]
@@ -241,6 +242,7 @@ impl Allocate {
             relays: self.relays,
             lifetime: seconds(self.lifetime_s)?,
             bytes_per_second: self.bytes_per_second,
+            movable: self.movable,
         })
     }
 }

@@ -59,6 +59,10 @@ pub struct Allocation {
     pub deadline: Instant,
     /// Requests of its client that Python has not taken yet.
     pub unanswered: Arc<Unanswered>,
+    /// Whether its client may take it along, and so may lose its connection (RFC 8016).
+    pub movable: bool,
+    /// The five-tuple whose connection has ended last; its own: it waits for its client.
+    pub left: Option<FiveTuple>,
     /// Whether its relayed addresses' sockets are prepared: only who has had a peer needs that.
     pub is_prepared: bool,
     /// Of what its client is told that ICMP says.
@@ -87,6 +91,8 @@ impl Allocation {
             expires,
             deadline: expires,
             unanswered: Arc::default(),
+            movable: false,
+            left: None,
             is_prepared: false,
             errors: Pace::new(now),
             permissions: Permissions::default(),
@@ -101,6 +107,11 @@ impl Allocation {
             0 => self.five_tuple.listener,
             connection => connection,
         }
+    }
+
+    /// Whether its client's connection has ended, and the client has not come back yet.
+    pub fn waits(&self) -> bool {
+        self.left.is_some() && self.left == Some(self.five_tuple)
     }
 
     /// The relayed address that peers of a host's family deal with.

@@ -97,6 +97,11 @@ impl Wing {
         now: Instant,
     ) -> Result<(), Dropped> {
         let allocation = sender.allocation;
+        if allocation.is_none()
+            && let Some(sent) = self.send_home(&sender.five_tuple, message)
+        {
+            return sent;
+        }
         if let Some(allocation) = allocation.and_then(|i| self.allocations.get(i)) {
             allocation.counters.bytes_received.add(message.len());
             allocation.counters.packets_received.add(1);
@@ -129,9 +134,15 @@ impl Wing {
     fn hand_up(&mut self, sender: &Sender, message: &[u8], now: Instant) {
         let Sender { five_tuple, rate, .. } = sender;
         let allocation = sender.allocation.and_then(|i| self.allocations.get(i));
+        let away = allocation.map_or_else(|| self.away_of(five_tuple), |_| None);
+        if let Some(away) = away {
+            away.heard(message.len(), &self.shared.table, now);
+        }
+        let its = allocation.map(|allocation| &allocation.unanswered);
+        let its = its.or_else(|| away.map(|away| &away.unanswered));
         let totals = self.totals();
-        match allocation {
-            Some(its) if sender.unanswered.is_none() && its.unanswered.is_full() => {
+        match its {
+            Some(its) if sender.unanswered.is_none() && its.is_full() => {
                 return totals.queue_full.add(1);
             }
             // Answered, they would answer.
@@ -144,13 +155,12 @@ impl Wing {
             _ => {}
         }
         let events = &self.shared.events;
-        let no_room = if allocation.is_some() { events.is_full() } else { events.is_crowded() };
+        let no_room = if its.is_some() { events.is_full() } else { events.is_crowded() };
         if !five_tuple.transport.is_stream() && no_room {
             return totals.queue_full.add(1);
         }
         totals.requests.add(1);
-        let of_allocation = || allocation.map(|allocation| Arc::clone(&allocation.unanswered));
-        let unanswered = sender.unanswered.clone().or_else(of_allocation);
+        let unanswered = sender.unanswered.clone().or_else(|| its.map(Arc::clone));
         if let Some(unanswered) = &unanswered {
             unanswered.push();
         }
@@ -217,7 +227,7 @@ impl Wing {
         if !self.shared.turn.reserve(worker, data.len() + PACKET, MOST_IN_TRANSIT) {
             return Err(Dropped::QueueFull);
         }
-        self.deliveries[worker].push(target, from, data);
+        self.deliveries[worker].push(target, from, &[data]);
         Ok(())
     }
 
@@ -307,6 +317,7 @@ impl Wing {
                 self.dropped(Dropped::QueueFull, Some(allocation), packets);
             }
         }
+        self.cross();
         for (worker, deliveries) in self.deliveries.iter_mut().enumerate() {
             if !deliveries.is_empty() {
                 let deliver = Command::Deliver(std::mem::take(deliveries));
