@@ -403,6 +403,12 @@ class Engine:
     def listen_turn(self, listen: ListenTurn) -> UdpPort:
         """Listen for TURN clients, over UDP with a socket for each worker. Raises as `listen`."""
 
+    def check_turn_tls(self, transport: int, tls: Tls) -> None:
+        """Raises ValueError as `listen_turn`: so that `retune_turn` with the same cannot fail.
+
+        Over DTLS keys are ECDSA, of P-256 or P-384.
+        """
+
     def retune_turn(self, retune: RetuneTurn) -> None:
         """Change a listener's limits and certificate; what stands stays. ValueError: no such listener,
         or the certificate is no good."""
@@ -456,8 +462,8 @@ class Engine:
     def move_allocation(self, allocation: int, five_tuple: FiveTuple) -> None:
         """It belongs to this five-tuple from now on, over whatever transport (RFC 8016).
 
-        Permissions, channels and connections with peers stay. Raises OSError(EEXIST) when the five-tuple has an
-        allocation.
+        Permissions, channels and connections with peers stay. Raises OSError(EEXIST) when the five-tuple
+        has an allocation.
         """
 
     def connect_peer(self, allocation: int, host: str, port: int) -> int:

@@ -124,7 +124,7 @@ def check(engine: Engine, opened: Opened) -> None:
     if files is None or certificate is None:
         return
     try:
-        engine.check_tls(certificate.tls)
+        engine.check_turn_tls(TRANSPORTS[opened.interface.transport], certificate.tls)
     except ValueError as error:
         raise files.refused(error) from None
 

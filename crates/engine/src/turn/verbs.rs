@@ -134,6 +134,11 @@ impl Engine {
         Ok((handle, bound))
     }
 
+    /// Whether a listener over `transport` could use them: so that `retune_turn` with the same cannot fail.
+    pub fn check_turn_tls(&self, transport: Transport, tls: &Pem) -> Result<(), VerbError> {
+        secret(transport, tls).map(drop)
+    }
+
     pub fn retune_turn(
         &self,
         listener: Handle,
