@@ -20,7 +20,7 @@ const SHARE: usize = 64;
 const BURST: u32 = 10;
 const INTERVAL: Duration = Duration::from_millis(100);
 
-/// The system's `errno` for what ICMP and ICMPv6 say, as the next call on the socket fails with it.
+/// The system's `errno` for what ICMP says of either family, as the next call on the socket fails with it.
 const ERRORS: [i32; 10] = [
     libc::ECONNREFUSED,
     libc::EHOSTUNREACH,
@@ -165,5 +165,81 @@ impl Wing {
         }
         let indication = stun::icmp_indication(icmp, self.transaction());
         self.frame(i, [indication.as_slice(), &[], &[]])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const V4: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 5000);
+    const V6: SocketAddr = SocketAddr::new(IpAddr::V6(Ipv6Addr::LOCALHOST), 5000);
+
+    /// A control message as the kernel writes them; `size` is what it says of itself.
+    fn message(size: usize, level: i32, kind: i32, data: &[u8]) -> Vec<u8> {
+        let mut message = size.to_ne_bytes().to_vec();
+        message.extend_from_slice(&level.to_ne_bytes());
+        message.extend_from_slice(&kind.to_ne_bytes());
+        message.extend_from_slice(data);
+        message.resize(message.len().next_multiple_of(size_of::<usize>()), 0);
+        message
+    }
+
+    fn error(errno: i32, origin: u8, kind: u8, code: u8, info: u32) -> Vec<u8> {
+        let mut error = errno.to_ne_bytes().to_vec();
+        error.extend_from_slice(&[origin, kind, code, 0]);
+        error.extend_from_slice(&info.to_ne_bytes());
+        error.resize(16 + 16, 0); // and who said so
+        error
+    }
+
+    fn parsed(peer: SocketAddr, error: &[u8]) -> Option<(u8, u8, u32)> {
+        let kind = if peer.is_ipv4() { libc::IP_RECVERR } else { libc::IPV6_RECVERR };
+        let level = if peer.is_ipv4() { libc::IPPROTO_IP } else { libc::IPPROTO_IPV6 };
+        let mut control = message(20, libc::SOL_SOCKET, libc::SCM_TIMESTAMP, &[1; 4]);
+        control.extend_from_slice(&message(size_of::<usize>() + 8 + error.len(), level, kind, error));
+        let icmp = Icmp::parse(peer, &control)?;
+        assert_eq!(icmp.peer, peer);
+        Some((icmp.kind, icmp.code, icmp.data))
+    }
+
+    #[test]
+    fn the_types_of_the_section_and_no_others() {
+        for kind in 0..=255 {
+            let said = error(0, libc::SO_EE_ORIGIN_ICMP, kind, 1, 1400);
+            assert_eq!(parsed(V4, &said), matches!(kind, 3 | 11).then_some((kind, 1, 0)));
+            let said = error(0, libc::SO_EE_ORIGIN_ICMP6, kind, 0, 1400);
+            let data = if kind == 2 { 1400 } else { 0 };
+            assert_eq!(parsed(V6, &said), matches!(kind, 1..=3).then_some((kind, 0, data)));
+        }
+        assert_eq!(parsed(V4, &error(0, libc::SO_EE_ORIGIN_ICMP, 3, 4, 576)), Some((3, 4, 576)));
+        let local = |peer, errno| parsed(peer, &error(errno, libc::SO_EE_ORIGIN_LOCAL, 0, 0, 1400));
+        assert_eq!(local(V4, libc::EMSGSIZE), Some((3, 4, 1400)));
+        assert_eq!(local(V6, libc::EMSGSIZE), Some((2, 0, 1400)));
+        assert_eq!(local(V4, libc::ECONNREFUSED), None);
+    }
+
+    #[test]
+    fn nothing_is_read_that_is_not_there() {
+        let said = error(0, libc::SO_EE_ORIGIN_ICMP, 3, 3, 0);
+        let whole = message(size_of::<usize>() + 8 + said.len(), libc::IPPROTO_IP, libc::IP_RECVERR, &said);
+        assert!(Icmp::parse(V4, &whole).is_some());
+        for size in 0..whole.len() {
+            assert_eq!(Icmp::parse(V4, &whole[..size]), None, "{size}");
+        }
+        for size in [0, 1, 15, 17, 24, whole.len() + 1, usize::MAX - 7, usize::MAX] {
+            let wrong = message(size, libc::IPPROTO_IP, libc::IP_RECVERR, &said);
+            assert_eq!(Icmp::parse(V4, &wrong), None, "{size}");
+        }
+    }
+
+    #[test]
+    fn ten_at_once_and_ten_a_second() {
+        let start = Instant::now();
+        let mut pace = Pace::new(start);
+        let mut admitted = |now| (0..100).filter(|_| pace.admits(now)).count();
+        assert_eq!(admitted(start), 10);
+        assert_eq!((1..=20).map(|n| admitted(start + INTERVAL * n)).sum::<usize>(), 20);
+        assert_eq!(admitted(start + Duration::from_secs(60)), 10);
     }
 }
