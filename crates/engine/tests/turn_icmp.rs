@@ -14,7 +14,7 @@ use relay::{
 };
 
 const V6: IpAddr = IpAddr::V6(Ipv6Addr::LOCALHOST);
-/// Of Destination Unreachable: nobody is at the port. In ICMP and in ICMPv6.
+/// Of Destination Unreachable: nobody is at the port. In ICMP of either family.
 const PORT_UNREACHABLE: [u8; 8] = [0, 0, 3, 3, 0, 0, 0, 0];
 const PORT_UNREACHABLE_6: [u8; 8] = [0, 0, 1, 4, 0, 0, 0, 0];
 

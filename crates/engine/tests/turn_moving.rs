@@ -10,6 +10,7 @@ use headgate_engine::Handle;
 use headgate_engine::engine::VerbError;
 use headgate_engine::event::CloseReason;
 use headgate_engine::turn::five_tuple::{FiveTuple, Transport};
+use headgate_engine::turn::listener::TurnLimits;
 use headgate_engine::turn::verbs::{Allocate, BindChannel, BindRelay, RelayTransport};
 use relay::dtls::DtlsClient;
 use relay::stream::{Listener, StreamClient};
@@ -135,6 +136,14 @@ impl Any {
         }
     }
 
+    fn until_ended(&mut self) {
+        match self {
+            Self::Datagrams(_) => {}
+            Self::Stream(client) => assert!(client.ended()),
+            Self::Secure(client) => client.until_ended(),
+        }
+    }
+
     fn asks(&mut self, bench: &mut Bench) -> (FiveTuple, Handle) {
         self.send(&request(*b"a refresh   "));
         let me = self.address();
@@ -199,7 +208,7 @@ fn over_every_transport_to_every_other() {
         bench.engine.answer(home, request(*b"the response"));
         assert_eq!(client.receive(20), request(*b"the response"));
         client.relays(&first, &second, relayed, 1);
-        for round in 2..5 {
+        for round in 2..7 {
             for to in &ways {
                 let mut moved = Any::connect(&bench, *to);
                 let (five_tuple, none) = moved.asks(&mut bench);
@@ -291,6 +300,65 @@ fn who_does_not_come_back_is_forgotten_at_its_time() {
         assert_eq!(bench.closed(allocation).0, CloseReason::Expired);
         UdpSocket::bind(relayed).expect("its port is free");
     }
+}
+
+/// What it has left is idle, what it has come to is not, whichever worker has it.
+#[test]
+fn the_old_connection_ends_by_itself_and_the_new_one_does_not() {
+    let mut bench = Bench::start();
+    let limits = TurnLimits { idle_timeout: Duration::from_millis(500), ..usual() };
+    for transport in [Transport::Tcp, Transport::Dtls] {
+        let listener = Listener::new(&bench, transport, limits);
+        for _ in 0..2 {
+            let mut client = Any::connect(&bench, Some(&listener));
+            let (five_tuple, allocation, _) = client.allocate(&mut bench);
+            bench.engine.answer(five_tuple, request(*b"the response"));
+            client.receive(20);
+            let mut moved = Any::connect(&bench, Some(&listener));
+            let (five_tuple, _) = moved.asks(&mut bench);
+            bench.engine.move_allocation(allocation, five_tuple).expect("free");
+            bench.engine.answer(five_tuple, request(*b"the response"));
+            moved.receive(20);
+            client.until_ended(); // nobody has said anything for so long
+            bench.engine.answer(five_tuple, request(*b"still there "));
+            assert_eq!(moved.receive(20), request(*b"still there "));
+            bench.engine.close(allocation);
+            assert_eq!(bench.closed(allocation).0, CloseReason::Requested);
+            moved.until_ended();
+        }
+    }
+}
+
+/// Python is behind: the worker that hears the client keeps as little for it as its home would.
+#[test]
+fn requests_of_a_client_that_moved_are_bounded() {
+    let mut bench = Bench::start();
+    let listener = Listener::new(&bench, Transport::Dtls, usual());
+    let mut places = HashSet::new();
+    // Until it was heard by its own worker, and by the other.
+    for _ in 0..40 {
+        if places.len() == 2 {
+            break;
+        }
+        let mut client = Any::connect(&bench, None);
+        let (home, allocation, _) = client.allocate(&mut bench);
+        let mut moved = Any::connect(&bench, Some(&listener));
+        let (five_tuple, _) = moved.asks(&mut bench);
+        bench.engine.move_allocation(allocation, five_tuple).expect("free");
+        bench.engine.answer(five_tuple, request(*b"the response"));
+        moved.receive(20);
+        places.insert(home.worker == five_tuple.worker);
+        let before = bench.engine.turn_counters();
+        for _ in 0..100 {
+            moved.send(&request(*b"a request   "));
+        }
+        bench.counted(|now| now.requests + now.queue_full == before.requests + before.queue_full + 100);
+        assert!(bench.engine.turn_counters().requests - before.requests <= 32);
+        bench.engine.drain(1000);
+        // Once they were taken there is room again.
+        assert_eq!(moved.asks(&mut bench), (five_tuple, allocation));
+    }
+    assert_eq!(places.len(), 2);
 }
 
 #[test]

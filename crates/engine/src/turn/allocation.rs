@@ -61,8 +61,8 @@ pub struct Allocation {
     pub unanswered: Arc<Unanswered>,
     /// Whether its client may take it along, and so may lose its connection (RFC 8016).
     pub movable: bool,
-    /// The five-tuple whose connection has ended last; its own: it waits for its client.
-    pub left: Option<FiveTuple>,
+    /// The connection that has ended; its own: it waits for its client. 0: none has.
+    pub left: Handle,
     /// Whether its relayed addresses' sockets are prepared: only who has had a peer needs that.
     pub is_prepared: bool,
     /// Of what its client is told that ICMP says.
@@ -92,7 +92,7 @@ impl Allocation {
             deadline: expires,
             unanswered: Arc::default(),
             movable: false,
-            left: None,
+            left: 0,
             is_prepared: false,
             errors: Pace::new(now),
             permissions: Permissions::default(),
@@ -111,7 +111,7 @@ impl Allocation {
 
     /// Whether its client's connection has ended, and the client has not come back yet.
     pub fn waits(&self) -> bool {
-        self.left.is_some() && self.left == Some(self.five_tuple)
+        self.left != 0 && self.left == self.five_tuple.connection
     }
 
     /// The relayed address that peers of a host's family deal with.

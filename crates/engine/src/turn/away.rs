@@ -185,7 +185,7 @@ impl Wing {
             return self.end(i, reason, now);
         }
         if !its.waits() {
-            its.left = Some(five_tuple);
+            its.left = five_tuple.connection;
         }
     }
 }

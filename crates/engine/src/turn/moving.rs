@@ -66,7 +66,7 @@ impl Wing {
         self.forget_detour(before);
         let FiveTuple { worker, connection, .. } = five_tuple;
         if worker == self.index && connection != 0 && !self.by_handle.contains_key(&connection) {
-            self.allocations[i].left = Some(five_tuple);
+            self.allocations[i].left = connection;
         }
     }
 
