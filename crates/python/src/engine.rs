@@ -185,7 +185,6 @@ impl Engine {
         py.detach(|| self.0.listen_turn(&listen)).map(UdpPort::from).map_err(raise)
     }
 
-    #[expect(clippy::needless_pass_by_value, reason = "pyo3 extracts arguments by value")]
     fn check_turn_tls(&self, py: Python<'_>, transport: u8, tls: Tls) -> PyResult<()> {
         let (transport, pem) = (crate::turn::transport(transport)?, tls.pem());
         py.detach(|| self.0.check_turn_tls(transport, &pem)).map_err(raise)
