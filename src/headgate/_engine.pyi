@@ -177,11 +177,11 @@ class TurnCounters:
     """Data of clients that have no allocation."""
     no_channel: Final[int]
     no_permission: Final[int]
-    """From peers, and in Send indications."""
+    """From peers, in Send indications, and of what ICMP says of a peer."""
     denied: Final[int]
     """For one of our own listeners, for port 0, or for a family that the allocation has no relay of."""
     over_rate: Final[int]
-    """Above the allocation's `bytes_per_second`."""
+    """Above the allocation's `bytes_per_second`; and of what ICMP says, above ten a second."""
     queue_full: Final[int]
     """A queue or socket took no more: `event_capacity`, a slow TCP client's, a socket's, a worker's."""
     packets_relayed: Final[int]

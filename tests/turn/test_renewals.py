@@ -101,6 +101,18 @@ async def test_dtls_takes_no_other_kind_of_key(tmp_path: Path) -> None:
         await prepared.rollback()
 
 
+async def test_whoever_configures_a_chain_for_dtls_is_told(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    authority = Authority()
+    pair = authority.issue()
+    dataclasses.replace(pair, chain=pair.chain + authority.issue().chain).write(tmp_path)
+    async with open_relay(interfaces=[over("dtls", tmp_path), over("tls", tmp_path)]):
+        pass
+    (told,) = [line for line in caplog.messages if "chain" in line]
+    assert told.startswith("turn.interfaces, 127.0.0.1:0 dtls: ")
+
+
 async def test_an_interface_that_goes_is_not_looked_after(tmp_path: Path) -> None:
     authority = Authority()
     authority.issue().write(tmp_path)

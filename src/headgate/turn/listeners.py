@@ -61,6 +61,11 @@ class Opened:
         return self.interface.transport, self.interface.bind
 
     @property
+    def is_chain(self) -> bool:
+        """Whether there is more than one certificate."""
+        return self.certificate is not None and self.certificate.chain.count(b"-----BEGIN CERTIFICATE") > 1
+
+    @property
     def external(self) -> Endpoint | None:
         """As clients know it, where that is said."""
         text = self.interface.external

@@ -462,6 +462,12 @@ class TurnServer:
             return
         for network in settings.peers.allow:
             logger.warning("turn.peers.allow: clients of the relay can reach %s", network)
+        for opened in self._opened:
+            if opened.interface.transport is TurnTransport.DTLS and opened.is_chain:
+                logger.warning(
+                    "turn.interfaces, %s dtls: clients are shown the first certificate of the chain only",
+                    opened.interface.bind,
+                )
 
     def greeting(self) -> Iterator[str]:
         """What to tell whoever started it: with no credentials configured, where those are that hold."""
