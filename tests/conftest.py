@@ -8,7 +8,7 @@ from collections.abc import Generator, Iterator
 import pytest
 from hypothesis import settings
 
-from tests.alone import turn
+from tests.side_by_side import Schedule, turn
 
 # A shared machine stalls now and then for longer than any deadline fit for a developer's own;
 # on failure the blob that reproduces it is printed.
@@ -28,3 +28,7 @@ def state_directory(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
     with turn(alone=item.get_closest_marker("alone") is not None):
         return (yield)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> Schedule:
+    return Schedule(config, log)

@@ -1,4 +1,4 @@
-"""Tests run side by side, in processes of their own; one that is marked `alone` has the machine to itself."""
+"""Tests in several processes at once: which of them stay together, and which want the machine for themselves."""
 
 from __future__ import annotations
 
@@ -7,10 +7,22 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-__all__ = ["turn"]
+from xdist.scheduler import LoadScopeScheduling
+
+__all__ = ["Schedule", "turn"]
 
 # Two files that every process of a run has, and nobody writes: a lock leaves nothing behind.
 DOOR, ROOM = Path(__file__), Path(__file__).with_name("conftest.py")
+BROWSERS = ("tests/journeys/rooms/", "tests/journeys/test_turn_browser.py")
+
+
+class Schedule(LoadScopeScheduling):
+    """A file's tests share its servers, so they run in one process, as do all that start browsers: a call
+    is work for more than one core, and two at once are a test of the machine.
+    """
+
+    def _split_scope(self, nodeid: str) -> str:
+        return "browsers" if nodeid.startswith(BROWSERS) else nodeid.split("::")[0]
 
 
 @contextmanager
