@@ -400,6 +400,7 @@ fn shutdown_ends_allocations_and_says_so() {
 fn nothing(socket: &UdpSocket) {
     socket.set_nonblocking(true).expect("a socket");
     assert!(socket.recv(&mut [0; 9]).is_err());
+    socket.set_nonblocking(false).expect("a socket");
 }
 
 #[test]

@@ -30,7 +30,8 @@ fn flood(bench: &mut Bench, from: u32) {
         // No faster than the engine takes them, so that the kernel drops none, however busy the machine is.
         let taken = u64::from(BATCH);
         bench.counted(|counters| {
-            counters.no_allocation == before.no_allocation + taken && counters.requests == before.requests + taken
+            counters.no_allocation == before.no_allocation + taken
+                && counters.requests == before.requests + taken
         });
         bench.engine.drain(1000);
     }
