@@ -30,5 +30,11 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object
         return (yield)
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Side by side the journeys begin, as they take longest: at the end no process waits long for another."""
+    if hasattr(config, "workerinput"):
+        items.sort(key=lambda item: not item.nodeid.startswith("tests/journeys/"))
+
+
 def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> Schedule:
     return Schedule(config, log)
