@@ -1,4 +1,4 @@
-"""Tests in several processes at once: which of them stay together, and which want the machine for themselves."""
+"""Tests in several processes at once: which stay together, and which want the machine for themselves."""
 
 from __future__ import annotations
 

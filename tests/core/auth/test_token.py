@@ -195,7 +195,7 @@ async def test_key_ids_of_nobody(
             costs.append(time.process_time() - cost)
     assert len(outcomes) == STRANGERS
     assert issuer.fetches == 2, "one at the start, one for all of these"
-    # The row's 20 ms are those of our own work, whoever else uses the machine; none waits for the others' turn.
+    # The row's 20 ms are those of our own work, whoever else uses the machine; none waits for others' turns.
     assert statistics.quantiles(costs, n=100)[-1] < 0.02
     assert statistics.quantiles(times, n=100)[-1] < outbound.TURN_TIMEOUT / 2
     # The one that fetches waits for the answer; the others as long as for any turn.
