@@ -102,7 +102,7 @@ def together(runs: Mapping[str, Callable[[], Tally]]) -> dict[str, Tally]:
 
 TRIES = {"TLS": 3}
 """When two records arrive at once Debian's client reads one, and the last stay unread; with coturn's own
-server it loses as many. On a busy machine that happens now and then; what the server loses is lost every time."""
+server it loses as many. A busy machine has that now and then; what the server loses is lost every time."""
 
 
 def patiently(run: Callable[[], Tally], *, tries: int) -> Tally:
