@@ -48,7 +48,7 @@ def read(
 
 
 def succeed(reader: Program) -> None:
-    """Wait for its end. It may hang up before its own PAUSE or TEARDOWN is through, and calls that an error."""
+    """Wait for its end. It may hang up before its PAUSE or TEARDOWN is through, and calls that an error."""
     farewell = "gst_rtspsrc_pause", "gst_rtspsrc_close"
     assert reader.wait() == 0 or any(word in reader.output for word in farewell), reader.output
 
