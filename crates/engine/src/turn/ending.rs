@@ -7,7 +7,7 @@ use mio::unix::SourceFd;
 
 use super::{Place, Source, Wing};
 use crate::Handle;
-use crate::event::{CloseReason, Event};
+use crate::event::CloseReason;
 
 impl Wing {
     pub fn close(&mut self, handle: Handle, reason: CloseReason, now: Instant) {
@@ -52,9 +52,13 @@ impl Wing {
             // Closed, it is watched no more.
             drop(self.sources.try_remove(relay.source));
         }
-        directory.allocations.lock().expect("no holder panics").remove(&allocation.five_tuple);
-        let counters = self.shared.table.read(&allocation.counters, now);
-        self.shared.events.push(Event::Closed { handle, reason, counters });
+        let mut allocations = directory.allocations.lock().expect("no holder panics");
+        // Whoever comes back after it was given up finds another's there, perhaps.
+        if allocations.get(&allocation.five_tuple).is_some_and(|(other, _)| *other == handle) {
+            allocations.remove(&allocation.five_tuple);
+        }
+        drop(allocations);
+        self.shared.closed(&self.term, handle, reason, now);
     }
 
     pub fn stop(&mut self, now: Instant) {
