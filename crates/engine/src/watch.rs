@@ -127,3 +127,32 @@ fn look(shared: &Arc<Shared>, crew: &Mutex<Vec<Post>>, passed: Duration) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn post(work: impl FnOnce() + Send + 'static) -> Post {
+        Post::occupy(0, Arc::default(), work).expect("a thread")
+    }
+
+    #[test]
+    fn a_thread_that_died_at_its_work_stands_still_and_one_that_sleeps_does_not() {
+        let mut post = post(|| {});
+        assert!(!(0..100).any(|_| post.stands_still(LOOK)));
+        post.term.beat();
+        assert_eq!((0..100).take_while(|_| !post.stands_still(LOOK)).count(), 8);
+        post.term.rest();
+        assert!(!post.stands_still(LOOK));
+    }
+
+    #[test]
+    fn a_process_that_was_stopped_gives_its_workers_time() {
+        let mut post = post(|| {});
+        post.term.beat();
+        assert!(!post.stands_still(LOOK));
+        assert!(!post.stands_still(Duration::from_secs(3600)));
+        post.term.beat();
+        assert!(!post.stands_still(LOOK));
+    }
+}

@@ -254,6 +254,9 @@ impl Worker {
                     }
                 });
             }
+            if self.term.is_over() {
+                break;
+            }
             self.expire(now);
             self.term.beat();
             if now >= self.next_tick {
@@ -264,6 +267,7 @@ impl Worker {
         }
         if self.term.is_over() {
             eprintln!("headgate: worker {}, which stood still, came back, and ends", self.index);
+            self.turn.let_go();
         } else {
             self.stop(Instant::now());
         }
@@ -499,7 +503,8 @@ impl Worker {
         for _ in 0..RECEIVE_SHARE {
             let mut heard: Vec<usize> = Vec::new();
             let mut units: Vec<(usize, Vec<Arc<Unit>>)> = Vec::new();
-            let Some(bound) = self.ports.get(i) else {
+            // What is left in the socket is a successor's.
+            let Some(bound) = self.ports.get(i).filter(|_| !self.term.is_over()) else {
                 more = false;
                 break;
             };

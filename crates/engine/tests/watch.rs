@@ -92,7 +92,7 @@ fn who_is_on_another_worker_sees_no_gap_and_the_listener_accepts_again() {
         bench.seen.extend(drained);
     }
     assert!(longest < REPLACED / 2, "a gap of {longest:?}");
-    assert!(began.elapsed() >= STILL - REPLACED / 2, "it was given no time");
+    assert!(began.elapsed() + REPLACED / 2 >= STILL, "it was given no time");
     assert_eq!(bench.engine.workers_restarted(), 1);
 
     came_back(gone);
@@ -108,10 +108,10 @@ fn who_is_on_another_worker_sees_no_gap_and_the_listener_accepts_again() {
     let (mut new, connection) = on(&mut bench, 0);
     let new_flow = bench.engine.read_tcp(stream, connection, &usual(), 512, 1 << 20).expect("a flow");
     bench.engine.play(new_flow);
-    new.read_exact(&mut [0]).expect("a sender report: it plays");
-    new.read_exact(&mut [0; 3]).expect("the rest of its head");
     let mut head = [0; 4];
-    new.read_exact(&mut head).expect("RTCP");
+    new.read_exact(&mut head).expect("a sender report: it plays");
+    let mut report = vec![0; usize::from(u16::from_be_bytes([head[2], head[3]]))];
+    new.read_exact(&mut report).expect("the whole of it");
     let picture = publisher.picture(true, 1, 100).remove(0);
     assert_eq!(next_frame(&mut new), (0, picture));
     assert_eq!(bench.engine.workers_restarted(), 1);

@@ -43,6 +43,9 @@ impl Wing {
         let Some(mut receiver) = self.receiver.take() else { return false };
         let mut more = true;
         for _ in 0..RECEIVE_SHARE {
+            if self.term.is_over() {
+                break; // what is left in the socket is a successor's
+            }
             let Some(Source::Hearing(hearing)) = self.sources.get(i) else { break };
             let listener = Arc::clone(&hearing.listener);
             let Some(socket) = hearing.socket() else { break };

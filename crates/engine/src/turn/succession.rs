@@ -29,14 +29,20 @@ impl Wing {
         for listener in listeners {
             match (listener.transport, self.shared.turn.receiving.get().map(Arc::clone)) {
                 (Transport::Udp, Some(state)) => self.hear(listener, &state),
-                (Transport::Udp, None) => {}
                 (Transport::Tcp | Transport::Tls, _) if self.index == FIRST => {
                     if let Some(socket) = self.door(listener.handle) {
                         self.begin_accepting(listener, socket);
                     }
                 }
-                (Transport::Tcp | Transport::Tls, _) => {}
+                (Transport::Udp, None) | (Transport::Tcp | Transport::Tls, _) => {}
             }
+        }
+    }
+
+    /// Its term is over: nothing that it had on its way to other workers comes.
+    pub fn let_go(&self) {
+        for (worker, deliveries) in self.deliveries.iter().enumerate() {
+            self.shared.turn.release(worker, deliveries.size());
         }
     }
 

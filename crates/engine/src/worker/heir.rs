@@ -38,7 +38,7 @@ impl Worker {
     fn inherit(&mut self, now: Instant) {
         if self.index == FIRST {
             for port in self.ports_of_all() {
-                self.open(port);
+                self.open(&port);
             }
             for (socket, listener) in self.doors() {
                 self.listen(socket, listener, now);

@@ -95,7 +95,7 @@ impl Worker {
             Command::Connect { handle, counters, socket, tls, admission } => {
                 self.connect(handle, socket, tls, admission, counters, now);
             }
-            Command::Receive(port) => self.open(port),
+            Command::Receive(port) => self.open(&port),
             Command::PublishTcp { flow, stream, counters, connection, channels, protection } => {
                 let Some(i) = self.free_connection(connection, flow, now) else { return };
                 let flow = Publisher::new(flow, stream, counters, false, now);
@@ -148,11 +148,11 @@ impl Worker {
     }
 
     /// As `listen`, for a UDP port.
-    pub(super) fn open(&mut self, port: Arc<Port>) {
+    pub(super) fn open(&mut self, port: &Arc<Port>) {
         if self.places.contains_key(&port.handle) {
             return;
         }
-        let i = self.receive_at(&port);
+        let i = self.receive_at(port);
         let fd = port.socket.as_raw_fd();
         register(&self.poll, &mut SourceFd(&fd), Ready::Port(i), Interest::READABLE);
         self.places.insert(port.handle, Place::Port(i));
