@@ -413,9 +413,10 @@ impl Worker {
 
     /// Give units to this worker's own readers of a stream, who `missed` what was before them.
     fn fan_out(&mut self, stream: Handle, units: &[Arc<Unit>], missed: &[Missed], now: Instant) {
-        let Self { shards, connections, readers, backlogged, doomed, clock, sealed, .. } = self;
+        let Self { shards, connections, readers, backlogged, doomed, clock, sealed, term, .. } = self;
         let Some(shard) = shards.get(&stream) else { return };
         for i in &shard.connections {
+            term.beat();
             let Some(connection) = connections.get_mut(*i) else { continue };
             if let Some(reader) = &mut connection.reader {
                 reader.flow.missed(missed);
@@ -425,6 +426,7 @@ impl Worker {
             }
         }
         for i in &shard.readers {
+            term.beat();
             if let Some(reader) = readers.get_mut(*i) {
                 reader.flow.missed(missed);
                 let waited = reader.is_waiting();

@@ -40,6 +40,7 @@ impl Wing {
 
     /// End an allocation: nothing of it is left when Python hears of it.
     pub(super) fn end(&mut self, i: usize, reason: CloseReason, now: Instant) {
+        self.term.beat();
         self.flush(now);
         let Some(allocation) = self.allocations.try_remove(i) else { return };
         let handle = allocation.handle;

@@ -129,6 +129,7 @@ impl Worker {
             flows.extend(shard.readers.iter().map(|i| self.readers[*i].flow.handle));
         }
         for flow in flows {
+            self.term.beat();
             self.close(flow, CloseReason::StreamClosed, now);
         }
     }
@@ -136,6 +137,7 @@ impl Worker {
     /// Drop what failed during this turn.
     pub(super) fn reap(&mut self, now: Instant) {
         for (i, reason) in std::mem::take(&mut self.doomed) {
+            self.term.beat();
             if self.connections.contains(i) {
                 self.end_interleaved(i, reason, now);
                 self.end_datagram_flows(i, reason);

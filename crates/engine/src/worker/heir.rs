@@ -85,6 +85,7 @@ impl Worker {
         let flows: Vec<Handle> =
             tied.filter(|(connection, _)| lost.contains(connection)).map(|(_, flow)| flow).collect();
         for flow in flows {
+            self.term.beat();
             self.close(flow, CloseReason::Fault, now);
         }
         if worker == FIRST {
