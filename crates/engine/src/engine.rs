@@ -5,7 +5,6 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
-use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use mio::net::{TcpListener, TcpStream};
@@ -18,9 +17,9 @@ use socket2::{Domain, Protocol, Socket, Type};
 use crate::Handle;
 use crate::beside::Ajar;
 use crate::client::Connect;
-use crate::command::{Command, FIRST, Inbox, MOST_WORKERS, PublishUdp, ReadTcp, ReadUdp, Shared};
+use crate::command::{Command, Door, FIRST, Inbox, MOST_WORKERS, PublishUdp, ReadTcp, ReadUdp, Shared};
 use crate::connection::{Admission, Listener};
-use crate::counters::Snapshot;
+use crate::counters::{Counters, Snapshot};
 use crate::datagram::{Path, ReaderReports, Remote};
 use crate::event::{CloseReason, Event, EventQueue};
 use crate::group::{self, Cast, Join, Member};
@@ -30,7 +29,8 @@ use crate::rtsp::Limits;
 use crate::srtp::{Protection, TrackKeys};
 use crate::stream::{Live, Stream, Track, TrackSpec};
 use crate::udp::Port;
-use crate::worker::{WAKER, Worker};
+use crate::watch::{Crew, Post, Watch};
+use crate::worker::WAKER;
 
 const LISTEN_BACKLOG: i32 = 1024;
 const MOST_TRACKS: usize = 64;
@@ -113,9 +113,9 @@ pub struct Ports {
 
 pub struct Engine {
     pub(crate) shared: Arc<Shared>,
-    threads: Mutex<Vec<JoinHandle<()>>>,
+    crew: Crew,
+    watch: Mutex<Option<Watch>>,
     streams: Mutex<HashMap<Handle, Arc<Stream>>>,
-    ports: Mutex<HashMap<Handle, Arc<Port>>>,
     next_reader_worker: AtomicUsize,
 }
 
@@ -133,17 +133,17 @@ impl Engine {
         let shared = Arc::new(Shared::new(inboxes, EventQueue::new(event_capacity)?, now));
         let engine = Self {
             shared,
-            threads: Mutex::default(),
+            crew: Crew::default(),
+            watch: Mutex::default(),
             streams: Mutex::default(),
-            ports: Mutex::default(),
             next_reader_worker: AtomicUsize::new(0),
         };
         for (index, poll) in polls.into_iter().enumerate() {
-            let worker = Worker::new(index, poll, Arc::clone(&engine.shared), now);
-            let thread =
-                std::thread::Builder::new().name(format!("engine-{index}")).spawn(move || worker.run())?;
-            engine.threads.lock().expect("no holder panics").push(thread);
+            let post = Post::first(index, poll, &engine.shared, now)?;
+            engine.crew.lock().expect("no holder panics").push(post);
         }
+        let watch = Watch::start(Arc::clone(&engine.shared), Arc::clone(&engine.crew))?;
+        *engine.watch.lock().expect("no holder panics") = Some(watch);
         Ok(engine)
     }
 
@@ -160,11 +160,7 @@ impl Engine {
     }
 
     pub(crate) fn running(&self) -> Result<(), VerbError> {
-        if self.threads.lock().expect("no holder panics").is_empty() {
-            Err(VerbError::Stopped)
-        } else {
-            Ok(())
-        }
+        if self.crew.lock().expect("no holder panics").is_empty() { Err(VerbError::Stopped) } else { Ok(()) }
     }
 
     pub fn listen(&self, listen: &Listen) -> Result<(Handle, u16), VerbError> {
@@ -189,17 +185,22 @@ impl Engine {
         {
             // With the one beside it perhaps another, which is about to close.
             let others = listening.values().filter(|other| {
-                let at = other.local_addr().ok().and_then(|address| address.as_socket());
+                let at = other.socket.local_addr().ok().and_then(|address| address.as_socket());
                 at.is_some_and(|at| at.port() == listen.address.port())
             });
             let _ajar = match beside {
-                Some(_) => others.chain([&socket]).map(Ajar::of).collect::<io::Result<Vec<_>>>()?,
+                Some(_) => others
+                    .map(|other| &other.socket)
+                    .chain([&socket])
+                    .map(Ajar::of)
+                    .collect::<io::Result<Vec<_>>>()?,
                 None => Vec::new(),
             };
             socket.bind(&listen.address.into())?;
             socket.listen(LISTEN_BACKLOG)?; // the kernel looks at the port once more
         }
-        listening.insert(handle, socket.try_clone()?);
+        let door = Door { socket: socket.try_clone()?, listener: Arc::clone(&listener), closing: false };
+        listening.insert(handle, door);
         let socket = TcpListener::from_std(socket.into());
         let port = socket.local_addr()?.port();
         self.shared.tell(handle, Command::Listen(socket, listener));
@@ -209,7 +210,13 @@ impl Engine {
     /// Have connections to come served so; those that are there go on as they began.
     pub fn retune(&self, listener: Handle, listen: &Listen) -> Result<(), VerbError> {
         self.running()?;
-        let tuned = Box::new(listen.listener(listener)?);
+        let tuned = listen.listener(listener)?;
+        let mut listening = self.shared.listening.lock().expect("no holder panics");
+        let Some(door) = listening.get_mut(&listener) else { return Ok(()) };
+        // Connections that are there count on.
+        let connections = Arc::clone(&door.listener.connections);
+        let tuned = Arc::new(Listener { connections, ..tuned });
+        door.listener = Arc::clone(&tuned);
         self.shared.tell(listener, Command::Retune(listener, tuned));
         Ok(())
     }
@@ -240,7 +247,8 @@ impl Engine {
             connections: Arc::default(),
         });
         let Some(admission) = Admission::of(&alone) else { return value("not even one connection") };
-        self.shared.tell(handle, Command::Connect { handle, socket, tls, admission });
+        let counters = self.shared.table.add(handle, Instant::now());
+        self.shared.tell(handle, Command::Connect { handle, counters, socket, tls, admission });
         Ok(handle)
     }
 
@@ -256,7 +264,7 @@ impl Engine {
     ) -> Result<(Handle, SocketAddr), VerbError> {
         self.running()?;
         let port = {
-            let ports = self.ports.lock().expect("no holder panics");
+            let ports = self.shared.ports.lock().expect("no holder panics");
             let other = match beside.map(|other| ports.get(&other)) {
                 Some(None) => return value("not a bound UDP port"),
                 Some(Some(other)) => Some(&**other),
@@ -283,7 +291,7 @@ impl Engine {
 
     fn enter(&self, port: Arc<Port>) -> Result<(Handle, SocketAddr), VerbError> {
         let (handle, bound) = (port.handle, port.socket.local_addr()?);
-        self.ports.lock().expect("no holder panics").insert(handle, Arc::clone(&port));
+        self.shared.ports.lock().expect("no holder panics").insert(handle, Arc::clone(&port));
         self.shared.turn.addresses.listen(handle, bound);
         self.shared.tell(handle, Command::Receive(port));
         Ok((handle, bound))
@@ -292,7 +300,7 @@ impl Engine {
     /// Count the reports of a host about each of its tracks, which come to these ports.
     pub fn hear(&self, connection: Handle, host: IpAddr, ports: &[Handle]) -> Result<Handle, VerbError> {
         self.running()?;
-        let bound = self.ports.lock().expect("no holder panics");
+        let bound = self.shared.ports.lock().expect("no holder panics");
         for port in ports {
             if !bound.get(port).is_some_and(|port| matches!(port.cast, Cast::OfGroup(_))) {
                 return value(format!("{port} is not a port that hears a group"));
@@ -320,8 +328,11 @@ impl Engine {
             self.shared.table.forget(handle);
             return;
         }
-        self.ports.lock().expect("no holder panics").remove(&handle);
+        self.shared.ports.lock().expect("no holder panics").remove(&handle);
         self.close_turn(handle);
+        if let Some(door) = self.shared.listening.lock().expect("no holder panics").get_mut(&handle) {
+            door.closing = true;
+        }
         self.shared.tell(handle, Command::Close(handle, CloseReason::Requested));
     }
 
@@ -335,6 +346,7 @@ impl Engine {
         }
         let handle = self.shared.handle(FIRST);
         let counters = self.shared.table.add(handle, Instant::now());
+        counters.end(); // nobody is told of its end
         let stream = Stream::new(handle, specs, payload_size, counters, self.shared.inboxes.len());
         self.streams.lock().expect("no holder panics").insert(handle, Arc::new(stream));
         Ok(handle)
@@ -390,9 +402,8 @@ impl Engine {
         self.running()?;
         let stream = self.stream(ports.stream)?;
         let protection = Protection::new(stream.tracks.len(), keys).or_else(value)?;
-        let path = self.path(&stream, ports, remotes)?;
         let flow = self.shared.handle(FIRST);
-        let counters = self.shared.table.add(flow, Instant::now());
+        let (counters, path) = self.claim(flow, &stream, ports, remotes)?;
         let connection = ports.connection;
         for remote in remotes {
             stream.tracks[remote.track].give_to(flow);
@@ -451,13 +462,13 @@ impl Engine {
         if let Some(remote) = remotes.iter().find(|remote| remote.rtp_port == 0 || remote.rtcp_port == 0) {
             return value(format!("nothing can be sent to {} port 0", remote.host));
         }
-        let path = self.path(&stream, ports, remotes)?;
-        if [&path.rtp, &path.rtcp].iter().any(|port| matches!(port.cast, Cast::OfGroup(_))) {
-            return value("a port that hears a group sends to nobody");
-        }
         let workers = self.shared.inboxes.len();
         let flow = self.shared.handle(self.next_reader_worker.fetch_add(1, SeqCst) % workers);
-        let counters = self.shared.table.add(flow, Instant::now());
+        let (counters, path) = self.claim(flow, &stream, ports, remotes)?;
+        if [&path.rtp, &path.rtcp].iter().any(|port| matches!(port.cast, Cast::OfGroup(_))) {
+            self.shared.table.forget(flow);
+            return value("a port that hears a group sends to nobody");
+        }
         let connection = ports.connection;
         let read = ReadUdp { flow, stream, counters, connection, path, protection };
         self.shared.tell(flow, Command::ReadUdp(Box::new(read)));
@@ -500,17 +511,30 @@ impl Engine {
         self.shared.table.forget(handle);
     }
 
-    /// Closes everything; waits for the workers.
+    /// Workers that stood still, and were replaced.
+    pub fn workers_restarted(&self) -> u64 {
+        self.shared.workers_restarted.load(SeqCst)
+    }
+
+    /// For tests of what then happens: have a worker do nothing so long.
+    #[doc(hidden)]
+    pub fn stand_still(&self, worker: usize, how_long: Duration) {
+        self.shared.inboxes[worker].push(Command::StandStill(how_long));
+    }
+
+    /// Closes everything; waits for the workers, but for one that stands still.
     pub fn shutdown(&self) {
-        let threads = std::mem::take(&mut *self.threads.lock().expect("no holder panics"));
+        drop(self.watch.lock().expect("no holder panics").take());
+        let crew = std::mem::take(&mut *self.crew.lock().expect("no holder panics"));
         for inbox in &self.shared.inboxes {
             inbox.push(Command::Stop);
         }
-        for thread in threads {
-            let _ = thread.join();
+        for post in crew {
+            post.leave(&self.shared);
         }
         self.streams.lock().expect("no holder panics").clear();
-        self.ports.lock().expect("no holder panics").clear();
+        self.shared.ports.lock().expect("no holder panics").clear();
+        self.shared.listening.lock().expect("no holder panics").clear();
         self.shared.turn.clear();
     }
 
@@ -521,8 +545,33 @@ impl Engine {
         }
     }
 
-    fn path(&self, stream: &Stream, ports: Ports, remotes: &[RemotePorts]) -> Result<Path, VerbError> {
-        let bound = self.ports.lock().expect("no holder panics");
+    /// The counters of a new flow and its addresses, in this order: a worker that is given up meanwhile leaves
+    /// no address behind that nobody has.
+    fn claim(
+        &self,
+        flow: Handle,
+        stream: &Stream,
+        ports: Ports,
+        remotes: &[RemotePorts],
+    ) -> Result<(Arc<Counters>, Path), VerbError> {
+        let counters = self.shared.table.add(flow, Instant::now());
+        match self.path(flow, stream, ports, remotes) {
+            Ok(path) => Ok((counters, path)),
+            Err(error) => {
+                self.shared.table.forget(flow);
+                Err(error)
+            }
+        }
+    }
+
+    fn path(
+        &self,
+        flow: Handle,
+        stream: &Stream,
+        ports: Ports,
+        remotes: &[RemotePorts],
+    ) -> Result<Path, VerbError> {
+        let bound = self.shared.ports.lock().expect("no holder panics");
         let (Some(rtp), Some(rtcp)) = (bound.get(&ports.rtp), bound.get(&ports.rtcp)) else {
             return value("not a bound UDP port");
         };
@@ -542,7 +591,7 @@ impl Engine {
                 rtcp: SocketAddr::new(host, remote.rtcp_port),
             });
         }
-        match Path::claim(Arc::clone(rtp), Arc::clone(rtcp), by_track) {
+        match Path::claim(flow, Arc::clone(rtp), Arc::clone(rtcp), by_track) {
             Some(path) => Ok(path),
             None => Err(VerbError::Io(io::Error::from_raw_os_error(EADDRINUSE))),
         }

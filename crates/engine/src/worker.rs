@@ -8,6 +8,7 @@
 
 mod connecting;
 mod ending;
+mod heir;
 mod members;
 mod tunnels;
 mod verbs;
@@ -36,6 +37,7 @@ use crate::publisher::Publisher;
 use crate::rtcp;
 use crate::srtp::Sealed;
 use crate::stream::{Delivery, Missed, Stream};
+use crate::term::Term;
 use crate::turn::Wing;
 use crate::udp::{Port, Receiver};
 use crate::unit::Unit;
@@ -134,14 +136,6 @@ struct Accepting {
     paused_until: Option<Instant>,
 }
 
-impl Accepting {
-    /// Connections that are there count on.
-    fn retune(&mut self, listener: Listener) {
-        let connections = Arc::clone(&self.listener.connections);
-        self.listener = Arc::new(Listener { connections, ..listener });
-    }
-}
-
 /// A stream's readers on this worker.
 #[derive(Debug)]
 struct Shard {
@@ -155,6 +149,7 @@ pub struct Worker {
     index: usize,
     poll: Poll,
     shared: Arc<Shared>,
+    term: Arc<Term>,
     places: HashMap<Handle, Place>,
     listeners: Slab<Accepting>,
     ports: Slab<BoundPort>,
@@ -186,13 +181,21 @@ pub struct Worker {
 }
 
 impl Worker {
-    pub fn new(index: usize, poll: Poll, shared: Arc<Shared>, now: Instant) -> Self {
-        let registry = poll.registry().try_clone().expect("a descriptor is left for each worker");
-        let turn = Wing::new(index, Arc::clone(&shared), registry, |i| Ready::Turn(i).token());
-        Self {
+    pub fn new(
+        index: usize,
+        poll: Poll,
+        shared: Arc<Shared>,
+        term: Arc<Term>,
+        now: Instant,
+    ) -> io::Result<Self> {
+        let registry = poll.registry().try_clone()?;
+        let turn =
+            Wing::new(index, Arc::clone(&shared), Arc::clone(&term), registry, |i| Ready::Turn(i).token());
+        Ok(Self {
             index,
             poll,
             shared,
+            term,
             places: HashMap::new(),
             listeners: Slab::new(),
             ports: Slab::new(),
@@ -214,24 +217,25 @@ impl Worker {
             sealed: Sealed::default(),
             turn,
             stopping: false,
-        }
+        })
     }
 
     pub fn run(mut self) {
         let mut events = Events::with_capacity(1024);
-        let mut commands = Vec::new();
-        while !self.stopping {
+        while !self.stopping && !self.term.is_over() {
             let timeout = self.timeout(Instant::now());
+            self.term.rest();
             if let Err(error) = self.poll.poll(&mut events, Some(timeout))
                 && error.kind() != io::ErrorKind::Interrupted
             {
                 eprintln!("headgate: worker {} cannot poll: {error}", self.index);
                 std::thread::sleep(ACCEPT_PAUSE);
             }
+            self.term.beat();
             let now = Instant::now();
             // Before the sockets: what a client sends because of an answer must find the flow
             // that was made before that answer.
-            self.obey(&mut commands, now);
+            self.obey(now);
             for ready in std::mem::take(&mut self.again) {
                 self.guarded(ready, |worker| worker.input(ready, now));
             }
@@ -250,14 +254,24 @@ impl Worker {
                     }
                 });
             }
+            if self.term.is_over() {
+                break;
+            }
             self.expire(now);
+            self.term.beat();
             if now >= self.next_tick {
                 self.next_tick = now + TICK;
                 self.tick(now);
             }
             self.reap(now);
         }
-        self.stop(Instant::now());
+        if self.term.is_over() {
+            eprintln!("headgate: worker {}, which stood still, came back, and ends", self.index);
+            self.turn.let_go();
+        } else {
+            self.stop(Instant::now());
+        }
+        self.term.rest();
     }
 
     fn timeout(&self, now: Instant) -> Duration {
@@ -272,6 +286,10 @@ impl Worker {
 
     /// A bug in one session ends that session, not the worker.
     fn guarded(&mut self, ready: Ready, work: impl FnOnce(&mut Self)) {
+        if self.term.is_over() {
+            return;
+        }
+        self.term.beat();
         let result = catch_unwind(AssertUnwindSafe(|| work(self)));
         match ready {
             Ready::Connection(i) if result.is_err() => self.doomed.push((i, CloseReason::Fault)),
@@ -339,13 +357,13 @@ impl Worker {
         let handle = connection.handle;
         for message in reading.messages {
             let unanswered = Arc::clone(&connection.unanswered);
-            self.shared.events.push(Event::Received { connection: handle, message, unanswered });
+            self.shared.events.tell(&self.term, Event::Received { connection: handle, message, unanswered });
         }
         if let Some(head) = reading.http {
-            self.shared.events.push(Event::HttpReceived { connection: handle, head });
+            self.shared.events.tell(&self.term, Event::HttpReceived { connection: handle, head });
         }
         if let Some(refusal) = reading.refusal {
-            self.shared.events.push(Event::Malformed { connection: handle, refusal });
+            self.shared.events.tell(&self.term, Event::Malformed { connection: handle, refusal });
         }
         if let Some(reason) = reading.ended {
             self.doomed.push((i, connection.closing().unwrap_or(reason)));
@@ -374,7 +392,7 @@ impl Worker {
 
     /// Give units to every worker that has readers of the stream.
     fn distribute(&mut self, stream: &Arc<Stream>, units: &[Arc<Unit>], now: Instant) {
-        if units.is_empty() {
+        if units.is_empty() || self.term.is_over() {
             return;
         }
         for (worker, readers) in stream.readers.iter().enumerate() {
@@ -395,9 +413,10 @@ impl Worker {
 
     /// Give units to this worker's own readers of a stream, who `missed` what was before them.
     fn fan_out(&mut self, stream: Handle, units: &[Arc<Unit>], missed: &[Missed], now: Instant) {
-        let Self { shards, connections, readers, backlogged, doomed, clock, sealed, .. } = self;
+        let Self { shards, connections, readers, backlogged, doomed, clock, sealed, term, .. } = self;
         let Some(shard) = shards.get(&stream) else { return };
         for i in &shard.connections {
+            term.beat();
             let Some(connection) = connections.get_mut(*i) else { continue };
             if let Some(reader) = &mut connection.reader {
                 reader.flow.missed(missed);
@@ -407,6 +426,7 @@ impl Worker {
             }
         }
         for i in &shard.readers {
+            term.beat();
             if let Some(reader) = readers.get_mut(*i) {
                 reader.flow.missed(missed);
                 let waited = reader.is_waiting();
@@ -485,7 +505,8 @@ impl Worker {
         for _ in 0..RECEIVE_SHARE {
             let mut heard: Vec<usize> = Vec::new();
             let mut units: Vec<(usize, Vec<Arc<Unit>>)> = Vec::new();
-            let Some(bound) = self.ports.get(i) else {
+            // What is left in the socket is a successor's.
+            let Some(bound) = self.ports.get(i).filter(|_| !self.term.is_over()) else {
                 more = false;
                 break;
             };

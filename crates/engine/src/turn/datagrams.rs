@@ -43,6 +43,9 @@ impl Wing {
         let Some(mut receiver) = self.receiver.take() else { return false };
         let mut more = true;
         for _ in 0..RECEIVE_SHARE {
+            if self.term.is_over() {
+                break; // what is left in the socket is a successor's
+            }
             let Some(Source::Hearing(hearing)) = self.sources.get(i) else { break };
             let listener = Arc::clone(&hearing.listener);
             let Some(socket) = hearing.socket() else { break };
@@ -154,13 +157,16 @@ impl Wing {
         if let Some(unanswered) = &unanswered {
             unanswered.push();
         }
-        self.shared.events.push(Event::StunReceived {
-            five_tuple: *five_tuple,
-            allocation: allocation
-                .map_or_else(|| self.shared.turn.allocation(five_tuple), |allocation| allocation.handle),
-            message: message.to_vec(),
-            unanswered,
-        });
+        self.shared.events.tell(
+            &self.term,
+            Event::StunReceived {
+                five_tuple: *five_tuple,
+                allocation: allocation
+                    .map_or_else(|| self.shared.turn.allocation(five_tuple), |allocation| allocation.handle),
+                message: message.to_vec(),
+                unanswered,
+            },
+        );
     }
 
     pub(super) fn is_ours(&self, client: SocketAddr) -> bool {
@@ -222,12 +228,12 @@ impl Wing {
     }
 
     pub(super) fn deliver_all(&mut self, deliveries: &Deliveries, now: Instant) {
+        self.shared.turn.release(self.index, deliveries.size());
         for (target, from, data) in deliveries.packets() {
             if let Err(dropped) = self.deliver(target, from, data, now) {
                 self.dropped(dropped, None, 1);
             }
         }
-        self.shared.turn.release(self.index, deliveries.size());
     }
 
     /// As if it had come from a peer at the relayed address `from`.

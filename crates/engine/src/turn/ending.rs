@@ -8,7 +8,7 @@ use mio::unix::SourceFd;
 
 use super::{Place, Source, Wing};
 use crate::Handle;
-use crate::event::{CloseReason, Event};
+use crate::event::CloseReason;
 
 impl Wing {
     pub fn close(&mut self, handle: Handle, reason: CloseReason, now: Instant) {
@@ -50,6 +50,7 @@ impl Wing {
 
     /// End an allocation: nothing of it is left when Python hears of it.
     pub(super) fn end(&mut self, i: usize, reason: CloseReason, now: Instant) {
+        self.term.beat();
         self.flush(now);
         let pipes = self.allocations.get_mut(i).map(|allocation| std::mem::take(&mut allocation.pipes));
         for pipe in pipes.unwrap_or_default() {
@@ -68,9 +69,13 @@ impl Wing {
             drop(self.sources.try_remove(relay.source));
         }
         drop(allocation.inviting.and_then(|inviting| self.sources.try_remove(inviting)));
-        directory.allocations.lock().expect("no holder panics").remove(&allocation.five_tuple);
-        let counters = self.shared.table.read(&allocation.counters, now);
-        self.shared.events.push(Event::Closed { handle, reason, counters });
+        let mut allocations = directory.allocations.lock().expect("no holder panics");
+        // Whoever comes back after it was given up finds another's there, perhaps.
+        if allocations.get(&allocation.five_tuple).is_some_and(|(other, _)| *other == handle) {
+            allocations.remove(&allocation.five_tuple);
+        }
+        drop(allocations);
+        self.shared.closed(&self.term, handle, reason, now);
     }
 
     /// Refresh with lifetime 0 and one family (RFC 8656 8.2): the other goes on.

@@ -34,11 +34,12 @@ mod short_cut;
 mod socket;
 mod streams;
 pub mod stun;
+mod succession;
 pub mod totals;
 pub mod verbs;
 
 use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashMap};
+use std::collections::{BinaryHeap, HashMap, HashSet};
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::os::fd::AsRawFd;
 use std::sync::Arc;
@@ -68,6 +69,7 @@ use self::totals::Totals;
 use crate::Handle;
 use crate::command::Shared;
 use crate::event::CloseReason;
+use crate::term::Term;
 
 /// Bytes read of a connection at a time.
 const SCRATCH: usize = 64 * 1024;
@@ -129,6 +131,7 @@ enum Place {
 pub(crate) struct Wing {
     index: usize,
     shared: Arc<Shared>,
+    term: Arc<Term>,
     registry: Registry,
     /// The token of one of our sources.
     token: fn(usize) -> Token,
@@ -159,11 +162,18 @@ pub(crate) struct Wing {
 }
 
 impl Wing {
-    pub fn new(index: usize, shared: Arc<Shared>, registry: Registry, token: fn(usize) -> Token) -> Self {
+    pub fn new(
+        index: usize,
+        shared: Arc<Shared>,
+        term: Arc<Term>,
+        registry: Registry,
+        token: fn(usize) -> Token,
+    ) -> Self {
         let deliveries = shared.inboxes.iter().map(|_| Deliveries::default()).collect();
         Self {
             index,
             shared,
+            term,
             registry,
             token,
             sources: Slab::new(),
@@ -260,7 +270,11 @@ impl Wing {
         i
     }
 
+    /// Nothing happens where the listener was inherited.
     fn hear(&mut self, listener: Arc<Listener>, state: &Arc<UdpSocketState>) {
+        if self.by_handle.contains_key(&listener.handle) {
+            return;
+        }
         self.receiver.get_or_insert_with(|| Box::new(Receiver::new(Arc::clone(state))));
         let handle = listener.handle;
         let i = self.watch(Source::Hearing(Box::new(Hearing { listener, worker: self.index })));
@@ -269,6 +283,9 @@ impl Wing {
 
     fn allocate(&mut self, allocate: command::Allocate, now: Instant) {
         let command::Allocate { handle, five_tuple, relays, counters, bytes_per_second, expires } = allocate;
+        if counters.is_ended() {
+            return self.shared.turn.lose(&HashSet::from([handle])); // it ended with a predecessor
+        }
         let new = Allocation::new(handle, five_tuple, counters, bytes_per_second, expires, now);
         let i = self.allocations.insert(new);
         for relay in relays {

@@ -118,7 +118,7 @@ impl Wing {
             Some((i, socket)) => {
                 self.begin(Pipe::new(handle, i, peer, socket, Stage::Connecting, counters, now));
             }
-            None => self.tell_closed(handle, CloseReason::Connect, &counters, now),
+            None => self.shared.closed(&self.term, handle, CloseReason::Connect, now),
         }
     }
 
@@ -217,12 +217,8 @@ impl Wing {
 
     fn tell_connected(&self, allocation: usize, connection: Handle, peer: SocketAddr, incoming: bool) {
         let allocation = self.allocations[allocation].handle;
-        self.shared.events.push(Event::PeerConnected { allocation, connection, peer, incoming });
-    }
-
-    fn tell_closed(&self, handle: Handle, reason: CloseReason, counters: &Counters, now: Instant) {
-        let counters = self.shared.table.read(counters, now);
-        self.shared.events.push(Event::Closed { handle, reason, counters });
+        let event = Event::PeerConnected { allocation, connection, peer, incoming };
+        self.shared.events.tell(&self.term, event);
     }
 
     /// End a connection with a peer, and the client's that carries it.
@@ -237,13 +233,13 @@ impl Wing {
             let _ = self.registry.deregister(&mut client.socket);
             self.sources.try_remove(*source);
         }
-        let (handle, counters) = (pipe.handle, Arc::clone(&pipe.counters));
+        let handle = pipe.handle;
         self.by_handle.remove(&handle);
         if let Some(allocation) = self.allocations.get_mut(pipe.allocation) {
             allocation.pipes.retain(|other| *other != i);
         }
         drop(pipe); // whoever hears `Closed` may use the addresses at once
-        self.tell_closed(handle, reason, &counters, now);
+        self.shared.closed(&self.term, handle, reason, now);
     }
 
     /// Look after connections that nobody takes up, and those that a limit held.

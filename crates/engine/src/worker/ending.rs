@@ -9,7 +9,7 @@ use super::{Place, Shard, Worker};
 use crate::Handle;
 use crate::command::Command;
 use crate::datagram::DatagramPublisher;
-use crate::event::{CloseReason, Event};
+use crate::event::CloseReason;
 use crate::publisher::Publisher;
 use crate::stream::Stream;
 
@@ -21,7 +21,9 @@ impl Worker {
                 let mut accepting = self.listeners.remove(i);
                 let _ = self.poll.registry().deregister(&mut accepting.socket);
                 drop(accepting); // before its second descriptor, so that the port is free then
-                self.shared.listening.lock().expect("no holder panics").remove(&handle);
+                if let Some(door) = self.shared.listening.lock().expect("no holder panics").remove(&handle) {
+                    door.shut();
+                }
                 self.places.remove(&handle);
             }
             Some(Place::Port(i)) => {
@@ -127,6 +129,7 @@ impl Worker {
             flows.extend(shard.readers.iter().map(|i| self.readers[*i].flow.handle));
         }
         for flow in flows {
+            self.term.beat();
             self.close(flow, CloseReason::StreamClosed, now);
         }
     }
@@ -134,6 +137,7 @@ impl Worker {
     /// Drop what failed during this turn.
     pub(super) fn reap(&mut self, now: Instant) {
         for (i, reason) in std::mem::take(&mut self.doomed) {
+            self.term.beat();
             if self.connections.contains(i) {
                 self.end_interleaved(i, reason, now);
                 self.end_datagram_flows(i, reason);
@@ -146,13 +150,13 @@ impl Worker {
 
     pub(super) fn closed(&mut self, handle: Handle, reason: CloseReason, now: Instant) {
         self.places.remove(&handle);
-        let counters = self.shared.table.read_all(&[handle], now).pop().flatten().unwrap_or_default();
-        self.shared.events.push(Event::Closed { handle, reason, counters });
+        self.shared.closed(&self.term, handle, reason, now);
     }
 
     pub(super) fn stop(&mut self, now: Instant) {
         let handles: Vec<Handle> = self.places.keys().copied().collect();
         for handle in handles {
+            self.term.beat();
             self.close(handle, CloseReason::Shutdown, now);
         }
         self.doomed.extend(self.connections.iter().map(|(i, _)| (i, CloseReason::Shutdown)));
