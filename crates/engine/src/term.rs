@@ -5,25 +5,26 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Acquire, Ordering::Rela
 /// Written by its worker, read by the watch; ended once, under the lock of the events.
 #[derive(Debug, Default)]
 pub struct Term {
-    /// Pieces of work. Odd: within one.
+    /// Pieces of work. It sleeps no longer than a tick, so that this changes all the time.
     pulse: AtomicU64,
     over: AtomicBool,
 }
 
 impl Term {
-    /// The next piece of work begins.
+    /// The next piece of work begins, or it has slept.
     pub fn beat(&self) {
-        self.pulse.store((self.pulse.load(Relaxed) + 1) | 1, Relaxed);
+        self.pulse.store(self.pulse.load(Relaxed) + 1, Relaxed);
     }
 
-    /// Nothing to do: it sleeps.
-    pub fn rest(&self) {
-        self.pulse.store((self.pulse.load(Relaxed) | 1) + 1, Relaxed);
+    /// As `beat`; whether there is to be a next piece.
+    pub fn goes_on(&self) -> bool {
+        self.beat();
+        !self.is_over()
     }
 
-    /// What is the same as long as one piece of work goes on; `None`: it sleeps.
-    pub fn work(&self) -> Option<u64> {
-        Some(self.pulse.load(Relaxed)).filter(|pulse| pulse & 1 == 1)
+    /// What is the same only while it stands still; `None`: it has not begun.
+    pub fn pulse(&self) -> Option<u64> {
+        Some(self.pulse.load(Relaxed)).filter(|pulse| *pulse > 0)
     }
 
     pub fn end(&self) {
@@ -41,20 +42,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_piece_of_work_is_another_and_sleep_is_none() {
+    fn it_goes_on_until_it_is_ended() {
         let term = Term::default();
-        assert_eq!(term.work(), None);
-        term.beat();
-        let first = term.work();
+        assert_eq!(term.pulse(), None);
+        assert!(term.goes_on());
+        let first = term.pulse();
         assert!(first.is_some());
         term.beat();
-        assert!(term.work().is_some() && term.work() != first);
-        let second = term.work();
-        term.rest();
-        assert_eq!(term.work(), None);
-        term.rest();
-        assert_eq!(term.work(), None);
-        term.beat();
-        assert!(term.work().is_some() && term.work() != second);
+        assert!(term.pulse().is_some() && term.pulse() != first);
+        term.end();
+        assert!(!term.goes_on());
     }
 }

@@ -14,7 +14,7 @@ use crate::command::Shared;
 use crate::term::Term;
 use crate::worker::{WAKER, Worker};
 
-/// A worker that is this long at one piece of work stands still.
+/// A worker that is this long at one piece of work, or asleep, stands still.
 pub const STILL: Duration = Duration::from_secs(2);
 const LOOK: Duration = Duration::from_millis(250);
 /// A look counts for no more, so that nobody is abandoned because the whole process was stopped.
@@ -30,8 +30,8 @@ pub struct Post {
     thread: JoinHandle<()>,
     /// Disconnected when the thread ends, however it does.
     done: Receiver<()>,
-    /// What it was at, and for how long it has been seen at it.
-    work: Option<u64>,
+    /// Its pulse at the last look, and for how long that has been the same.
+    pulse: Option<u64>,
     still: Duration,
 }
 
@@ -57,14 +57,15 @@ impl Post {
             let _end: Sender<()> = end;
             work();
         })?;
-        Ok(Self { index, term, thread, done, work: None, still: Duration::ZERO })
+        Ok(Self { index, term, thread, done, pulse: None, still: Duration::ZERO })
     }
 
-    /// Whether it stands still; `passed` since the last look.
+    /// Whether it stands still; `passed` since the last look. One that has not begun does not: another would
+    /// wait for the same.
     fn stands_still(&mut self, passed: Duration) -> bool {
-        let work = self.term.work();
-        let same = work.is_some() && work == self.work;
-        self.work = work;
+        let pulse = self.term.pulse();
+        let same = pulse.is_some() && pulse == self.pulse;
+        self.pulse = pulse;
         self.still = if same { self.still + passed.min(MOST_A_LOOK) } else { Duration::ZERO };
         self.still >= STILL
     }
@@ -118,10 +119,12 @@ fn look(shared: &Arc<Shared>, crew: &Mutex<Vec<Post>>, passed: Duration) {
         if !post.stands_still(passed) {
             continue;
         }
+        let (index, still) = (post.index, STILL.as_secs());
+        eprintln!("headgate: worker {index} has stood still for {still} s");
         match post.successor(shared) {
             Ok(successor) => *post = successor, // the old thread is on its own
             Err(error) => {
-                eprintln!("headgate: worker {} stands still and has no successor: {error}", post.index);
+                eprintln!("headgate: worker {index} has no successor: {error}");
                 post.still = Duration::ZERO;
             }
         }
@@ -137,12 +140,12 @@ mod tests {
     }
 
     #[test]
-    fn a_thread_that_died_at_its_work_stands_still_and_one_that_sleeps_does_not() {
+    fn a_thread_that_died_stands_still_and_one_that_has_not_begun_does_not() {
         let mut post = post(|| {});
         assert!(!(0..100).any(|_| post.stands_still(LOOK)));
         post.term.beat();
         assert_eq!((0..100).take_while(|_| !post.stands_still(LOOK)).count(), 8);
-        post.term.rest();
+        post.term.beat();
         assert!(!post.stands_still(LOOK));
     }
 

@@ -224,7 +224,6 @@ impl Worker {
         let mut events = Events::with_capacity(1024);
         while !self.stopping && !self.term.is_over() {
             let timeout = self.timeout(Instant::now());
-            self.term.rest();
             if let Err(error) = self.poll.poll(&mut events, Some(timeout))
                 && error.kind() != io::ErrorKind::Interrupted
             {
@@ -254,11 +253,7 @@ impl Worker {
                     }
                 });
             }
-            if self.term.is_over() {
-                break;
-            }
             self.expire(now);
-            self.term.beat();
             if now >= self.next_tick {
                 self.next_tick = now + TICK;
                 self.tick(now);
@@ -271,7 +266,6 @@ impl Worker {
         } else {
             self.stop(Instant::now());
         }
-        self.term.rest();
     }
 
     fn timeout(&self, now: Instant) -> Duration {
@@ -284,12 +278,18 @@ impl Worker {
         next.map_or(TICK, |next| next.saturating_duration_since(now))
     }
 
+    /// To the owner of a handle; a worker whose term is over tells nobody anything.
+    fn tell(&self, handle: Handle, command: Command) {
+        if !self.term.is_over() {
+            self.shared.tell(handle, command);
+        }
+    }
+
     /// A bug in one session ends that session, not the worker.
     fn guarded(&mut self, ready: Ready, work: impl FnOnce(&mut Self)) {
-        if self.term.is_over() {
+        if !self.term.goes_on() {
             return;
         }
-        self.term.beat();
         let result = catch_unwind(AssertUnwindSafe(|| work(self)));
         match ready {
             Ready::Connection(i) if result.is_err() => self.doomed.push((i, CloseReason::Fault)),
@@ -416,7 +416,9 @@ impl Worker {
         let Self { shards, connections, readers, backlogged, doomed, clock, sealed, term, .. } = self;
         let Some(shard) = shards.get(&stream) else { return };
         for i in &shard.connections {
-            term.beat();
+            if !term.goes_on() {
+                return;
+            }
             let Some(connection) = connections.get_mut(*i) else { continue };
             if let Some(reader) = &mut connection.reader {
                 reader.flow.missed(missed);
@@ -426,7 +428,9 @@ impl Worker {
             }
         }
         for i in &shard.readers {
-            term.beat();
+            if !term.goes_on() {
+                return;
+            }
             if let Some(reader) = readers.get_mut(*i) {
                 reader.flow.missed(missed);
                 let waited = reader.is_waiting();
@@ -488,6 +492,9 @@ impl Worker {
             });
         }
         for i in std::mem::take(&mut self.backlogged) {
+            if !self.term.goes_on() {
+                return;
+            }
             if let Some(reader) = self.readers.get_mut(i) {
                 reader.resume(&mut self.sealed, now);
                 if reader.is_waiting() {
@@ -589,6 +596,9 @@ impl Worker {
     // Time
 
     fn tick(&mut self, now: Instant) {
+        if !self.term.goes_on() {
+            return;
+        }
         let table = &self.shared.table;
         for (i, connection) in &self.connections {
             if let Some(reason) = connection.overdue(table, now) {
@@ -633,10 +643,14 @@ impl Worker {
         if self.next_report <= now {
             self.next_report = now + REPORT_INTERVAL;
             for (_, publisher) in &mut self.publishers {
-                publisher.send_reports(now);
+                if self.term.goes_on() {
+                    publisher.send_reports(now);
+                }
             }
             for (i, connection) in &mut self.connections {
-                if let Err(reason) = connection.send_reports(now) {
+                if self.term.goes_on()
+                    && let Err(reason) = connection.send_reports(now)
+                {
                     self.doomed.push((i, reason));
                 }
             }

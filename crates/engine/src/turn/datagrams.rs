@@ -10,7 +10,7 @@ use super::command::Command;
 use super::five_tuple::{FiveTuple, Transport};
 use super::short_cut::{Deliveries, MOST_IN_TRANSIT, PACKET};
 use super::socket::{Receiver, may_fragment};
-use super::{Place, Source, Wing, channel_data, stun};
+use super::{Place, Source, Wing, channel_data, stun, way_out};
 use crate::Handle;
 use crate::event::{Event, Unanswered};
 
@@ -43,7 +43,7 @@ impl Wing {
         let Some(mut receiver) = self.receiver.take() else { return false };
         let mut more = true;
         for _ in 0..RECEIVE_SHARE {
-            if self.term.is_over() {
+            if !self.term.goes_on() {
                 break; // what is left in the socket is a successor's
             }
             let Some(Source::Hearing(hearing)) = self.sources.get(i) else { break };
@@ -186,8 +186,8 @@ impl Wing {
             return Err(Dropped::Denied);
         }
         let to = To { source: relay.source, address: peer.address, via: None, allocation: i };
-        let Self { bursts, sources, .. } = self;
-        bursts.push(to, [data, &[], &[]], |i| sources.get(i)?.udp());
+        let Self { bursts, sources, term, .. } = self;
+        bursts.push(to, [data, &[], &[]], way_out(sources, term));
         self.relayed(data.len());
         Ok(())
     }
@@ -258,6 +258,9 @@ impl Wing {
         let mut asked = FEW;
         let mut more = true;
         for _ in 0..RECEIVE_SHARE {
+            if !self.term.goes_on() {
+                break;
+            }
             let Some(Source::Relaying { socket, allocation }) = self.sources.get(i) else { break };
             let allocation = *allocation;
             let count = receiver.receive(socket, asked).unwrap_or(asked);
@@ -288,12 +291,15 @@ impl Wing {
 
     /// Send what was collected.
     pub(super) fn flush(&mut self, now: Instant) {
+        if self.term.is_over() {
+            return;
+        }
         while let Some(i) = self.queued.pop() {
             self.write_client(i, now);
         }
         if !self.bursts.is_empty() {
-            let Self { bursts, sources, .. } = self;
-            bursts.flush(|i| sources.get(i)?.udp());
+            let Self { bursts, sources, term, .. } = self;
+            bursts.flush(way_out(sources, term));
         }
         if !self.bursts.lost.is_empty() {
             for (allocation, packets) in std::mem::take(&mut self.bursts.lost) {

@@ -39,7 +39,7 @@ pub mod totals;
 pub mod verbs;
 
 use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashMap, HashSet};
+use std::collections::{BinaryHeap, HashMap};
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::os::fd::AsRawFd;
 use std::sync::Arc;
@@ -91,6 +91,11 @@ impl Hearing {
         let bound = self.listener.bound;
         SocketAddr::new(at.unwrap_or(bound.ip()).to_canonical(), bound.port())
     }
+}
+
+/// The socket that something goes out by. A worker whose term is over sends nothing more.
+fn way_out<'s>(sources: &'s Slab<Source>, term: &'s Term) -> impl Fn(usize) -> Option<&'s UdpSocket> {
+    |i| sources.get(i).filter(|_| !term.is_over())?.udp()
 }
 
 /// Something with a descriptor.
@@ -284,7 +289,9 @@ impl Wing {
     fn allocate(&mut self, allocate: command::Allocate, now: Instant) {
         let command::Allocate { handle, five_tuple, relays, counters, bytes_per_second, expires } = allocate;
         if counters.is_ended() {
-            return self.shared.turn.lose(&HashSet::from([handle])); // it ended with a predecessor
+            // With a predecessor of this worker, to which nothing of it was known.
+            let addresses = relays.iter().flat_map(|relay| [relay.external, relay.local]);
+            return self.unlist(handle, &five_tuple, addresses);
         }
         let new = Allocation::new(handle, five_tuple, counters, bytes_per_second, expires, now);
         let i = self.allocations.insert(new);

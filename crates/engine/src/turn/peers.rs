@@ -65,6 +65,9 @@ impl Wing {
     /// Whether there may be more.
     pub(super) fn welcome(&mut self, i: usize, now: Instant) -> bool {
         for _ in 0..ACCEPT_SHARE {
+            if !self.term.goes_on() {
+                return false;
+            }
             let Some(Source::Inviting(inviting)) = self.sources.get_mut(i) else { return false };
             inviting.paused = false;
             let (socket, peer) = match inviting.socket.accept() {
@@ -184,6 +187,9 @@ impl Wing {
 
     /// What became ready at either end of a connection. Whether there may be more.
     pub(super) fn carry(&mut self, i: usize, now: Instant) -> bool {
+        if !self.term.goes_on() {
+            return false;
+        }
         let i = if let Some(Source::Joined(pipe)) = self.sources.get(i) { *pipe } else { i };
         let Self { sources, allocations, scratch, .. } = self;
         let Some(Source::Pipe(pipe)) = sources.get_mut(i) else { return false };
@@ -223,7 +229,7 @@ impl Wing {
 
     /// End a connection with a peer, and the client's that carries it.
     pub(super) fn end_pipe(&mut self, i: usize, reason: CloseReason, now: Instant) {
-        if !matches!(self.sources.get(i), Some(Source::Pipe(_))) {
+        if !matches!(self.sources.get(i), Some(Source::Pipe(_))) || !self.term.goes_on() {
             return;
         }
         let Source::Pipe(mut pipe) = self.sources.remove(i) else { return };

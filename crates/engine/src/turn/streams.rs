@@ -185,7 +185,7 @@ impl Wing {
 
     /// End a client's connection, and its allocation with it.
     pub(super) fn end_client(&mut self, i: usize, reason: CloseReason, now: Instant) {
-        if !matches!(self.sources.get(i), Some(Source::Client(_))) {
+        if !matches!(self.sources.get(i), Some(Source::Client(_))) || !self.term.goes_on() {
             return;
         }
         let Source::Client(mut client) = self.sources.remove(i) else { return };

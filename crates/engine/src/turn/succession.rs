@@ -7,7 +7,7 @@ use mio::net::TcpListener;
 
 use super::Wing;
 use super::directory::Directory;
-use super::five_tuple::Transport;
+use super::five_tuple::{FiveTuple, Transport};
 use super::listener::Listener;
 use crate::Handle;
 use crate::command::FIRST;
@@ -21,7 +21,7 @@ impl Directory {
 }
 
 impl Wing {
-    /// Hear over every listener that is open.
+    /// Hear over every listener that is open, and for whoever has gone where this worker hears (RFC 8016).
     pub fn inherit(&mut self) {
         let directory = &self.shared.turn;
         let listeners: Vec<Arc<Listener>> =
@@ -37,6 +37,23 @@ impl Wing {
                 (Transport::Udp | Transport::Dtls, None) | (Transport::Tcp | Transport::Tls, _) => {}
             }
         }
+        let allocations = self.shared.turn.allocations.lock().expect("no holder panics");
+        for (five_tuple, (allocation, _)) in allocations.iter() {
+            let home = self.shared.worker_of(*allocation);
+            if five_tuple.worker == self.index && home != self.index {
+                self.away.insert(*five_tuple, home);
+            }
+        }
+    }
+
+    /// Another worker was replaced: of those who are heard here for it, it has the allocations no more.
+    pub fn bereave(&mut self, worker: usize) {
+        let shared = &self.shared;
+        let has = |five_tuple: &FiveTuple| match shared.turn.allocation(five_tuple) {
+            0 => false,
+            allocation => shared.worker_of(allocation) == worker,
+        };
+        self.away.retain(|five_tuple, home| *home != worker || has(five_tuple));
     }
 
     /// Its term is over: nothing that it had on its way to other workers comes.

@@ -15,6 +15,9 @@ use crate::stream::Stream;
 
 impl Worker {
     pub(super) fn close(&mut self, handle: Handle, reason: CloseReason, now: Instant) {
+        if !self.term.goes_on() {
+            return; // it ended with this worker
+        }
         match self.places.get(&handle).copied() {
             Some(Place::Listener(i)) => {
                 self.accept(i, now); // whom the kernel has let in already would be reset
@@ -57,7 +60,7 @@ impl Worker {
                     self.route(path.rtp.handle, remote.rtp, None);
                     self.route(path.rtcp.handle, remote.rtcp, None);
                 }
-                self.shared.tell(connection, Command::Untie { connection, flow: handle });
+                self.tell(connection, Command::Untie { connection, flow: handle });
                 drop((flow, path)); // whoever hears `Closed` may use the addresses at once
                 self.closed(handle, reason, now);
             }
@@ -67,10 +70,10 @@ impl Worker {
                 self.leave_shard(&reader.flow.stream, |shard| shard.readers.retain(|reader| *reader != i));
                 for remote in &reader.path.remotes {
                     let port = reader.path.rtcp.handle;
-                    self.shared.tell(port, Command::Route { port, remote: remote.rtcp, to: None });
+                    self.tell(port, Command::Route { port, remote: remote.rtcp, to: None });
                 }
                 let connection = reader.connection;
-                self.shared.tell(connection, Command::Untie { connection, flow: handle });
+                self.tell(connection, Command::Untie { connection, flow: handle });
                 // The addresses are free only behind their `Route` above, and before `Closed` says so.
                 drop(reader);
                 self.closed(handle, reason, now);
@@ -98,7 +101,7 @@ impl Worker {
 
     pub(super) fn end_datagram_flows(&mut self, i: usize, reason: CloseReason) {
         for flow in std::mem::take(&mut self.connections[i].datagram_flows) {
-            self.shared.tell(flow, Command::Close(flow, reason));
+            self.tell(flow, Command::Close(flow, reason));
         }
     }
 
@@ -129,7 +132,6 @@ impl Worker {
             flows.extend(shard.readers.iter().map(|i| self.readers[*i].flow.handle));
         }
         for flow in flows {
-            self.term.beat();
             self.close(flow, CloseReason::StreamClosed, now);
         }
     }
@@ -137,8 +139,7 @@ impl Worker {
     /// Drop what failed during this turn.
     pub(super) fn reap(&mut self, now: Instant) {
         for (i, reason) in std::mem::take(&mut self.doomed) {
-            self.term.beat();
-            if self.connections.contains(i) {
+            if self.term.goes_on() && self.connections.contains(i) {
                 self.end_interleaved(i, reason, now);
                 self.end_datagram_flows(i, reason);
                 let mut connection = self.connections.remove(i);
@@ -156,7 +157,6 @@ impl Worker {
     pub(super) fn stop(&mut self, now: Instant) {
         let handles: Vec<Handle> = self.places.keys().copied().collect();
         for handle in handles {
-            self.term.beat();
             self.close(handle, CloseReason::Shutdown, now);
         }
         self.doomed.extend(self.connections.iter().map(|(i, _)| (i, CloseReason::Shutdown)));

@@ -16,21 +16,16 @@ use crate::connection::Listener;
 use crate::event::CloseReason;
 use crate::term::Term;
 use crate::udp::Port;
-use crate::watch::STILL;
 
 impl Worker {
     /// Take over from whoever had this place `before`, and go on with its commands.
     pub fn succeed(mut self, before: &Term, waker: Waker) {
-        self.term.beat();
         let lost = self.shared.abandon(self.index, before);
         self.inherit(Instant::now());
         self.shared.inboxes[self.index].hand_over(waker);
         self.shared.workers_restarted.fetch_add(1, Relaxed);
-        let (index, still) = (self.index, STILL.as_secs());
-        eprintln!(
-            "headgate: worker {index} stood still for {still} s and was replaced: {lost} connections, flows and \
-             allocations ended"
-        );
+        let index = self.index;
+        eprintln!("headgate: worker {index} was replaced: {lost} connections, flows and allocations ended");
         self.run();
     }
 
@@ -72,6 +67,7 @@ impl Worker {
 
     /// Another worker has lost these: end what was tied to them, and tell its successor what it cannot know.
     pub(super) fn bereave(&mut self, worker: usize, lost: &HashSet<Handle>, now: Instant) {
+        self.turn.bereave(worker);
         for (_, connection) in &mut self.connections {
             connection.datagram_flows.retain(|flow| !lost.contains(flow));
         }
@@ -85,7 +81,6 @@ impl Worker {
         let flows: Vec<Handle> =
             tied.filter(|(connection, _)| lost.contains(connection)).map(|(_, flow)| flow).collect();
         for flow in flows {
-            self.term.beat();
             self.close(flow, CloseReason::Fault, now);
         }
         if worker == FIRST {
@@ -93,7 +88,7 @@ impl Worker {
                 let port = reader.path.rtcp.handle;
                 for remote in &reader.path.remotes {
                     let to = Some((Arc::clone(&reader.reports), remote.track));
-                    self.shared.tell(port, Command::Route { port, remote: remote.rtcp, to });
+                    self.tell(port, Command::Route { port, remote: remote.rtcp, to });
                 }
             }
         }

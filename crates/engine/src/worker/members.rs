@@ -18,7 +18,7 @@ impl Worker {
         for (track, port) in self.members[i].ports.clone().into_iter().enumerate() {
             self.route_reports(i, port, track);
         }
-        self.shared.tell(connection, Command::Tie { connection, flow });
+        self.tell(connection, Command::Tie { connection, flow });
     }
 
     /// Of several on one host the first is told: nothing says whose the reports are.
@@ -47,7 +47,7 @@ impl Worker {
                 self.route_reports(next, port, track);
             }
         }
-        self.shared.tell(connection, Command::Untie { connection, flow });
+        self.tell(connection, Command::Untie { connection, flow });
         self.closed(flow, reason, now);
     }
 }

@@ -109,7 +109,7 @@ impl Worker {
                 Some(Place::Connection(i)) if self.connections[*i].closing().is_none() => {
                     self.connections[*i].datagram_flows.push(flow);
                 }
-                _ => self.shared.tell(flow, Command::Close(flow, CloseReason::Peer)),
+                _ => self.tell(flow, Command::Close(flow, CloseReason::Peer)),
             },
             Command::Untie { connection, flow } => {
                 if let Some(Place::Connection(i)) = self.places.get(&connection) {
@@ -198,7 +198,7 @@ impl Worker {
         for Remote { track, rtcp, .. } in &path.remotes {
             let to = Some((Arc::clone(&reports), *track));
             let port = path.rtcp.handle;
-            self.shared.tell(port, Command::Route { port, remote: *rtcp, to });
+            self.tell(port, Command::Route { port, remote: *rtcp, to });
         }
         let latency = Arc::clone(&self.shared.latency[self.index]);
         let at = self.index;
@@ -207,7 +207,7 @@ impl Worker {
         self.places.insert(flow, Place::Reader(i));
         self.shard(&stream, now).readers.push(i);
         if connection != NONE {
-            self.shared.tell(connection, Command::Tie { connection, flow });
+            self.tell(connection, Command::Tie { connection, flow });
         }
     }
 
@@ -245,7 +245,7 @@ impl Worker {
             self.route(rtcp, remote.rtcp, Some(Route::Rtcp(i, remote.track)));
         }
         self.places.insert(handle, Place::Publisher(i));
-        self.shared.tell(connection, Command::Tie { connection, flow: handle });
+        self.tell(connection, Command::Tie { connection, flow: handle });
     }
 
     fn shard(&mut self, stream: &Arc<Stream>, now: Instant) -> &mut Shard {
