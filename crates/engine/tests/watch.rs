@@ -6,45 +6,14 @@ use std::io::Read;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream, UdpSocket};
 use std::time::{Duration, Instant};
 
+use bench::still::{LATE, REPLACED, STILL, came_back, on, told, worker_of};
 use bench::{Bench, PATIENCE, next_frame, rtp, usual};
 use headgate_engine::Handle;
 use headgate_engine::engine::{Listen, Ports, RemotePorts};
 use headgate_engine::event::{CloseReason, Event};
 use headgate_engine::rtsp::Limits;
 
-const STILL: Duration = Duration::from_secs(2);
-/// From the moment that it is known to stand still.
-const REPLACED: Duration = Duration::from_secs(1);
-/// How long the worker stands still: it comes back when it has long been replaced.
-const LATE: Duration = Duration::from_millis(4500);
 const HOST: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
-
-fn worker_of(handle: Handle) -> u64 {
-    handle & 1
-}
-
-/// A connection on one of the two workers.
-fn on(bench: &mut Bench, worker: u64) -> (TcpStream, Handle) {
-    loop {
-        let (socket, connection) = bench.connect();
-        if worker_of(connection) == worker {
-            return (socket, connection);
-        }
-    }
-}
-
-/// How often a handle's end was told so far.
-fn told(bench: &mut Bench, wanted: Handle) -> usize {
-    let drained = bench.engine.drain(1000);
-    bench.seen.extend(drained);
-    let is = |event: &&Event| matches!(event, Event::Closed { handle, .. } if *handle == wanted);
-    bench.seen.iter().filter(is).count()
-}
-
-/// The old thread ends, and its sockets with it.
-fn came_back(mut socket: TcpStream) {
-    socket.read_to_end(&mut Vec::new()).expect("the end");
-}
 
 fn socket() -> (UdpSocket, u16) {
     let socket = UdpSocket::bind((HOST, 0)).expect("a free port");

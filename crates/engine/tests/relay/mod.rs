@@ -2,6 +2,7 @@
 #![allow(dead_code, reason = "no test file needs all of it")]
 
 pub mod dtls;
+pub mod peers;
 pub mod stream;
 
 use std::collections::VecDeque;
