@@ -11,6 +11,7 @@ use relay::stream::Listener;
 use relay::{Bench, LOCALHOST, channel, receive, request, socket, usual};
 
 const LATE: Duration = Duration::from_millis(4500);
+const SOON: Duration = Duration::from_millis(300);
 const MINUTE: Duration = Duration::from_secs(60);
 
 #[test]
@@ -28,6 +29,7 @@ fn its_clients_begin_again_and_the_others_go_on() {
     let peer = socket(LOCALHOST);
     let address = peer.local_addr().expect("bound");
     bench.bind_channel(kept, 0x4001, address);
+    bench.bind_channel(lost, 0x4002, address);
     bench.barrier(kept);
     bench.barrier(lost);
 
@@ -35,6 +37,10 @@ fn its_clients_begin_again_and_the_others_go_on() {
     gone.stream.write_all(&request(*b"a connection")).expect("connected");
     bench.request(|five_tuple| five_tuple.transport == Transport::Tcp);
 
+    // What is there to be moved when it comes back is moved no more.
+    bench.engine.stand_still(0, SOON);
+    peer.send_to(b"late", lost.relayed).expect("sent");
+    lost.send(&channel(0x4002, b"late"));
     bench.engine.stand_still(0, LATE);
     let mut asked = tcp.connect();
     let me = asked.socket.local_addr().expect("connected");
@@ -64,6 +70,8 @@ fn its_clients_begin_again_and_the_others_go_on() {
     assert_eq!(allocation, again);
     bench.engine.answer(five_tuple, b"yes".to_vec());
     assert_eq!(lost.receive(), b"yes");
+    peer.set_read_timeout(Some(SOON)).expect("a socket");
+    assert!(peer.recv(&mut [0; 10]).is_err(), "something came late");
     let ended = bench.engine.drain(1000);
     assert!(!ended.iter().any(|event| matches!(event, Event::Closed { .. })), "{ended:?}");
     assert_eq!(bench.engine.workers_restarted(), 1);

@@ -28,7 +28,7 @@ pub struct Bench {
     pub engine: Engine,
     pub listener: Handle,
     pub server: SocketAddr,
-    seen: VecDeque<Event>,
+    pub seen: VecDeque<Event>,
     /// So that no other client gets the port of one whose allocation still stands.
     ports: Vec<UdpSocket>,
 }
