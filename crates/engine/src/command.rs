@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet, VecDeque};
 use std::io;
 use std::net::{Shutdown, SocketAddr};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::mpsc::Sender;
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
@@ -101,8 +102,8 @@ pub enum Command {
         worker: usize,
         lost: Arc<HashSet<Handle>>,
     },
-    /// For tests: be at this so long.
-    StandStill(std::time::Duration),
+    /// For tests: be at this so long, and say when it begins.
+    StandStill(std::time::Duration, Sender<()>),
     Stop,
 }
 

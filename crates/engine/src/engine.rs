@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -516,10 +517,12 @@ impl Engine {
         self.shared.workers_restarted.load(SeqCst)
     }
 
-    /// For tests of what then happens: have a worker do nothing so long.
+    /// For tests of what then happens: have a worker do nothing so long. Hears when it begins.
     #[doc(hidden)]
-    pub fn stand_still(&self, worker: usize, how_long: Duration) {
-        self.shared.inboxes[worker].push(Command::StandStill(how_long));
+    pub fn stand_still(&self, worker: usize, how_long: Duration) -> Receiver<()> {
+        let (begun, hear) = channel();
+        self.shared.inboxes[worker].push(Command::StandStill(how_long, begun));
+        hear
     }
 
     /// Closes everything; waits for the workers, but for one that stands still.

@@ -38,7 +38,7 @@ fn its_clients_begin_again_and_the_others_go_on() {
     bench.request(|five_tuple| five_tuple.transport == Transport::Tcp);
 
     // What is there to be moved when it comes back is moved no more.
-    bench.engine.stand_still(0, SOON);
+    bench.engine.stand_still(0, SOON).recv().expect("it does");
     peer.send_to(b"late", lost.relayed).expect("sent");
     lost.send(&channel(0x4002, b"late"));
     bench.engine.stand_still(0, LATE);

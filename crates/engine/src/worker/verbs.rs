@@ -129,7 +129,10 @@ impl Worker {
             Command::Close(handle, reason) => self.close(handle, reason, now),
             Command::Turn(command) => self.turn.obey(command, now),
             Command::Bereave { worker, lost } => self.bereave(worker, &lost, now),
-            Command::StandStill(how_long) => std::thread::sleep(how_long),
+            Command::StandStill(how_long, begun) => {
+                let _ = begun.send(());
+                std::thread::sleep(how_long);
+            }
             Command::Stop => self.stopping = true,
         }
     }
