@@ -20,10 +20,10 @@ use crate::udp::Port;
 impl Worker {
     /// Take over from whoever had this place `before`, and go on with its commands.
     pub fn succeed(mut self, before: &Term, waker: Waker) {
+        self.shared.workers_restarted.fetch_add(1, Relaxed); // whoever hears of an end sees it counted
         let lost = self.shared.abandon(self.index, before);
         self.inherit(Instant::now());
         self.shared.inboxes[self.index].hand_over(waker);
-        self.shared.workers_restarted.fetch_add(1, Relaxed);
         let index = self.index;
         eprintln!("headgate: worker {index} was replaced: {lost} connections, flows and allocations ended");
         self.run();
