@@ -133,7 +133,9 @@ fn clients_over_tcp_and_tls_who_are_shown_the_newest_certificate() {
     let mut listeners = [Transport::Tcp, Transport::Tls].map(|over| Listener::new(&bench, over, usual()));
     let mut kept = listeners.each_ref().map(|listener| client_on(&mut bench, listener, 1));
     let mut lost = listeners.each_ref().map(|listener| client_on(&mut bench, listener, 0));
-    lost.iter_mut().for_each(|(client, ..)| echo(client));
+    for (client, ..) in &mut lost {
+        echo(client);
+    }
     let ended = lost.each_ref().map(|(_, allocation, _)| *allocation);
 
     bench.engine.stand_still(0, LATE);
@@ -150,7 +152,9 @@ fn clients_over_tcp_and_tls_who_are_shown_the_newest_certificate() {
         came_back(client.socket);
         until(|| is_free(relayed));
     }
-    kept.iter_mut().for_each(|(client, ..)| echo(client));
+    for (client, ..) in &mut kept {
+        echo(client);
+    }
     assert_eq!(ended.map(|handle| told(&mut bench, handle)), [0; 2], "told again");
 }
 
