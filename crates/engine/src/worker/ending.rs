@@ -5,7 +5,8 @@ use std::time::Instant;
 
 use mio::unix::SourceFd;
 
-use super::{Place, Shard, Worker};
+use super::units::Shard;
+use super::{Place, Worker};
 use crate::Handle;
 use crate::command::Command;
 use crate::datagram::DatagramPublisher;

@@ -9,7 +9,8 @@ use mio::Waker;
 use mio::net::TcpListener;
 use socket2::Socket;
 
-use super::{Route, Worker};
+use super::Worker;
+use super::ports::Route;
 use crate::Handle;
 use crate::command::{Command, FIRST};
 use crate::connection::Listener;

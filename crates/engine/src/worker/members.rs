@@ -4,7 +4,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::{Place, Route, Worker};
+use super::ports::Route;
+use super::{Place, Worker};
 use crate::Handle;
 use crate::command::Command;
 use crate::event::CloseReason;

@@ -10,7 +10,9 @@ use mio::Interest;
 use mio::net::TcpListener;
 use mio::unix::SourceFd;
 
-use super::{Accepting, BoundPort, Place, REPORT_INTERVAL, Ready, Route, Shard, Worker, register, reports};
+use super::ports::{BoundPort, Route};
+use super::units::{REPORT_INTERVAL, Shard, reports};
+use super::{Accepting, Place, Ready, Worker, register};
 use crate::Handle;
 use crate::command::{Command, PublishUdp, ReadTcp, ReadUdp};
 use crate::connection::{Connection, Listener};
