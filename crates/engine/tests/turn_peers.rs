@@ -157,6 +157,7 @@ fn a_port_is_bound_once_and_its_relay_is_alone() {
         relays: vec![relay, other],
         lifetime: Duration::from_secs(60),
         bytes_per_second: 0,
+        movable: false,
     };
     assert!(matches!(bench.engine.allocate(&both), Err(VerbError::Value(_))));
     bench.engine.close(relay);

@@ -53,7 +53,8 @@ fn its_clients_begin_again_and_the_others_go_on() {
     assert_eq!(allocation, 0);
     let bind = BindRelay { transport: RelayTransport::Udp, address: (LOCALHOST, 0).into(), external: None };
     let (relay, _) = bench.engine.bind_relay(&bind).expect("a free port");
-    let allocate = Allocate { five_tuple, relays: vec![relay], lifetime: MINUTE, bytes_per_second: 0 };
+    let allocate =
+        Allocate { five_tuple, relays: vec![relay], lifetime: MINUTE, bytes_per_second: 0, movable: false };
     let again = bench.engine.allocate(&allocate).expect("the five-tuple is free");
     bench.engine.answer(five_tuple, b"allocated".to_vec());
     assert_eq!(lost.receive(), b"allocated");

@@ -312,7 +312,8 @@ fn allocations_that_moved() {
     let bind = BindRelay { transport: RelayTransport::Udp, address: (LOCALHOST, 0).into(), external: None };
     let (relay, relayed) = bench.engine.bind_relay(&bind).expect("a free port");
     let lifetime = Duration::from_secs(60);
-    let allocate = Allocate { five_tuple, relays: vec![relay], lifetime, bytes_per_second: 0 };
+    let allocate =
+        Allocate { five_tuple, relays: vec![relay], lifetime, bytes_per_second: 0, movable: false };
     let again = bench.engine.allocate(&allocate).expect("the five-tuple is free");
     bench.engine.permit(&permission(again, LOCALHOST));
     bench.engine.answer(five_tuple, request(*b"the response"));
@@ -326,4 +327,66 @@ fn allocations_that_moved() {
     assert_eq!(receive(&peer), (b"goes on".to_vec(), kept.relayed));
     let all = [lost.allocation, kept.allocation, again];
     assert_eq!(all.map(|handle| told(&mut bench, handle)), [0; 3]);
+}
+
+/// An allocation that moves, for whoever has asked.
+fn allocate(bench: &mut Bench, five_tuple: FiveTuple) -> (Handle, SocketAddr) {
+    let bind = BindRelay { transport: RelayTransport::Udp, address: (LOCALHOST, 0).into(), external: None };
+    let (relay, relayed) = bench.engine.bind_relay(&bind).expect("a free port");
+    let lifetime = Duration::from_secs(60);
+    let allocate = Allocate { five_tuple, relays: vec![relay], lifetime, bytes_per_second: 0, movable: true };
+    let allocation = bench.engine.allocate(&allocate).expect("the five-tuple is free");
+    bench.engine.permit(&permission(allocation, LOCALHOST));
+    (allocation, relayed)
+}
+
+fn answered(bench: &Bench, client: &mut StreamClient, five_tuple: FiveTuple) {
+    bench.engine.answer(five_tuple, request(*b"the response"));
+    assert_eq!(client.receive(20), request(*b"the response"));
+}
+
+#[test]
+fn allocations_that_moved_to_connections() {
+    let mut bench = Bench::start();
+    let listener = Listener::new(&bench, Transport::Tcp, usual());
+    let peer = socket(LOCALHOST);
+    let address = peer.local_addr().expect("bound");
+    // One whose home is lost, and one whose client's connection is.
+    let moved = |bench: &mut Bench, home: usize, to: usize| {
+        let (mut client, five_tuple) = data_on(bench, &listener, home);
+        let (allocation, relayed) = allocate(bench, five_tuple);
+        answered(bench, &mut client, five_tuple);
+        let (mut moved, five_tuple) = data_on(bench, &listener, to);
+        bench.engine.move_allocation(allocation, five_tuple).expect("free");
+        answered(bench, &mut moved, five_tuple);
+        (client, moved, five_tuple, allocation, relayed)
+    };
+    let (gone, mut of_lost, five_tuple, lost, _) = moved(&mut bench, 0, 1);
+    let (_, of_kept, _, kept, relayed) = moved(&mut bench, 1, 0);
+
+    bench.engine.stand_still(0, LATE);
+    lose(&mut bench, &[lost], |_| {
+        let _ = peer.send_to(b"anybody?", relayed);
+    });
+    // Its connection stands, and may have another.
+    let me = of_lost.socket.local_addr().expect("connected");
+    of_lost.send(&request(*b"an allocate "));
+    let (_, allocation, _) = bench.request(|five_tuple| five_tuple.client == me);
+    assert_eq!(allocation, 0);
+    let (again, new) = allocate(&mut bench, five_tuple);
+    answered(&bench, &mut of_lost, five_tuple);
+    of_lost.send(&send_indication(address, b"hello"));
+    assert_eq!(receive(&peer), (b"hello".to_vec(), new));
+    // It waits for its client, who comes back.
+    let (mut back, five_tuple) = data_on(&mut bench, &listener, 0);
+    bench.engine.move_allocation(kept, five_tuple).expect("free");
+    answered(&bench, &mut back, five_tuple);
+    back.send(&send_indication(address, b"hello"));
+    assert_eq!(receive(&peer), (b"hello".to_vec(), relayed));
+
+    came_back(gone.socket);
+    came_back(of_kept.socket);
+    back.send(&send_indication(address, b"hello"));
+    assert_eq!(receive(&peer), (b"hello".to_vec(), relayed));
+    assert_eq!([lost, kept, again].map(|handle| told(&mut bench, handle)), [0; 3]);
 }

@@ -2,15 +2,19 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
+use std::time::Instant;
 
 use mio::net::TcpListener;
 
 use super::Wing;
+use super::allocation::Allocation;
+use super::away::Away;
 use super::directory::Directory;
 use super::five_tuple::{FiveTuple, Transport};
 use super::listener::Listener;
 use crate::Handle;
 use crate::command::FIRST;
+use crate::event::CloseReason;
 
 impl Directory {
     /// These allocations are no more.
@@ -38,28 +42,41 @@ impl Wing {
             }
         }
         let allocations = self.shared.turn.allocations.lock().expect("no holder panics");
-        for (five_tuple, (allocation, _)) in allocations.iter() {
+        for (five_tuple, (allocation, counters)) in allocations.iter() {
             let home = self.shared.worker_of(*allocation);
-            if five_tuple.worker == self.index && home != self.index {
-                self.away.insert(*five_tuple, home);
+            // A connection is lost; who has its allocation knows that by itself.
+            if five_tuple.connection == 0 && five_tuple.worker == self.index && home != self.index {
+                let away = Away::new(home, *allocation, Arc::clone(counters));
+                self.away.insert(*five_tuple, away);
             }
         }
     }
 
-    /// Another worker was replaced: of those who are heard here for it, it has the allocations no more.
-    pub fn bereave(&mut self, worker: usize) {
+    /// Another worker was replaced: of those who are heard here for it, it has the allocations no more, and the
+    /// connections that it had of our allocations' clients have ended.
+    pub fn bereave(&mut self, worker: usize, now: Instant) {
         let shared = &self.shared;
         let has = |five_tuple: &FiveTuple| match shared.turn.allocation(five_tuple) {
             0 => false,
             allocation => shared.worker_of(allocation) == worker,
         };
-        self.away.retain(|five_tuple, home| *home != worker || has(five_tuple));
+        self.away.retain(|five_tuple, away| away.home != worker || has(five_tuple));
+        let its = |its: &Allocation| its.five_tuple.connection != 0 && its.five_tuple.worker == worker;
+        let left: Vec<(usize, FiveTuple)> = self
+            .allocations
+            .iter()
+            .filter(|(_, allocation)| its(allocation))
+            .map(|(i, allocation)| (i, allocation.five_tuple))
+            .collect();
+        for (i, five_tuple) in left {
+            self.leave(i, five_tuple, CloseReason::Fault, now);
+        }
     }
 
     /// Its term is over: nothing that it had on its way to other workers comes.
     pub fn let_go(&self) {
-        for (worker, deliveries) in self.deliveries.iter().enumerate() {
-            self.shared.turn.release(worker, deliveries.size());
+        for (worker, (deliveries, crossing)) in self.deliveries.iter().zip(&self.crossings).enumerate() {
+            self.shared.turn.release(worker, deliveries.size() + crossing.size());
         }
     }
 

@@ -68,7 +68,7 @@ impl Worker {
 
     /// Another worker has lost these: end what was tied to them, and tell its successor what it cannot know.
     pub(super) fn bereave(&mut self, worker: usize, lost: &HashSet<Handle>, now: Instant) {
-        self.turn.bereave(worker);
+        self.turn.bereave(worker, now);
         for (_, connection) in &mut self.connections {
             connection.datagram_flows.retain(|flow| !lost.contains(flow));
         }

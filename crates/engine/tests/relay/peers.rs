@@ -35,8 +35,13 @@ pub fn caller(bench: &mut Bench, listener: &Listener, bytes_per_second: u64) -> 
     let mut control = listener.connect();
     let five_tuple = asked(&mut control, bench);
     let (relay, relayed) = bound(bench);
-    let allocate =
-        Allocate { five_tuple, relays: vec![relay], lifetime: Duration::from_secs(60), bytes_per_second };
+    let allocate = Allocate {
+        five_tuple,
+        relays: vec![relay],
+        lifetime: Duration::from_secs(60),
+        bytes_per_second,
+        movable: false,
+    };
     let allocation = bench.engine.allocate(&allocate).expect("free");
     bench.engine.permit(&permission(allocation, LOCALHOST));
     bench.engine.answer(five_tuple, request(*b"the response"));
