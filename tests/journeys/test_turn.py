@@ -100,6 +100,16 @@ def together(runs: Mapping[str, Callable[[], Tally]]) -> dict[str, Tally]:
         return {name: future.result() for name, future in futures.items()}
 
 
+TRIES = {"TLS": 3}
+"""When two records arrive at once Debian's client reads one, and the last stay unread; with coturn's own
+server it loses as many. A busy machine has that now and then; what the server loses is lost every time."""
+
+
+def patiently(run: Callable[[], Tally], *, tries: int) -> Tally:
+    tally = run()
+    return tally if tries == 1 or not tally[0] else patiently(run, tries=tries - 1)
+
+
 def check(tallies: dict[str, Tally]) -> None:
     """Nothing is lost, and what came back is as much as was sent."""
     assert {name: lost for name, (lost, _, _) in tallies.items()} == dict.fromkeys(tallies, 0)
@@ -110,7 +120,9 @@ def check(tallies: dict[str, Tally]) -> None:
 def test_to_a_peer_and_back(relaying: Gate, echo: int, transport: str) -> None:
     port = ports(relaying)[transport, "127.0.0.1"]
     there = (*OVER[transport], *COUNT, "-e", "127.0.0.1", "-r", str(echo))
-    check(together({name: partial(uclient, *mode, *there, port=port) for name, mode in MODES.items()}))
+    tries = TRIES.get(transport, 1)
+    runs = {name: partial(uclient, *mode, *there, port=port) for name, mode in MODES.items()}
+    check(together({name: partial(patiently, run, tries=tries) for name, run in runs.items()}))
 
 
 def test_to_a_peer_of_ipv6(relaying: Gate, echo: int) -> None:
@@ -120,8 +132,7 @@ def test_to_a_peer_of_ipv6(relaying: Gate, echo: int) -> None:
     check(together({host: partial(uclient, *there, port=bound["UDP", host], server=host) for host in hosts}))
 
 
-# Not over TLS: when two records arrive at once Debian's client reads one, and the last stay unread. With
-# coturn's own server it loses as many.
+# Not over TLS: see `TRIES`.
 @pytest.mark.parametrize("transport", ["UDP", "TCP", "DTLS"])
 def test_client_to_client(relaying: Gate, transport: str) -> None:
     port = ports(relaying)[transport, "127.0.0.1"]

@@ -57,7 +57,10 @@ def test_what_kind_of_nat_there_is(discoverable: tuple[Gate, int, int]) -> None:
 def test_answers_from_elsewhere(discoverable: tuple[Gate, int, int]) -> None:
     """Its last question has PADDING, which we refuse."""
     _, port, other = discoverable
-    text = run("turnutils_stunclient", "-f", "-p", str(port), HOSTS[0])
+    for _ in range(TRIES):
+        text = run("turnutils_stunclient", "-f", "-p", str(port), HOSTS[0], accept=(0, 255))
+        if "Address already in use" not in text:  # it takes the port behind its own, whosever that is
+            break
     assert f"Other addr: : {HOSTS[1]}:{other}" in text, text
     for origin in (f"{HOSTS[0]}:{port}", f"{HOSTS[1]}:{other}"):
         assert f"Response origin: : {origin}" in text, text
