@@ -310,11 +310,11 @@ class TurnMachine:
         return self._wing.ports.deadline()
 
     def expire(self, now: float) -> None:
-        self._wing.ports.expire(now)
+        self._wing.expire(now)
 
     def shut(self) -> None:
         """Let go of what is reserved. Allocations are their sessions' to end."""
-        self._wing.ports.close()
+        self._wing.expire(float("inf"))
 
 
 def _policy(settings: TurnConf) -> PeerPolicy:
