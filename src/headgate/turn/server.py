@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -41,6 +41,7 @@ from headgate.turn.listeners import (
     open_listener,
 )
 from headgate.turn.machine import TurnMachine
+from headgate.turn.own_listeners import EVERYWHERE, OwnListeners
 from headgate.turn.peer_connections import PeerConnections
 from headgate.turn.relay import FiveTuple
 from headgate.turn.renewals import Renewals
@@ -73,9 +74,18 @@ class TurnServer:
     """
 
     def __init__(
-        self, *, loop: EngineLoop, registry: Registry, settings: TurnConf, state: Path | None
+        self,
+        *,
+        loop: EngineLoop,
+        registry: Registry,
+        settings: TurnConf,
+        state: Path | None,
+        operators: Callable[[], Sequence[Endpoint]] = tuple,
     ) -> None:
-        """`state`: the directory for what must be the same after a restart; None: nothing is kept."""
+        """`state`: the directory for what must be the same after a restart; None: nothing is kept.
+
+        `operators`: listeners of ours that are no service's.
+        """
         self._loop = loop
         self._registry = registry
         self._settings = settings
@@ -106,6 +116,7 @@ class TurnServer:
             credentials=self._credentials(settings),
             now=time.monotonic(),
             wall=time.time,
+            own_listeners=OwnListeners(lambda: self._own_listeners(operators)),
         )
 
     # Who looks
@@ -135,6 +146,12 @@ class TurnServer:
         """Where a listener is bound; None: it is gone."""
         opened = self._by_handle.get(listener)
         return opened.endpoint if opened is not None else None
+
+    def _own_listeners(self, operators: Callable[[], Sequence[Endpoint]]) -> Iterator[Endpoint]:
+        yield from operators()
+        for service in self._registry.services:
+            yield from (one.endpoint for one in service.listeners)
+        yield from (one.external for one in self._opened if one.external is not None)
 
     @property
     def now(self) -> float:
@@ -450,9 +467,6 @@ class TurnServer:
         if self.is_on and not (settings.users or settings.auth_secrets or settings.auth_http_address):
             kept = f"in {self._state / FILE}" if self._state is not None else "made for this run"
             yield f"relay:    no turn.users or turn.authSecrets; the shared secret is {kept}"
-
-
-EVERYWHERE = frozenset({"::", "0.0.0.0"})  # noqa: S104 (compared with, not bound)
 
 
 def _url(interface: TurnInterface) -> str:

@@ -11,6 +11,7 @@ from headgate.turn.allocation import Allocation
 from headgate.turn.credentials import Credentials
 from headgate.turn.events import PeerDenied, TurnEvent
 from headgate.turn.nonce import Nonces
+from headgate.turn.own_listeners import OwnListeners
 from headgate.turn.peers import PeerPolicy
 from headgate.turn.ports import RelayPorts, Reservation
 from headgate.turn.quotas import Holder, Quotas
@@ -38,6 +39,7 @@ class Wing:
     """Where UDP clients reach us, for RFC 5780."""
     externals: Mapping[str, str] = field(default_factory=dict)
     """By an address of ours: what it is called outside, where relay addresses are not configured."""
+    own_listeners: OwnListeners = field(default_factory=lambda: OwnListeners(list))
     draining: bool = False
     events: list[TurnEvent] = field(default_factory=list)
     by_five_tuple: dict[FiveTuple, Allocation] = field(default_factory=dict)
@@ -75,7 +77,10 @@ class Wing:
             raise Refusal(ErrorCode.BAD_REQUEST, str(error)) from None
         if not allocation.has_family(family_of(peer.host)):
             raise Refusal(ErrorCode.ADDRESS_FAMILY_MISMATCH)  # RFC 8656 10.2, 12.2
-        self.policy.add_own(request.five_tuple.server_host)
+        server = request.five_tuple.server_host
+        for host in (server, self.externals.get(server) or self.externals.get("")):
+            if host:
+                self.policy.add_own(host)
         if not self.policy.allows(peer.host) and not self.is_relayed_only(peer.host):
             self.events.append(PeerDenied(allocation, peer))
             raise Refusal(ErrorCode.FORBIDDEN)
