@@ -296,6 +296,7 @@ class TurnMachine:
         `listeners`: as for the constructor.
         """
         self._wing.externals = externals
+        self._wing.policy.outside = frozenset(externals.values())
         self._wing.listeners = tuple(listeners)
 
     # Out

@@ -77,10 +77,7 @@ class Wing:
             raise Refusal(ErrorCode.BAD_REQUEST, str(error)) from None
         if not allocation.has_family(family_of(peer.host)):
             raise Refusal(ErrorCode.ADDRESS_FAMILY_MISMATCH)  # RFC 8656 10.2, 12.2
-        server = request.five_tuple.server_host
-        for host in (server, self.externals.get(server) or self.externals.get("")):
-            if host:
-                self.policy.add_own(host)
+        self.policy.add_own(request.five_tuple.server_host)
         if not self.policy.allows(peer.host) and not self.is_relayed_only(peer.host):
             self.events.append(PeerDenied(allocation, peer))
             raise Refusal(ErrorCode.FORBIDDEN)
