@@ -8,6 +8,7 @@ import pytest
 from pydantic import TypeAdapter
 
 from headgate.api.documents import services as document
+from headgate.api.long_list import PIECE
 from headgate.core.service import Protocol
 from headgate.core.session import CloseReason, Role
 from tests.api.house import LONG_AGO, House
@@ -73,6 +74,16 @@ class TestSessions:
         TypeAdapter(document.SessionCollection).validate_json(json.dumps(answer), strict=True)
 
     @pytest.mark.parametrize("form", ["number", "uuid", "code"])
+    async def test_a_long_collection(self, house: House, operator: httpx.AsyncClient) -> None:
+        """It is made in pieces, of which nothing is to be seen."""
+        ports = range(10_000, 10_000 + 3 * PIECE)
+        sessions = [house.visit(f"203.0.113.9:{port}") for port in ports]
+        for query in ("", "?pretty=true"):
+            data = (await operator.get(f"/v1/sessions{query}")).json()["data"]
+            found = [one["attributes"]["port"] for one in data if "remote" in one["attributes"]]
+            assert found[-len(sessions) :] == list(ports)
+            assert len({one["id"] for one in data}) == len(data) > len(sessions)
+
     async def test_a_kill_by_any_of_its_ids(
         self, house: House, operator: httpx.AsyncClient, form: str
     ) -> None:
