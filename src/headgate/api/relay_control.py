@@ -15,10 +15,12 @@ from starlette.responses import Response
 
 from headgate.api.body import read_object
 from headgate.api.documents import relay as document
+from headgate.api.entrance import ADMITTED
 from headgate.api.failure import BadRequest
 from headgate.api.long_list import in_turns, long_list
 from headgate.api.paging import ItemsPerPage, PageNumber, page_of
 from headgate.api.relay import BAD, BUG, TEXT, session_document, statistics_document
+from headgate.api.relay_holder import holder
 from headgate.api.relay_query import ENDPOINT, parse_endpoint, parse_host
 from headgate.api.relay_route import Relayed, RelayRoute, answer, answered
 from headgate.api.view import Viewed
@@ -188,6 +190,7 @@ def _drain(relay: Relay) -> document.Drain:
     responses={
         200: {"model": document.Credential},
         400: BAD,
+        403: {"description": "For somebody else, and the permission is `relay`.", **TEXT},
         409: {"description": "There is no relay, or no shared secret to make one with.", **TEXT},
         500: BUG,
     },
@@ -198,13 +201,15 @@ def _drain(relay: Relay) -> document.Drain:
         }
     },
 )
-async def mint(relay: Relayed, request: Request) -> Response:
+async def mint(view: Viewed, relay: Relayed, request: Request) -> Response:
     """Make a time-limited credential with the first of `turn.authSecrets`.
 
     The body is `{"user": "…", "ttl": 3600}`; either key may be left out. The password is shown
-    once, and logged nowhere.
+    once, and logged nowhere. Who has the permission `relay` and not `api` gets one for themselves,
+    and for no longer than their token is good.
     """
     user, ttl = _wish(await read_object(request))
+    user, ttl = await holder(view.access, request.scope[ADMITTED], user=user, ttl=ttl)
     try:
         made = relay.mint(user=user, ttl=ttl)
     except ValueError as error:

@@ -15,7 +15,7 @@ from starlette.responses import Response
 
 from headgate.api.failure import BadRequest, failure
 from headgate.api.view import View, Viewed
-from headgate.core.errors import HeadgateError, NotFound, Refused
+from headgate.core.errors import Denied, HeadgateError, NotFound, Refused
 from headgate.core.relay import Relay
 
 __all__ = ["Ambiguous", "RelayRoute", "Relayed", "answer", "answered"]
@@ -24,6 +24,7 @@ NONCE = "".join(secrets.choice(string.ascii_lowercase + string.digits) for _ in 
 """Another one after every start: who sees it change asks for everything anew."""
 STATUS: tuple[tuple[type[Exception], int], ...] = (
     (BadRequest, 400),
+    (Denied, 403),
     (NotFound, 404),
     (Refused, 409),
 )
