@@ -113,6 +113,14 @@ def test_to_a_peer_and_back(relaying: Gate, echo: int, transport: str) -> None:
     check(together({name: partial(uclient, *mode, *there, port=port) for name, mode in MODES.items()}))
 
 
+def test_where_no_client_comes_over_udp(echo: int, tmp_path: Path) -> None:
+    """A firewall may let TCP through alone; peers are heard over UDP all the same."""
+    interfaces = [{"transport": "tcp", "bind": "127.0.0.1:0"}]
+    with Gate.open(tmp_path, settings(rtsp=False, turn=relay(interfaces=interfaces))) as gate:
+        there = ("-t", "-c", *COUNT, "-e", "127.0.0.1", "-r", str(echo))
+        check({"TCP alone": uclient(*there, port=ports(gate)["TCP", "127.0.0.1"])})
+
+
 def test_to_a_peer_of_ipv6(relaying: Gate, echo: int) -> None:
     there = ("-x", "-c", *COUNT, "-e", "::1", "-r", str(echo))
     bound = ports(relaying)

@@ -66,6 +66,22 @@ fn data_moves_both_ways_with_padding() {
 }
 
 #[test]
+fn peers_are_heard_where_no_client_comes_over_udp() {
+    let mut bench = Bench::without_listener();
+    let listener = Listener::new(&bench, Transport::Tcp, usual());
+    let mut client = listener.connect();
+    let (_, allocation, relayed) = client.allocate(&mut bench);
+    let peer = socket(LOCALHOST);
+    bind_channel(&bench, allocation, 0x4001, peer.local_addr().expect("bound"));
+    client.send(&channel(0x4001, b"to and fro"));
+    // Padded, over TCP.
+    client.send(&[0, 0]);
+    assert_eq!(receive(&peer).0, b"to and fro");
+    peer.send_to(b"back", relayed).expect("sent");
+    assert_eq!(client.receive(8), channel(0x4001, b"back"));
+}
+
+#[test]
 fn an_allocation_ends_with_its_connection() {
     for transport in BOTH {
         let mut bench = Bench::start();
