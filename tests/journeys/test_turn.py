@@ -128,9 +128,7 @@ def test_to_a_peer_of_ipv6(relaying: Gate, echo: int) -> None:
     check(together({host: partial(uclient, *there, port=bound["UDP", host], server=host) for host in hosts}))
 
 
-# Not over TLS: when two records arrive at once Debian's client reads one, and the last stay unread. With
-# coturn's own server it loses as many.
-@pytest.mark.parametrize("transport", ["UDP", "TCP", "DTLS"])
+@pytest.mark.parametrize("transport", OVER)
 def test_client_to_client(relaying: Gate, transport: str) -> None:
     port = ports(relaying)[transport, "127.0.0.1"]
     over = (*OVER[transport], *CALL)
