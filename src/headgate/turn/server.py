@@ -15,9 +15,8 @@ from typing import Self
 from headgate.core.auth.outbound import Outbound
 from headgate.core.certificate import Certificate
 from headgate.core.config.change import Change, Prepared
-from headgate.core.config.networks import ListenAddress
-from headgate.core.config.turn_conf import TurnConf, TurnInterface, TurnTransport
-from headgate.core.errors import Draining, ListenError, Refused
+from headgate.core.config.turn_conf import TurnConf
+from headgate.core.errors import Draining, Refused
 from headgate.core.registry import Registry
 from headgate.core.relay_credentials import RelayCredential
 from headgate.core.service import Endpoint, Protocol, Service
@@ -34,13 +33,12 @@ from headgate.turn.generated_secret import FILE, generated_secret
 from headgate.turn.listeners import (
     SERVICE,
     Opened,
-    certificate_of,
-    check,
     discoverable,
-    files_of,
     open_listener,
+    url_of,
 )
 from headgate.turn.machine import TurnMachine
+from headgate.turn.new_interfaces import NewInterfaces
 from headgate.turn.own_listeners import EVERYWHERE, OwnListeners
 from headgate.turn.peer_connections import PeerConnections
 from headgate.turn.relay import FiveTuple
@@ -404,7 +402,9 @@ class TurnServer:
         """Open what it needs. Listeners that stay as they are go on, and with them their clients."""
         if not change.concerns("turn") or self._registry.draining:
             return None
-        return NewTurn(self, change.new.own.turn).open()
+        return NewInterfaces(
+            self.engine, change.new.own.turn, present=self.interfaces, follow=self.follow
+        ).open()
 
     def follow(self, settings: TurnConf, opened: list[Opened], gone: list[Opened]) -> None:
         """Go over to new settings and the listeners that were opened for them."""
@@ -451,7 +451,7 @@ class TurnServer:
             realm=settings.realm,
             users={name: password.get_secret_value() for name, password in settings.users.items()},
             secrets=secrets,
-            urls=[url for one in settings.interfaces if (url := _url(one))],
+            urls=[url for one in settings.interfaces if (url := url_of(one))],
             asks=bool(settings.auth_http_address),
         )
 
@@ -467,74 +467,3 @@ class TurnServer:
         if self.is_on and not (settings.users or settings.auth_secrets or settings.auth_http_address):
             kept = f"in {self._state / FILE}" if self._state is not None else "made for this run"
             yield f"relay:    no turn.users or turn.authSecrets; the shared secret is {kept}"
-
-
-def _url(interface: TurnInterface) -> str:
-    """How a client names it; empty where the configuration does not say how it is reached."""
-    where = ListenAddress.parse(interface.bind)
-    host, port = where.host, where.port
-    if interface.external:
-        text = interface.external
-        if text.count(":") != 1 and not text.startswith("["):
-            host = text
-        else:
-            outside = ListenAddress.parse(text)
-            host, port = outside.host, outside.port or port
-    if host in EVERYWHERE or not port:
-        return ""
-    scheme = "turns" if interface.transport.is_encrypted else "turn"
-    stream = "udp" if interface.transport in {TurnTransport.UDP, TurnTransport.DTLS} else "tcp"
-    return f"{scheme}:{f'[{host}]' if ':' in host else host}:{port}?transport={stream}"
-
-
-def _certificate(same: Opened, interface: TurnInterface) -> Certificate | None:
-    """The one that is shown, where it is of the same files: those are followed anyway. Raises ListenError."""
-    return same.certificate if files_of(same.interface) == files_of(interface) else certificate_of(interface)
-
-
-class NewTurn:
-    """What `TurnServer.prepare` opened, for a configuration that is not in force yet."""
-
-    def __init__(self, server: TurnServer, settings: TurnConf) -> None:
-        self._server = server
-        self._settings = settings
-        self._kept: list[Opened] = []
-        self._opened: list[Opened] = []
-        self._new: list[Opened] = []
-
-    def open(self) -> Self:
-        """Raises ListenError."""
-        present = list(self._server.interfaces)
-        engine = self._server.engine
-        try:
-            for interface in self._settings.interfaces:
-                place = (interface.transport, interface.bind)
-                same = next((one for one in present if one.place == place), None)
-                if same is not None:
-                    present.remove(same)
-                    kept = replace(same, interface=interface, certificate=_certificate(same, interface))
-                    check(engine, kept)
-                    self._kept.append(kept)
-                    self._opened.append(kept)
-                else:
-                    opened = open_listener(engine, interface, self._settings)
-                    self._new.append(opened)
-                    self._opened.append(opened)
-        except ListenError:
-            self._close()
-            raise
-        return self
-
-    def commit(self) -> None:
-        for opened in self._kept:
-            opened.retune(self._server.engine, self._settings)
-        handles = {one.handle for one in self._opened}
-        gone = [one for one in self._server.interfaces if one.handle not in handles]
-        self._server.follow(self._settings, self._opened, gone)
-
-    async def rollback(self) -> None:
-        self._close()
-
-    def _close(self) -> None:
-        for opened in self._new:
-            self._server.engine.close(opened.handle)
