@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,13 +16,12 @@ from headgate.core.auth.outbound import Outbound
 from headgate.core.certificate import Certificate
 from headgate.core.config.change import Change, Prepared
 from headgate.core.config.turn_conf import TurnConf
-from headgate.core.errors import Draining, Refused
+from headgate.core.errors import Refused
 from headgate.core.registry import Registry
 from headgate.core.relay_credentials import RelayCredential
 from headgate.core.service import Endpoint, Protocol, Service
-from headgate.core.session import CloseReason, Held, Totals
+from headgate.core.session import CloseReason, Totals
 from headgate.engine import Closed, Engine, EngineLoop, Event, PeerConnected, StunReceived
-from headgate.engine import CloseReason as EngineReason
 from headgate.turn.allocation import Allocation
 from headgate.turn.clients import Clients
 from headgate.turn.credentials import Credentials
@@ -43,8 +42,9 @@ from headgate.turn.own_listeners import EVERYWHERE, OwnListeners
 from headgate.turn.peer_connections import PeerConnections
 from headgate.turn.relay import FiveTuple
 from headgate.turn.renewals import Renewals
-from headgate.turn.reports import closed, report
-from headgate.turn.session import ENDLESS, CredentialLease, TurnSession
+from headgate.turn.reports import report
+from headgate.turn.session import TurnSession
+from headgate.turn.sessions import Sessions
 from headgate.turn.stun.address import TransportAddress
 
 __all__ = ["SERVICE", "TurnServer"]
@@ -52,17 +52,6 @@ __all__ = ["SERVICE", "TurnServer"]
 logger = logging.getLogger(__name__)
 
 ROUTER = "relay"
-REASONS = {
-    EngineReason.PEER: CloseReason.PEER,
-    EngineReason.READ_TIMEOUT: CloseReason.READ_TIMEOUT,
-    EngineReason.WRITE_TIMEOUT: CloseReason.WRITE_TIMEOUT,
-    EngineReason.OVERFLOW: CloseReason.WRITE_TIMEOUT,
-    EngineReason.TLS: CloseReason.PROTOCOL_ERROR,
-    EngineReason.EXPIRED: CloseReason.LAPSED,
-    EngineReason.REQUESTED: CloseReason.RECONFIGURED,
-    EngineReason.SHUTDOWN: CloseReason.SHUTDOWN,
-    EngineReason.FAULT: CloseReason.FAULT,
-}
 
 
 class TurnServer:
@@ -96,13 +85,6 @@ class TurnServer:
         self._opened: list[Opened] = []
         self._by_handle: dict[int, Opened] = {}
         self._service: Service | None = None
-        # Bound once: every session has them.
-        self._hear, self._ending = self._on_event, self._end
-        self._sessions: dict[int, TurnSession] = {}
-        """By the engine's handle of the allocation."""
-        self.clients = Clients()
-        self.traffic: dict[str, Totals] = {}
-        """Of the sessions that are gone, by transport."""
         self.denied_peers = 0
         """Requests refused because of who the peer was, since the start."""
         self.renewals = Renewals(bus=registry.bus, take=self._take)
@@ -115,6 +97,13 @@ class TurnServer:
             now=time.monotonic(),
             wall=time.time,
             own_listeners=OwnListeners(lambda: self._own_listeners(operators)),
+        )
+        self._sessions = Sessions(
+            loop=loop,
+            registry=registry,
+            machine=self.machine,
+            hear=self._on_event,
+            strict=lambda: self._settings.strict_expiry,
         )
 
     # Who looks
@@ -130,7 +119,16 @@ class TurnServer:
     @property
     def sessions(self) -> Sequence[TurnSession]:
         """One for each allocation, oldest first; `session.allocation` has the rest."""
-        return list(self._sessions.values())
+        return self._sessions.everyone
+
+    @property
+    def clients(self) -> Clients:
+        return self._sessions.clients
+
+    @property
+    def traffic(self) -> Mapping[str, Totals]:
+        """Of the sessions that are gone, by transport."""
+        return self._sessions.traffic
 
     @property
     def interfaces(self) -> Sequence[Opened]:
@@ -263,13 +261,7 @@ class TurnServer:
             self.machine.peer_closed(of, event.handle)
             self._turn()
             return
-        allocation = self.machine.ended(event.handle)
-        session = self._sessions.get(event.handle)
-        if session is None or allocation is None:
-            return  # we ended it ourselves
-        session.flowing = False
-        session.finish(event.counters)
-        self._registry.close(session, REASONS.get(EngineReason(event.reason), CloseReason.FAULT))
+        self._sessions.ended(event)
 
     def _turn(self) -> None:
         """Do what the machine has decided, in its order: sessions before the answers that tell of them."""
@@ -293,7 +285,7 @@ class TurnServer:
             return
         if isinstance(event, Allocated):
             self._open(event.allocation)
-        session = self._sessions.get(event.allocation.handle)
+        session = self._sessions.of(event.allocation)
         if session is None:
             return
         match event:
@@ -303,12 +295,8 @@ class TurnServer:
             case PeerDenied(_, peer):
                 self.denied_peers += 1
                 logger.debug("%s may not reach %s (turn.peers)", session, peer)
-            case Moved(allocation):
-                five_tuple = allocation.five_tuple
-                self.clients.remove(session)
-                session.remote = Endpoint(five_tuple.client_host, five_tuple.client_port)
-                self.clients.add(session)
-                self._registry.changed(session)
+            case Moved():
+                self._sessions.move(session)
         told = report(event, session)
         if told is not None:
             self._registry.bus.publish(told)
@@ -320,67 +308,7 @@ class TurnServer:
         if service is None:
             raise RuntimeError("an allocation without a service")
         external = self._external(allocation.five_tuple)
-        try:
-            session = self._registry.open(
-                lambda id, created: TurnSession(
-                    id=id,
-                    service=service,
-                    created=created,
-                    allocation=allocation,
-                    external=external,
-                    end=self._ending,
-                )
-            )
-        except Draining:
-            self.machine.close(allocation)
-            return
-        self._sessions[allocation.handle] = session
-        self.clients.add(session)
-        self._loop.attach(allocation.handle, self._hear)
-        session.lease = self._lease(session)
-        self._registry.changed(session)
-        logger.info(
-            "%s session %d of %s opened: relayed address %s, user '%s', %s",
-            service.name,
-            session.id.number,
-            session.remote,
-            session.target,
-            allocation.name,
-            session.transport,
-        )
-
-    def _lease(self, session: TurnSession) -> Held:
-        expires = session.allocation.credential_expires
-        if expires is None or not self._settings.strict_expiry:
-            return ENDLESS
-        return CredentialLease(expires, on_expiry=lambda: self._registry.close(session, CloseReason.EXPIRED))
-
-    def _end(self, session: TurnSession) -> None:
-        """Called by the registry: let go of the allocation, and of a connection that served it alone."""
-        allocation = session.allocation
-        self._sessions.pop(allocation.handle, None)
-        self.clients.remove(session)
-        transport = session.transport or ""
-        totals = self._registry.totals([session])[0]
-        self.traffic[transport] = self.traffic.get(transport, Totals()) + totals
-        was_here = self.machine.close(allocation)
-        if was_here and allocation.five_tuple.connection:
-            self._loop.engine.close(allocation.five_tuple.connection)
-        self._registry.bus.publish(closed(session))
-        logger.info(
-            "%s session %d of %s closed: %s; relayed address %s, %d packets (%d bytes) in, %d (%d bytes) out,"
-            " %d discarded",
-            session.service.name,
-            session.id.number,
-            session.remote,
-            session.close_reason,
-            session.target,
-            totals.packets_received,
-            totals.bytes_received,
-            totals.packets_sent,
-            totals.bytes_sent,
-            totals.packets_discarded,
-        )
+        self._sessions.open(allocation, service=service, external=external)
 
     def _external(self, five_tuple: FiveTuple) -> Endpoint:
         opened = self._by_handle.get(five_tuple.listener)
