@@ -51,10 +51,10 @@ class LiveClient:
     @classmethod
     @asynccontextmanager
     async def connect(
-        cls, server: Server, name: str = "bob", password: str = "builder"
+        cls, server: Server, name: str = "bob", password: str = "builder", *, interface: int = 0
     ) -> AsyncIterator[LiveClient]:
-        endpoint = server.registry.service(SERVICE).listeners[0].endpoint
-        over = server.registry.service(SERVICE).listeners[0].transport
+        listener = server.registry.service(SERVICE).listeners[interface]
+        endpoint, over = listener.endpoint, listener.transport
         kind = socket.SOCK_STREAM if over == "TCP" else socket.SOCK_DGRAM
         with socket.socket(socket.AF_INET, kind) as sock:
             sock.settimeout(0)

@@ -6,12 +6,17 @@ import asyncio
 import dataclasses
 import json
 import logging
+import socket
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from aiohttp import web
 
+from headgate.core.config import Startup
 from headgate.core.config.change import Change
+from headgate.core.config.state_file import StateFile
 from headgate.core.config.turn_conf import TurnConf
 from headgate.core.errors import ListenError, NotFound, Refused
 from headgate.core.events import (
@@ -25,14 +30,17 @@ from headgate.core.events import (
 )
 from headgate.core.session import CloseReason, Role, SessionState
 from headgate.server import Server
+from headgate.turn.credentials import rest_password
+from headgate.turn.generated_secret import FILE
 from headgate.turn.refusal import ErrorCode
 from headgate.turn.server import SERVICE
 from headgate.turn.stun.address import TransportAddress
+from headgate.turn.stun.attribute import Attribute
 from headgate.turn.stun.message import Method
 from tests.core.auth.servers import serve
 from tests.media.conftest import configuration
-from tests.turn.dialogue import error_of
-from tests.turn.live import LiveClient, open_relay, turn
+from tests.turn.dialogue import UDP, error_of
+from tests.turn.live import SECRET, LiveClient, open_relay, turn
 
 PATIENCE = 10.0
 
@@ -264,6 +272,88 @@ async def test_a_change_drops_nobody_it_does_not_concern() -> None:
         assert (await until_closed(server)).reason is CloseReason.REVOKED
         assert await bob.bind(0x5000, TransportAddress("127.0.0.1", 9)) is None
         assert await alice.refresh(600) is ErrorCode.UNAUTHENTICATED
+
+
+CHANGES: list[dict[str, Any]] = [
+    {"relayAddresses": ["127.0.0.2"]},
+    {"relayPortRange": "50000-50999"},
+    {"users": {"bob": "builder", "carol": "new"}},
+    {"authSecrets": [SECRET, "another secret of sixteen"]},
+    {"authHTTPAddress": "http://127.0.0.1:9/"},
+    {"strictExpiry": True},
+    {"peers": {"allow": ["127.0.0.0/8", "10.0.0.0/8"]}},
+    {"quotas": dict.fromkeys(("allocations", "allocationsPerUser", "allocationsPerAddress"), 1)},
+    {"quotas": {"bytesPerSecond": "1K", "answersPerSecond": 1, "newAllocationsPerSecond": 1}},
+    {"compatibleChannels": True},
+    {"mobility": True},
+    {"tcpRelay": True},
+    {"alternateServers": ["203.0.113.5:3478"]},
+    {"realm": "example.net"},
+]
+
+
+@pytest.mark.parametrize("changes", CHANGES, ids=lambda changes: next(iter(changes)))
+async def test_whatever_key_changes_an_allocation_stays(changes: dict[str, Any]) -> None:
+    async with open_relay() as server, LiveClient.connect(server) as bob:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as peer:
+            peer.bind(("127.0.0.1", 0))
+            peer.settimeout(0)
+            relayed = await bob.allocate()
+            assert await bob.bind(0x4000, TransportAddress(*peer.getsockname())) is None
+            await change(server, **changes)
+            assert len(server.turn.sessions) == 1
+            await bob.send(b"\x40\0\0\4moon")
+            async with asyncio.timeout(PATIENCE):
+                data, source = await asyncio.get_running_loop().sock_recvfrom(peer, 100)
+            assert (data, source) == (b"moon", tuple(relayed))
+        if "realm" not in changes:  # it is in every key: a client begins anew
+            assert await bob.refresh(600) is None
+
+
+async def test_each_interface_has_its_own_external_address() -> None:
+    outside = {"127.0.0.1": "203.0.113.1", "127.0.0.2": "203.0.113.2"}
+    interfaces = [
+        {"transport": "udp", "bind": f"{host}:0", "external": external} for host, external in outside.items()
+    ]
+    async with open_relay(interfaces=interfaces) as server:
+        for number, external in enumerate(outside.values()):
+            async with LiveClient.connect(server, interface=number) as bob:
+                assert (await bob.allocate()).host == external
+        told = {str(session.local.host): session.external for session in server.turn.sessions}
+        assert {host: one.host for host, one in told.items()} == outside
+
+
+async def test_what_is_opened_is_warned_of(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.WARNING, logger="headgate.turn"):
+        async with open_relay(peers={"allow": ["10.0.0.0/8"]}) as server:
+            assert [one.getMessage() for one in caplog.records] == [
+                "turn.peers.allow: clients of the relay can reach 10.0.0.0/8"
+            ]
+            caplog.clear()
+            await change(server, peers={"allow": ["10.0.0.0/8", "192.168.7.0/24"]})
+            assert any("192.168.7.0/24" in one.getMessage() for one in caplog.records)
+
+
+@pytest.fixture
+def keeping(tmp_path: Path) -> Iterator[tuple[Startup, Path]]:
+    """A server that has been told of no credentials, and where it keeps the secret that it makes."""
+    conf = configuration(turn=TurnConf.model_validate(turn(users={}, authSecrets=[])), rtsp=False)
+    with StateFile(tmp_path, None) as state:
+        yield dataclasses.replace(Startup.of(conf), state=state), tmp_path / FILE
+
+
+async def test_without_credentials_a_secret_is_made_and_said(keeping: tuple[Startup, Path]) -> None:
+    """It is what opens the relay; nobody is let in without."""
+    startup, file = keeping
+    async with Server(startup) as server, LiveClient.connect(server) as bob:
+        assert any(line.endswith(f"the shared secret is in {file}") for line in server.greeting())
+        status, secret = await asyncio.to_thread(lambda: (file.stat(), file.read_bytes()))
+        assert status.st_mode & 0o777 == 0o600
+        answer = await bob.ask(Method.ALLOCATE, (Attribute.REQUESTED_TRANSPORT, UDP))
+        assert error_of(answer) is ErrorCode.UNAUTHENTICATED
+        made = rest_password(secret.strip(), "9999999999:bob")
+        async with LiveClient.connect(server, "9999999999:bob", made) as known:
+            await known.allocate()
 
 
 async def test_an_interface_that_goes_takes_its_clients_along() -> None:
