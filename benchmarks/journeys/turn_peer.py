@@ -16,6 +16,14 @@ _NO_SLOWER = {Figure.P50_US: Bound(most=1, times_peer=True)}
 
 JOURNEYS = (
     RelayJourney(
+        name="turn-direct",
+        direct=True,
+        load=RelayLoad.RELAY,
+        options=_PACED | {"carry": "direct"},
+        quick=True,
+        targets={Figure.DELIVERED_PERCENT: Bound(least=99.9)},
+    ),
+    RelayJourney(
         name="turn-peer",
         floor=True,
         load=RelayLoad.RELAY,
