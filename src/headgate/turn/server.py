@@ -15,7 +15,7 @@ from typing import Self
 from headgate.core.auth.outbound import Outbound
 from headgate.core.certificate import Certificate
 from headgate.core.config.change import Change, Prepared
-from headgate.core.config.turn_conf import TurnConf
+from headgate.core.config.turn_conf import TurnConf, TurnTransport
 from headgate.core.errors import Refused
 from headgate.core.registry import Registry
 from headgate.core.relay_credentials import RelayCredential
@@ -296,7 +296,7 @@ class TurnServer:
                 self.denied_peers += 1
                 logger.debug("%s may not reach %s (turn.peers)", session, peer)
             case Moved():
-                self._sessions.move(session)
+                self._sessions.move(session, external=self._external(event.allocation.five_tuple))
         told = report(event, session)
         if told is not None:
             self._registry.bus.publish(told)
@@ -388,6 +388,12 @@ class TurnServer:
             return
         for network in settings.peers.allow:
             logger.warning("turn.peers.allow: clients of the relay can reach %s", network)
+        for opened in self._opened:
+            if opened.interface.transport is TurnTransport.DTLS and opened.is_chain:
+                logger.warning(
+                    "turn.interfaces, %s dtls: clients are shown the first certificate of the chain only",
+                    opened.interface.bind,
+                )
 
     def greeting(self) -> Iterator[str]:
         """What to tell whoever started it: with no credentials configured, where those are that hold."""

@@ -98,13 +98,22 @@ class Sessions:
             session.transport,
         )
 
-    def move(self, session: TurnSession) -> None:
-        """RFC 8016: its client has taken it along."""
-        five_tuple = session.allocation.five_tuple
+    def move(self, session: TurnSession, *, external: Endpoint) -> None:
+        """RFC 8016: its client has taken it along, to the interface that is `external` outside."""
+        before = f"{session.remote} {session.transport}"
+        self._count(session)
         self.clients.remove(session)
-        session.remote = Endpoint(five_tuple.client_host, five_tuple.client_port)
+        session.move(external)
         self.clients.add(session)
         self._registry.changed(session)
+        logger.info(
+            "%s session %d of %s moves to %s %s",
+            session.service.name,
+            session.id.number,
+            before,
+            session.remote,
+            session.transport,
+        )
 
     def ended(self, event: Closed) -> None:
         """The engine has let go of an allocation."""
@@ -122,14 +131,20 @@ class Sessions:
             return ENDLESS
         return CredentialLease(expires, on_expiry=lambda: self._registry.close(session, CloseReason.EXPIRED))
 
+    def _count(self, session: TurnSession) -> Totals:
+        """What it moved so far. What is new of that counts for its transport."""
+        transport = session.transport or ""
+        totals = self._registry.totals([session])[0]
+        self.traffic[transport] = self.traffic.get(transport, Totals()) + totals.since(session.counted)
+        session.counted = totals
+        return totals
+
     def _end(self, session: TurnSession) -> None:
         """Called by the registry: let go of the allocation, and of a connection that served it alone."""
         allocation = session.allocation
         self._by_handle.pop(allocation.handle, None)
         self.clients.remove(session)
-        transport = session.transport or ""
-        totals = self._registry.totals([session])[0]
-        self.traffic[transport] = self.traffic.get(transport, Totals()) + totals
+        totals = self._count(session)
         was_here = self._machine.close(allocation)
         if was_here and allocation.five_tuple.connection:
             self._loop.engine.close(allocation.five_tuple.connection)
