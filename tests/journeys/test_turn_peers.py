@@ -73,34 +73,42 @@ def shipped(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gate]:
         yield gate
 
 
+PLACES = ((socket.AF_INET, "127.0.0.1"), (socket.AF_INET, "127.0.0.2"), (socket.AF_INET6, "::1"))
+TRIES = 100
+
+
+@contextlib.contextmanager
+def everywhere(kind: socket.SocketKind) -> Iterator[list[socket.socket]]:
+    """Bound to one port of every address of this host."""
+    for _ in range(TRIES):
+        with ExitStack() as stack:
+            found: list[socket.socket] = []
+            try:
+                for family, host in PLACES:
+                    one = stack.enter_context(socket.socket(family, kind))
+                    one.bind((host, found[0].getsockname()[1] if found else 0))
+                    one.settimeout(0)
+                    found.append(one)
+            except OSError:
+                continue
+            yield found
+            return
+    pytest.fail("no port is free at every address")
+
+
 @pytest.fixture
 def canaries() -> Iterator[list[socket.socket]]:
-    """Listen where nobody may send: on one port of every address of this host."""
-    with ExitStack() as stack:
-        first = stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
-        first.bind(("127.0.0.1", 0))
-        found = [first]
-        for family, host in ((socket.AF_INET, "127.0.0.2"), (socket.AF_INET6, "::1")):
-            another = stack.enter_context(socket.socket(family, socket.SOCK_DGRAM))
-            another.bind((host, first.getsockname()[1]))
-            found.append(another)
-        for canary in found:
-            canary.settimeout(0)
+    """Listen where nobody may send."""
+    with everywhere(socket.SOCK_DGRAM) as found:
         yield found
 
 
 @pytest.fixture
-def doors(canaries: list[socket.socket]) -> Iterator[list[socket.socket]]:
-    """Likewise over TCP, at the same addresses and the same port."""
-    with ExitStack() as stack:
-        found = []
-        for canary in canaries:
-            door = stack.enter_context(socket.socket(canary.family, socket.SOCK_STREAM))
-            door.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            door.bind(canary.getsockname())
+def doors() -> Iterator[list[socket.socket]]:
+    """Listen where nobody may connect to."""
+    with everywhere(socket.SOCK_STREAM) as found:
+        for door in found:
             door.listen()
-            door.settimeout(0)
-            found.append(door)
         yield found
 
 
@@ -143,9 +151,7 @@ def test_the_inside_is_no_peer(shipped: Gate, canaries: list[socket.socket], tra
 
 
 @pytest.mark.parametrize("transport", STREAMS)
-def test_the_inside_is_not_connected_to(
-    shipped: Gate, canaries: list[socket.socket], doors: list[socket.socket], transport: str
-) -> None:
+def test_the_inside_is_not_connected_to(shipped: Gate, doors: list[socket.socket], transport: str) -> None:
     """S-01, S-02: the same for a TCP allocation (RFC 6062), which has Connect beside CreatePermission."""
     port = doors[0].getsockname()[1]
     answers: dict[str, tuple[int | None, int | None]] = {}
@@ -161,7 +167,6 @@ def test_the_inside_is_not_connected_to(
     assert answers.keys() == set(INSIDE)
     assert {host: codes for host, codes in answers.items() if codes != (403, 403)} == {}
     assert closed(doors)
-    assert silent(canaries)
 
 
 def test_a_tcp_allocation_is_for_clients_over_tcp(shipped: Gate) -> None:
