@@ -98,9 +98,11 @@ fn peers_are_heard_where_no_client_comes_over_udp() {
     let mut bench = Bench::without_listener();
     let listener = Listener::new(&bench, Transport::Tcp, usual());
     let mut client = listener.connect();
-    let (_, allocation, relayed) = client.allocate(&mut bench);
+    let (five_tuple, allocation, relayed) = client.allocate(&mut bench);
     let peer = socket(LOCALHOST);
     bind_channel(&bench, allocation, 0x4001, peer.local_addr().expect("bound"));
+    bench.engine.answer(five_tuple, request(*b"the response"));
+    assert_eq!(client.receive(20), request(*b"the response"));
     client.send(&channel(0x4001, b"to and fro"));
     // Padded, over TCP.
     client.send(&[0, 0]);
