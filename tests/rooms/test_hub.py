@@ -11,7 +11,7 @@ import pytest
 
 from headgate.core.config.rooms_conf import RoomsConf
 from headgate.core.errors import Refused
-from headgate.core.events import Bus
+from headgate.core.events import Bus, SessionChanged
 from headgate.core.registry import Registry
 from headgate.core.service import Endpoint, Protocol, Service
 from headgate.core.session import CloseReason
@@ -122,7 +122,9 @@ def test_whoever_takes_over_and_says_nothing_leaves(house: House) -> None:
     house.later(RETURN_TIMEOUT)
     assert kinds(watcher) == ["Left"]
     assert house.hub.people[one.public_id] is one
-    assert one.room is None
+    assert (one.room, one.target) == (None, None)
+    told = [each.event for each in house.registry.bus.since(0) if isinstance(each.event, SessionChanged)]
+    assert (told[-1].session, told[-1].target) == (one.id, None)
 
 
 def test_away_for_too_long(house: House) -> None:

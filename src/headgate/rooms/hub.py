@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -13,7 +12,7 @@ from headgate.core.registry import Registry
 from headgate.core.relay_credentials import MintRelayCredential
 from headgate.core.service import Service
 from headgate.core.session import CloseReason, SessionState
-from headgate.rooms import chat, contacts, entrance, joining, moderation, signalling, statuses
+from headgate.rooms import chat, contacts, diary, entrance, joining, moderation, signalling, statuses
 from headgate.rooms.decoder import decode
 from headgate.rooms.documents import (
     Alive,
@@ -43,8 +42,6 @@ from headgate.rooms.room import Room
 from headgate.rooms.table import RoomTable
 
 __all__ = ["Counts", "Hub"]
-
-logger = logging.getLogger(__name__)
 
 ATTESTATION_RENEWAL = 180.0  # seconds; one lives for 300
 RETURN_TIMEOUT = 10.0
@@ -142,6 +139,7 @@ class Hub:
         if userid:
             self.users.setdefault(userid, {})[own] = participant
         self.registry.changed(participant)
+        diary.opened(participant)
         participant.send(answer(entrance.self_document(self, participant), own=own))
         return participant
 
@@ -186,7 +184,10 @@ class Hub:
         self.forget_user(participant)
         if participant.image is not None:
             self.pictures.remove(participant.image)
+        target = participant.target
         told = joining.left(self, participant, gone=True)
+        participant.target = target  # the end tells where it was
+        diary.closed(participant, reason)
         for follower in (participant.followers or set()) - told:
             if (one := self.people.get(follower)) is not None:
                 one.send(joining.left_frame(self, participant, gone=True))
@@ -216,6 +217,7 @@ class Hub:
         for public_id in [public_id for public_id, until in self._returning.items() if until <= now]:
             del self._returning[public_id]
             joining.left(self, self.people[public_id], gone=True)
+            self.registry.changed(self.people[public_id])
         for room in [room for room in self._closing if room.ends is not None and room.ends <= now]:
             moderation.close(self, room, "the room was closed")
         for room in self.rooms.expired(now=now):
