@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
@@ -13,7 +12,6 @@ from websockets.exceptions import ConnectionClosed
 
 from headgate.core.config import Startup
 from headgate.server import Server
-from tests.core.authority import Authority
 from tests.rooms.caller import Caller
 
 BASE = "rtsp: no\napiAddress: 127.0.0.1:0\n"
@@ -138,24 +136,6 @@ async def test_another_address_and_none(tmp_path: Path) -> None:
         assert caught.value.rcvd.code == 1001
         assert at.server.rooms.endpoint is None
         assert (await at.operator.get("/v1/services/Rooms")).status_code == 404
-
-
-async def test_over_tls(tmp_path: Path) -> None:
-    authority = Authority()
-    authority.issue().write(tmp_path)
-    keys: dict[str, Any] = {"encryption": "yes"}
-    keys |= {"serverCert": tmp_path / "server.crt", "serverKey": tmp_path / "server.key"}
-    async with house(tmp_path, rooms(**keys)) as at:
-        context = authority.context()
-        context.check_hostname = False
-        url = at.ws.replace("ws://", "wss://")
-        async with Caller.connect(url, ssl=context) as one:
-            assert (await one.hello())["Type"] == "Welcome"
-
-
-async def test_a_certificate_that_is_none(tmp_path: Path) -> None:
-    async with house(tmp_path, rooms()) as at:
-        assert not await at.change(rooms(encryption="yes", serverCert=tmp_path / "nothing"))
 
 
 async def test_the_end_is_a_goodbye(tmp_path: Path) -> None:
