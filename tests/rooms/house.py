@@ -37,7 +37,7 @@ class Outlet:
     def documents(self) -> list[dict[str, Any]]:
         """What came since the last look."""
         frames, self.frames = self.frames, []
-        return [json.loads(frame[frame.index(b"{") :])["Data"] for frame in frames]
+        return [json.loads(frame[frame.index(b'{"') :])["Data"] for frame in frames]
 
 
 class House:

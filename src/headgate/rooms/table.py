@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hmac
+import itertools
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import NamedTuple
@@ -71,13 +72,17 @@ class RoomTable:
         _check_pin(room, hello.pin)
         return Entry(room, waits=_must_wait(room, participant, settings))
 
+    def check_space(self, count: int) -> None:
+        """Whether so many can be opened. Raises Refusal."""
+        lacking = len(self._rooms) + count - ROOMS_LIMIT
+        if lacking > 0 and len(list(itertools.islice(self._spare(), lacking))) < lacking:
+            raise Refusal(Code.TOO_MANY_ROOMS, "there are too many rooms")
+
     def open(self, *, kind: str, name: str, pin: str = "") -> Room:
         """A room that is not there yet. Raises Refusal."""
+        self.check_space(1)
         if len(self._rooms) >= ROOMS_LIMIT:
-            oldest = next((room for room in self._empty.values() if not room.keep), None)
-            if oldest is None:
-                raise Refusal(Code.TOO_MANY_ROOMS, "there are too many rooms")
-            self.drop(oldest)
+            self.drop(next(self._spare()))
         room = Room(kind=kind, name=name, created=datetime.now(UTC), pin=pin)
         self._rooms[room.id] = room
         return room
@@ -116,9 +121,16 @@ class RoomTable:
     def _is_used(room: Room) -> bool:
         return bool(room.members or room.waiting)
 
+    def _spare(self) -> Iterator[Room]:
+        """That nobody misses. Somebody may be back in one: `_empty` is gone through once a second only."""
+        for room in self._empty.values():
+            if not (room.keep or room.breakouts or room.parent or self._is_used(room)):
+                yield room
+
     def drop(self, room: Room) -> None:
-        self._rooms.pop(room.id, None)
-        self._empty.pop(room.id, None)
+        if self._rooms.get(room.id) is room:
+            del self._rooms[room.id]
+            self._empty.pop(room.id, None)
         if room.parent is not None:
             room.parent.breakouts.pop(room.label, None)
 
