@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import json
+import math
+from collections import Counter
 from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 
@@ -10,10 +15,15 @@ from headgate.core.errors import Refused
 from headgate.core.events import SessionChanged
 from headgate.core.session import CloseReason
 from headgate.engine import Engine
+from headgate.rooms import joining
+from headgate.rooms.accounts import Accounts
 from headgate.rooms.hub import RETURN_TIMEOUT
 from headgate.rooms.participant import Arrival
+from headgate.rooms.pictures import Picture
 from headgate.rooms.table import EMPTY_ROOM_AGE
 from tests.rooms.house import HERE, House, Outlet
+
+PICTURE = Picture(b"", is_png=False, change="change", made=datetime.now(UTC))
 
 
 @pytest.fixture
@@ -115,10 +125,87 @@ def test_traffic_is_counted(house: House) -> None:
     assert totals.bytes_sent == sum(map(len, outlet.frames))
 
 
-def test_ids_cannot_be_guessed(house: House) -> None:
-    people = [house.join()[0] for _ in range(500)]
-    ids = {one.public_id for one in people} | {one.sid for one in people}
-    assert len(ids) == 1000
-    assert all(len(one.public_id) == 43 and len(one.sid) == 32 for one in people)
-    prefixes = {one.public_id[:8] for one in people}
-    assert len(prefixes) == 500
+def documents(outlet: Outlet, kind: str) -> list[dict[str, Any]]:
+    return [document for document in outlet.documents() if document["Type"] == kind]
+
+
+def test_what_was_signed_gets_old(engine: Engine) -> None:
+    """Attestations after 300 s, session tokens after 30 days; contacts never."""
+    house = House(engine, users={"enabled": True, "mode": "sharedsecret"})
+    hub = house.hub
+    one, outlet = house.join()
+    attestation = hub.identity.attestation(one.public_id)
+    contact = hub.identity.contact_token("ann", "bob")
+    token = hub.identity.token(sid=one.sid, userid="ann")
+    for seconds, found in ((299, "Sessions"), (2, "Error")):
+        house.time += seconds
+        house.say(one, "Sessions", {"Sessions": {"Type": "session", "Token": attestation}})
+        assert outlet.documents()[-1]["Type"] == found
+    house.time += 30 * 86_400 - 302
+    known = hub.identity.read_token(token)
+    assert known is not None
+    assert (known.sid, known.userid) == (one.sid, "ann")
+    house.time += 3
+    assert hub.identity.read_token(token) is None
+    late = hub.connect(Arrival(remote=HERE, local=HERE, token=token), Outlet())
+    assert late is not one
+    assert late.public_id != one.public_id
+    house.time += 3650 * 86_400
+    assert hub.identity.read_contact(contact) == ("ann", "bob")
+
+
+def test_an_attestation_is_made_anew_while_it_still_holds(house: House) -> None:
+    one, _ = house.join()
+    other, _ = house.join()
+    heard: list[str] = []
+    for _ in range(3):
+        house.say(one, "Offer", {"To": other.public_id, "Offer": {}})
+        frame = other.outlet.frames[-1]  # type: ignore[union-attr]
+        heard.append(json.loads(frame[frame.index(b'{"') :])["A"])
+        house.time += 100
+    assert heard[0] == heard[1] != heard[2]
+    assert house.hub.identity.read_attestation(heard[2]) == one.public_id
+
+
+def test_a_nonce_is_good_for_a_minute(engine: Engine) -> None:
+    house = House(engine, users={"enabled": True, "mode": "sharedsecret"})
+    accounts = Accounts(house.hub.settings, secret=b"secret", wall=lambda: house.time)
+    one, outlet = house.join()
+    for seconds, answered in ((61, "Error"), (59, "Self")):
+        nonce = accounts.give_nonce(one, "ann", now=house.time)
+        house.time += seconds
+        outlet.documents()
+        house.say(one, "Authentication", {"Authentication": {"Userid": "ann", "Nonce": nonce}})
+        (answer,) = outlet.documents()
+        assert answer["Type"] == answered
+    assert one.user == "ann"
+
+
+def test_a_list_of_users_ends_somewhere(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(joining, "USERS_LIMIT", 3)
+    for _ in range(5):
+        _, outlet = house.join()
+    assert len(documents(outlet, "Welcome")[0]["Users"]) == 3
+
+
+def test_ten_thousand_ids_and_none_like_another(house: House) -> None:
+    """S-53: at least 128 random bits, in none of the ids an order that could be gone on with."""
+    identity = house.hub.identity
+    sids = [identity.new_sid() for _ in range(10_000)]
+    pictures = [house.hub.pictures.keep(None, PICTURE) for _ in range(1000)]
+    for ids, alphabet in (
+        (sids, 62),
+        ([identity.id_of(sid) for sid in sids], 64),
+        (pictures, 64),
+    ):
+        assert len(set(ids)) == len(ids)
+        size = len(ids[0])
+        assert size * math.log2(alphabet) >= 128
+        assert all(len(one) == size for one in ids)
+        for place in range(size - 1):
+            counts = Counter(one[place] for one in ids)
+            assert len(counts) == alphabet, f"place {place} is not random"
+            assert max(counts.values()) < 3 * len(ids) / alphabet
+        assert ids != sorted(ids)
+        assert len({one[:8] for one in ids}) == len(ids)
+    assert not {one[:6] for one in sids} & {identity.id_of(one)[:6] for one in sids}

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+from websockets.exceptions import ConnectionClosedError
+
 from headgate.core.session import CloseReason
 from tests.rooms.caller import Caller, Document
 from tests.rooms.conftest import Open, Wing
@@ -107,6 +110,9 @@ async def test_an_old_client_that_takes_over_says_hello_again(wing: Wing) -> Non
     await one.next("Joined")
     back = await wing.caller(**token(other))
     assert back.id == other.id
+    with pytest.raises(ConnectionClosedError) as caught:
+        await other.next()
+    assert caught.value.rcvd is None, "it is cut, without a word"
     await one.silence()
     await back.hello()
     assert (await one.data("Joined"))["Id"] == other.id

@@ -55,6 +55,11 @@ async def test_an_attestation_finds_the_sender(wing: Wing) -> None:
     assert [user["Id"] for user in envelope["Data"]["Users"]] == [one.id]
     await other.send("Sessions", {"Type": "Sessions", "Sessions": {"Type": "session", "Token": "no"}})
     assert await other.error() == "bad_attestation"
+    await one.socket.close()
+    while len(wing.registry.sessions()) > 1:
+        await other.silence()
+    await other.send("Sessions", body)
+    assert await other.error() == "no_such_session"
 
 
 async def test_an_ad_hoc_conference_reaches_each_but_the_sender(wing: Wing) -> None:
