@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import asyncio
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
+from click.testing import CliRunner
 from websockets.exceptions import ConnectionClosed
 
+from headgate.cli import main
 from headgate.core.config import Startup
+from headgate.core.events import SessionClosed
+from headgate.core.session import CloseReason, Session
 from headgate.server import Server
 from tests.rooms.caller import Caller
 
+Kick = Callable[["House", Session, str], Awaitable[None]]
 BASE = "rtsp: no\napiAddress: 127.0.0.1:0\n"
 NO_RELAY = "turn: {interfaces: []}\n"
 
@@ -80,6 +88,78 @@ async def test_a_session_in_every_dialect_and_a_kick(tmp_path: Path) -> None:
         await at.operator.delete(f"/rooms/{listed['id']}")
         await one.next("Removed")
         assert (await at.operator.get("/rooms")).json()["items"] == []
+
+
+async def v1(at: House, session: Session, room: str) -> None:
+    """MaxScale's."""
+    assert (await at.operator.delete(f"/v1/sessions/{session.id.number}")).status_code == 204
+
+
+async def v1_by_uuid(at: House, session: Session, room: str) -> None:
+    assert (await at.operator.delete(f"/v1/sessions/{session.id.uuid}")).status_code == 204
+
+
+async def application(at: House, session: Session, room: str) -> None:
+    """Red5 Pro's: the room is the application."""
+    path = f"/api/v1/applications/Room:tea/clients/{session.id.code}"
+    shown = (await at.operator.get(path)).json()["data"]
+    assert (shown["path"], shown["connection_protocol"]) == ("Room:tea", "rooms")
+    assert (await at.operator.delete(path)).status_code == 200
+    assert (await at.operator.get(path)).status_code == 404
+
+
+async def participant(at: House, session: Session, room: str) -> None:
+    path = f"/rooms/{room}/participants/{session.id.number}"
+    assert (await at.operator.delete(path)).status_code == 200
+    assert (await at.operator.delete(path)).status_code == 404
+
+
+async def command_line(at: House, session: Session, room: str) -> None:
+    base = str(at.operator.base_url).rstrip("/")
+    result = await asyncio.to_thread(CliRunner().invoke, main, ["kick", session.id.code, "--api", base])
+    assert result.exit_code == 0, result.output
+
+
+@pytest.mark.parametrize("kick", [v1, v1_by_uuid, application, participant, command_line])
+async def test_a_kick_in_every_dialect_ends_it(tmp_path: Path, kick: Kick) -> None:
+    async with house(tmp_path, rooms()) as at, Caller.connect(at.ws) as one, Caller.connect(at.ws) as other:
+        await one.hello()
+        await other.hello()
+        await one.next("Joined")
+        _, session = at.server.registry.sessions()
+        (room,) = at.server.rooms.directory.rooms()
+        await kick(at, session, room.id)
+        with pytest.raises(ConnectionClosed) as caught:
+            await other.next()
+        assert caught.value.rcvd is not None
+        assert caught.value.rcvd.code == 1008
+        left = await one.data("Left")
+        assert (left["Id"], left["Status"]) == (other.id, "hard")
+        (closed,) = [e.event for e in at.server.bus.since(0) if isinstance(e.event, SessionClosed)]
+        assert (closed.session, closed.reason, closed.target) == (session.id, CloseReason.KICKED, "Room:tea")
+        assert len(at.server.registry.sessions()) == 1
+        await one.silence()
+
+
+async def test_what_happens_is_told_to_those_who_watch(tmp_path: Path) -> None:
+    async with house(tmp_path, rooms()) as at, at.operator.stream("GET", "/events") as stream:
+        lines = stream.aiter_lines()
+
+        async def told(kind: str) -> dict[str, Any]:
+            async with asyncio.timeout(10):
+                async for line in lines:
+                    if line.startswith("data:") and (seen := json.loads(line[5:]))["type"] == kind:
+                        return dict(seen)
+            raise AssertionError("the stream ended")
+
+        async with Caller.connect(at.ws) as one:
+            assert (await told("session.opened"))["service"] == "Rooms"
+            await one.hello('a"},\\ <b>')
+            while (changed := await told("session.changed"))["target"] is None:
+                pass
+            assert changed["target"] == 'Room:a"},\\ <b>'
+        closed = await told("session.closed")
+        assert (closed["service"], closed["target"]) == ("Rooms", 'Room:a"},\\ <b>')
 
 
 async def test_our_relay_by_the_name_one_came_by(tmp_path: Path) -> None:
