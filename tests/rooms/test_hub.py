@@ -17,6 +17,7 @@ from headgate.core.session import CloseReason
 from headgate.engine import Engine
 from headgate.rooms import joining
 from headgate.rooms.accounts import Accounts
+from headgate.rooms.directory import HubDirectory
 from headgate.rooms.hub import RETURN_TIMEOUT
 from headgate.rooms.participant import Arrival
 from headgate.rooms.pictures import Picture
@@ -209,3 +210,20 @@ def test_ten_thousand_ids_and_none_like_another(house: House) -> None:
         assert ids != sorted(ids)
         assert len({one[:8] for one in ids}) == len(ids)
     assert not {one[:6] for one in sids} & {identity.id_of(one)[:6] for one in sids}
+
+
+def test_a_room_that_is_to_be_kept_stays_empty(house: House) -> None:
+    directory = HubDirectory(lambda: house.hub, lambda: None)  # type: ignore[arg-type, return-value]
+    about = {"type": "Room", "pin": "", "limit": 0, "lobby": False, "locked": False}
+    kept = directory.open(**about, name="kept", keep=True)  # type: ignore[arg-type]
+    directory.open(**about, name="gone", keep=False)  # type: ignore[arg-type]
+    house.later(EMPTY_ROOM_AGE)
+    house.later(3600)
+    assert [room.name for room in directory.rooms()] == ["kept"]
+    one, outlet = house.join("kept")
+    house.say(one, "Leave", {})
+    house.later(EMPTY_ROOM_AGE)
+    assert [room.id for room in directory.rooms()] == [kept.id]
+    directory.close(kept.id, reason="over")
+    assert directory.rooms() == []
+    assert kinds(outlet)[-1] == "Welcome"

@@ -225,3 +225,25 @@ async def test_the_end_is_a_goodbye(tmp_path: Path) -> None:
         await one.next()
     assert caught.value.rcvd is not None
     assert caught.value.rcvd.code == 1001
+
+
+async def test_what_an_operator_opens_is_as_they_say(tmp_path: Path) -> None:
+    async with house(tmp_path, rooms()) as at, Caller.connect(at.ws) as one, Caller.connect(at.ws) as other:
+        given = {"name": "board", "pin": "1", "limit": 1}
+        made = (await at.operator.post("/rooms", json=given)).json()
+        assert (made["name"], made["pin"], made["limit"], made["participants"]) == ("board", True, 1, 0)
+        assert (await at.operator.post("/rooms", json=given)).status_code == 400
+        assert (await one.hello("board"))["Code"] == "authorization_required"
+        right = {"Credentials": {"PIN": "1"}}
+        assert (await one.hello("board", **right))["Type"] == "Welcome"
+        assert (await other.hello("board", **right))["Code"] == "room_full"
+        assert (await at.operator.delete(f"/rooms/{made['id']}?reason=late")).status_code == 200
+        assert (await one.data("Removed"))["Reason"] == "late"
+        assert (await at.operator.get(f"/rooms/{made['id']}")).status_code == 404
+        await at.operator.post("/rooms", json={"name": "closed", "locked": True})
+        assert (await one.hello("closed"))["Code"] == "room_locked"
+        waiting = (await at.operator.post("/rooms", json={"name": "lobby", "lobby": True})).json()
+        assert (await one.hello("lobby", Extensions=["state"]))["Type"] == "Welcome"
+        assert (await other.hello("lobby", Extensions=["state"]))["Type"] == "Waiting"
+        shown = (await at.operator.get(f"/rooms/{waiting['id']}")).json()
+        assert (shown["participants"], shown["waiting"], shown["members"][0]["moderator"]) == (1, 1, True)
