@@ -100,11 +100,14 @@ def test_no_churn_leaves_anything_behind(house: House) -> None:
 
 def test_everybody_has_a_place_until_there_is_none(engine: Engine) -> None:
     house = House(engine, max_sessions=2)
-    house.join()
-    house.hub.check()
+    one, _ = house.join()
+    stranger = Arrival(remote=HERE, local=HERE, token="x")
+    house.hub.check(stranger)
     house.join()
     with pytest.raises(Refused):
-        house.hub.check()
+        house.hub.check(stranger)
+    token = house.hub.identity.token(sid=one.sid, userid="")
+    house.hub.check(Arrival(remote=HERE, local=HERE, token=token))
 
 
 def test_a_user_is_known_by_every_session(engine: Engine) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from websockets.exceptions import ConnectionClosedError
+from websockets.exceptions import ConnectionClosedError, InvalidStatus
 
 from headgate.core.session import CloseReason
 from tests.rooms.caller import Caller, Document
@@ -93,6 +93,20 @@ async def test_who_does_not_come_back_is_gone(open_rooms: Open) -> None:
         back = await wing.caller(**token(other, seen=0))
         assert back.id == other.id
         assert (await back.hello())["Type"] == "Welcome"
+
+
+async def test_who_is_here_already_comes_back_where_nobody_else_is_let_in(open_rooms: Open) -> None:
+    async with open_rooms(max_sessions=2) as wing:
+        one, other, _ = await pair(wing)
+        for full in (lambda: None, wing.registry.drain):
+            full()
+            await away(one, other)
+            with pytest.raises(InvalidStatus) as caught:
+                await wing.caller()
+            assert caught.value.response.status_code == 503
+            other = await wing.caller(**token(other, seen=0))
+            await other.next("Resumed")
+            assert (await one.data("State"))["State"]["Away"] == []
 
 
 async def test_a_kick_of_one_who_is_away(wing: Wing) -> None:

@@ -102,8 +102,11 @@ class Hub:
 
     # Connections
 
-    def check(self) -> None:
-        """Whether somebody new can be taken. Raises Draining, Refused."""
+    def check(self, arrival: Arrival) -> None:
+        """Whether somebody can be taken who is not here already. Raises Draining, Refused."""
+        known = self.identity.read_token(arrival.token) if arrival.token else None
+        if known is not None and self.identity.id_of(known.sid) in self.people:
+            return
         if self.registry.draining:
             raise Draining("the server is stopping")
         if len(self.people) >= self.settings.max_sessions:

@@ -93,6 +93,16 @@ class Profile:
         return {} if self.status is None else {"Status": self.status}
 
 
+class Welcomed:
+    """The lease of everybody here: it does not run out, and a server that drains waits for who has one."""
+
+    def release(self) -> None:
+        pass
+
+
+WELCOMED = Welcomed()
+
+
 class Participant(Session):
     """A session of the service Rooms. The hub owns it; `room` and `waiting_for` are set by it alone."""
 
@@ -111,6 +121,7 @@ class Participant(Session):
         super().__init__(id=id, service=service, remote=arrival.remote, local=arrival.local, created=created)
         self.user_agent = arrival.user_agent
         self.user = userid or None
+        self.lease = WELCOMED
         self.transport = "TCP"
         self.public_id = public_id
         """Id in the protocol."""
