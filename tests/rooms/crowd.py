@@ -76,6 +76,7 @@ class Crowd:
             "pictures": len(hub.pictures),
             "away": sorted(hub._away),
             "returning": sorted(hub._returning),
+            "lobbies": sorted(room.id for room in hub.lobbies),
             "closing": sorted(room.id for room in hub._closing),
         }
 

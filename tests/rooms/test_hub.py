@@ -21,6 +21,7 @@ from headgate.rooms.directory import HubDirectory
 from headgate.rooms.hub import RETURN_TIMEOUT
 from headgate.rooms.participant import Arrival
 from headgate.rooms.pictures import Picture
+from headgate.rooms.room import SHOWN_LIMIT
 from headgate.rooms.table import EMPTY_ROOM_AGE
 from tests.rooms.house import HERE, House, Outlet
 
@@ -230,3 +231,38 @@ def test_a_room_that_is_to_be_kept_stays_empty(house: House) -> None:
     directory.close(kept.id, reason="over")
     assert directory.rooms() == []
     assert kinds(outlet)[-1] == "Welcome"
+
+
+def test_strangers_who_come_and_go_do_not_keep_a_moderator_busy(house: House) -> None:
+    one, outlet = house.join(Extensions=["state"])
+    house.say(one, "Moderate", {"Action": "settings", "Lobby": True})
+    outlet.documents()
+    stranger = house.hub.connect(Arrival(remote=HERE, local=HERE), Outlet())
+    for _ in range(50):
+        house.say(stranger, "Hello", {"Name": "tea", "Extensions": ["state"]})
+        house.say(stranger, "Leave", {})
+    house.say(stranger, "Hello", {"Name": "tea", "Extensions": ["state"]})
+    assert len(documents(outlet, "State")) == 1
+    house.later(1)
+    (told,) = documents(outlet, "State")
+    assert [one["Id"] for one in told["State"]["Waiting"]] == [stranger.public_id]
+    house.later(1)
+    assert outlet.documents() == []
+    house.say(stranger, "Leave", {})
+    (told,) = documents(outlet, "State")
+    assert told["State"]["Waiting"] == []
+
+
+def test_strangers_show_so_much_of_themselves_and_no_more(house: House) -> None:
+    one, outlet = house.join(Extensions=["state"])
+    house.say(one, "Moderate", {"Action": "settings", "Lobby": True})
+    for _ in range(60):
+        stranger = house.hub.connect(Arrival(remote=HERE, local=HERE), Outlet())
+        house.say(stranger, "Status", {"Type": "Status", "Status": {"message": "x" * 8000}})
+        house.say(stranger, "Hello", {"Name": "tea"})
+    outlet.documents()
+    house.later(1)
+    waiting = documents(outlet, "State")[0]["State"]["Waiting"]
+    assert len(waiting) == 60
+    assert len(json.dumps(waiting)) < SHOWN_LIMIT + 10_000
+    assert ["Status" in one for one in waiting] == [True] * 32 + [False] * 28

@@ -171,6 +171,39 @@ async def test_somebody_who_does_not_read_is_dropped_and_holds_nobody_up(wing: W
         assert envelope["Data"]["Status"] == "hard"
 
 
+class Slow(asyncio.Transport):
+    """Takes everything and sends nothing, and says so."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.size = 0
+        self.aborted = False
+        self.socket: module.Socket | None = None
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        self.size += len(data)
+        if self.size > 65_536 and self.socket is not None:
+            self.socket.pause_writing()
+
+    def get_write_buffer_size(self) -> int:
+        return self.size
+
+    def abort(self) -> None:
+        self.aborted = True
+
+
+async def test_one_document_may_be_larger_than_what_may_wait(wing: Wing) -> None:
+    """As Welcome is, in a room of thousands: it is what comes behind it that nobody waits for."""
+    transport = Slow()
+    loop = asyncio.get_running_loop()
+    slow = transport.socket = module.Socket(wing.server.hub, transport, loop=loop, gone=lambda _: None)
+    slow.send(b"x" * (module.WRITE_LIMIT + 1))
+    assert not transport.aborted
+    slow.send(b"x")
+    assert transport.aborted
+    slow.connection_lost(None)
+
+
 async def test_compression_is_offered_and_not_taken(wing: Wing) -> None:
     """S-35: there is nothing to inflate; and what is compressed all the same has a reserved bit."""
     async with connect(wing.ws, compression="deflate", proxy=None) as one:

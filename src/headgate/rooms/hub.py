@@ -99,6 +99,8 @@ class Hub:
         """Until when they may come back."""
         self._returning: dict[str, float] = {}
         self._closing: set[Room] = set()
+        self.lobbies: set[Room] = set()
+        """Whose moderators have yet to hear of it."""
 
     # Connections
 
@@ -223,6 +225,8 @@ class Hub:
             self.registry.changed(self.people[public_id])
         for room in [room for room in self._closing if room.ends is not None and room.ends <= now]:
             moderation.close(self, room, "the room was closed")
+        for room in list(self.lobbies):
+            moderation.tell_moderators(self, room)
         for room in self.rooms.expired(now=now):
             moderation.close(self, room, "the room was empty")
 
@@ -232,6 +236,7 @@ class Hub:
 
     def closed(self, room: Room) -> None:
         self._closing.discard(room)
+        self.lobbies.discard(room)
         self.rooms.drop(room)
 
     # Documents

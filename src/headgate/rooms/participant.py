@@ -58,7 +58,7 @@ class Nonce:
 class Profile:
     """What others are told."""
 
-    __slots__ = ("rev", "status", "ua", "userid")
+    __slots__ = ("rev", "size", "status", "ua", "userid")
 
     def __init__(self, userid: str) -> None:
         self.userid = userid
@@ -66,6 +66,8 @@ class Profile:
         self.rev = 0
         """Counts changes."""
         self.status: Any = None
+        self.size = 0
+        """Bytes of it as it came, without its picture."""
 
     def document(self, id: str, *, kind: str = "Online") -> dict[str, Any]:
         """The session object of a list of users."""
