@@ -266,3 +266,25 @@ def test_strangers_show_so_much_of_themselves_and_no_more(house: House) -> None:
     assert len(waiting) == 60
     assert len(json.dumps(waiting)) < SHOWN_LIMIT + 10_000
     assert ["Status" in one for one in waiting] == [True] * 32 + [False] * 28
+
+
+def test_pins_are_not_guessed(house: House) -> None:
+    """Ten in a minute from one address, and then not even the right one; other rooms are not concerned."""
+    house.join("tea", Credentials={"PIN": "1234"})
+    house.join("coffee", Credentials={"PIN": "1234"})
+    one, outlet = house.join("juice")
+
+    def answer(room: str, pin: str) -> str:
+        house.say(one, "Hello", {"Name": room, "Credentials": {"PIN": pin}})
+        document = outlet.documents()[-1]
+        return str(document.get("Code", document["Type"]))
+
+    assert [answer("tea", str(guess)) for guess in range(10)] == ["invalid_credentials"] * 10
+    assert answer("tea", "1234") == "invalid_credentials"
+    assert answer("coffee", "1234") == "Welcome"
+    house.later(61)
+    assert answer("tea", "1234") == "Welcome"
+    assert [answer("tea", "0") for _ in range(9)] == ["invalid_credentials"] * 9
+    assert answer("tea", "1234") == "Welcome", "nine are mistakes, and forgotten with this"
+    assert [answer("tea", "0") for _ in range(9)] == ["invalid_credentials"] * 9
+    assert answer("tea", "1234") == "Welcome"

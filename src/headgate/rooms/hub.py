@@ -92,7 +92,7 @@ class Hub:
         """By Id."""
         self.users: dict[str, dict[str, Participant]] = {}
         """By user id, then Id."""
-        self.rooms = RoomTable()
+        self.rooms = RoomTable(now=now)
         self.counts = Counts()
         self._service = service
         self._away: dict[str, float] = {}

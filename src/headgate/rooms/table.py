@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import hmac
 import itertools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import NamedTuple
 
+from headgate.core.auth.throttle import Throttle
 from headgate.core.config.path_names import PathPattern
 from headgate.core.config.rooms_conf import RoomsConf
 from headgate.rooms.documents import Hello
@@ -32,7 +33,10 @@ class Entry(NamedTuple):
 
 
 class RoomTable:
-    def __init__(self) -> None:
+    def __init__(self, *, now: Callable[[], float]) -> None:
+        """`now`: monotonic seconds."""
+        self._guesses = Throttle(now=now)
+        """PINs that were wrong, by address and room."""
         self._rooms: dict[str, Room] = {}
         self._empty: dict[str, Room] = {}
         """The one that has been empty for longest is the first."""
@@ -69,7 +73,7 @@ class RoomTable:
             if hello.pin == "":
                 raise Refusal(Code.AUTHORIZATION_NOT_REQUIRED, "No credentials may be provided for this room")
             return Entry(self.open(kind=kind, name=name, pin=hello.pin or ""), waits=False)
-        _check_pin(room, hello.pin)
+        self._check_pin(room, hello.pin, ip=participant.remote.host)
         return Entry(room, waits=_must_wait(room, participant, settings))
 
     def check_space(self, count: int) -> None:
@@ -77,6 +81,20 @@ class RoomTable:
         lacking = len(self._rooms) + count - ROOMS_LIMIT
         if lacking > 0 and len(list(itertools.islice(self._spare(), lacking))) < lacking:
             raise Refusal(Code.TOO_MANY_ROOMS, "there are too many rooms")
+
+    def _check_pin(self, room: Room, pin: str | None, *, ip: str) -> None:
+        if room.pin and pin is None:
+            raise Refusal(Code.AUTHORIZATION_REQUIRED, "Valid credentials are required to join this room")
+        if not room.pin and pin is not None:
+            raise Refusal(Code.AUTHORIZATION_NOT_REQUIRED, "No credentials may be provided for this room")
+        if not room.pin:
+            return
+        if self._guesses.blocks(ip=ip, user=room.id):
+            raise Refusal(Code.INVALID_CREDENTIALS, "Too many wrong credentials; try again in a minute")
+        if not hmac.compare_digest(room.pin.encode(), (pin or "").encode()):
+            self._guesses.failed(ip=ip, user=room.id)
+            raise Refusal(Code.INVALID_CREDENTIALS, "The provided credentials are incorrect")
+        self._guesses.succeeded(ip=ip, user=room.id)
 
     def open(self, *, kind: str, name: str, pin: str = "") -> Room:
         """A room that is not there yet. Raises Refusal."""
@@ -133,15 +151,6 @@ class RoomTable:
             self._empty.pop(room.id, None)
         if room.parent is not None:
             room.parent.breakouts.pop(room.label, None)
-
-
-def _check_pin(room: Room, pin: str | None) -> None:
-    if room.pin and pin is None:
-        raise Refusal(Code.AUTHORIZATION_REQUIRED, "Valid credentials are required to join this room")
-    if not room.pin and pin is not None:
-        raise Refusal(Code.AUTHORIZATION_NOT_REQUIRED, "No credentials may be provided for this room")
-    if room.pin and not hmac.compare_digest(room.pin.encode(), (pin or "").encode()):
-        raise Refusal(Code.INVALID_CREDENTIALS, "The provided credentials are incorrect")
 
 
 def _must_wait(room: Room, participant: Participant, settings: RoomsConf) -> bool:
