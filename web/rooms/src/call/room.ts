@@ -8,41 +8,24 @@ import { nested } from "../protocol/documents";
 import type { Account, ServerConfig } from "../protocol/rest";
 import { Value } from "../value";
 import { type Identity, keepAccount, keptAccount, signIn, signUp } from "./account";
+import { Appearance } from "./appearance";
+import { Attendance } from "./attendance";
 import { Entrance } from "./entrance";
 import { Files } from "./files";
 import { renewal, ways } from "./ice";
 import { Media } from "./media";
 import { Mesh } from "./mesh";
 import { type Action, hand, moderate } from "./moderation";
+import { news } from "./news";
 import { Notices } from "./notices";
-import type { LocalTracks } from "./peer";
 import { People } from "./people";
-import { type Presence, statusOf } from "./presence";
 import { type Refusal, complaint } from "./refusal";
 import * as roster from "./roster";
 import { Screens } from "./screens";
 import { Sides } from "./side";
 import { Talk } from "./talk";
+import { type Phase, type RoomView, nameOf, outside } from "./view";
 import { Voices } from "./voices";
-
-export type Phase = "outside" | "joining" | "pin" | "waiting" | "inside" | "refused" | "removed" | "left";
-
-export interface RoomView {
-  phase: Phase;
-  refusal: Refusal | undefined;
-  link: Link;
-  self: Id;
-  userid: string;
-  room: RoomName;
-  roster: roster.Roster;
-  state: RoomState | undefined;
-  /** Goes up when a call, a screen or a transfer changed, which are read where they are. */
-  pulse: number;
-}
-
-const STATUS_DELAY = 250; // ms: changes close together are told once
-const GOING = 1_500; // ms in which a server that ends closes our socket too, after it has said that others left
-const COMING = 15_000; // ms in which others come back to a server that was gone
 
 export class Room implements Listener {
   readonly view: Value<RoomView>;
@@ -58,11 +41,11 @@ export class Room implements Listener {
   private readonly channel: Channel;
   private readonly entrance: Entrance;
   private readonly sides: Sides;
+  private readonly appearance: Appearance;
+  private readonly attendance: Attendance;
   private identity: Identity = { id: "", sid: "" };
   private ice: RTCConfiguration = {};
-  private told = "";
   private conferences = 0;
-  private statusTimer: ReturnType<typeof setTimeout> | undefined;
   private turnTimer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(
@@ -71,27 +54,17 @@ export class Room implements Listener {
     private readonly config: ServerConfig,
   ) {
     const place = { type: "", name };
-    this.view = new Value<RoomView>({
-      phase: "outside",
-      refusal: undefined,
-      link: "closed",
-      self: "",
-      userid: "",
-      room: place,
-      roster: roster.EMPTY,
-      state: undefined,
-      pulse: 0,
-    });
+    this.view = new Value(outside(place));
     this.channel = new Channel(socketUrl, this);
     this.entrance = new Entrance(place, this.channel, {
       greet: () => {
-        this.told = "";
-        this.tellPresence();
+        this.appearance.forget();
+        this.appearance.tell();
       },
       inside: (welcome) => this.inside(welcome),
       waiting: () => this.set({ phase: "waiting" }),
       refused: (why) => this.refused(why),
-      back: (users) => this.listed(users),
+      back: (users) => this.attendance.listed(users),
     });
     const send = (document: Outgoing) => this.channel.send(document);
     const nameOf = (id: Id) => this.nameOf(id);
@@ -102,13 +75,23 @@ export class Room implements Listener {
       nameOf,
       tell: (text) => this.tell(text),
     });
+    this.appearance = new Appearance(this.media, {
+      muted: (medium) => this.muted(medium),
+      inside: () => this.view.get().phase === "inside",
+      now: (document) => this.channel.now(document),
+    });
+    this.attendance = new Attendance(this.view, {
+      flows: (id) => this.mesh.peers.get(id)?.flow === "connected",
+      gone: (id) => this.gone(id),
+      tell: (text) => this.tell(text),
+    });
     this.sides = new Sides(send, () => this.ice);
     this.files = new Files(this.sides, () => this.pulse());
     this.screens = new Screens(() => this.identity.id, this.sides, {
       announce: (token) => this.mesh.tell(announcement(token)),
       changed: () => this.pulse(),
     });
-    this.mesh = new Mesh(() => this.identity.id, this.ice, this.tracks(), {
+    this.mesh = new Mesh(() => this.identity.id, this.ice, this.appearance.tracks(), {
       send,
       changed: () => this.pulse(),
       connected: (id) => this.connected(id),
@@ -127,7 +110,7 @@ export class Room implements Listener {
       spoke: (speaks) => this.mesh.tell({ Type: "Talking", Talking: speaks }),
     });
     this.media.state.watch(() => this.mediaChanged());
-    preferences.watch(() => this.presenceChanged());
+    preferences.watch(() => this.appearance.changed());
   }
 
   // What a person does.
@@ -200,9 +183,7 @@ export class Room implements Listener {
   }
 
   nameOf(id: Id): string {
-    const { roster: all, state } = this.view.get();
-    const known = all.get(id) ?? state?.waiting.filter((one) => one.id === id).map(roster.participant)[0];
-    return known?.name ?? "Somebody";
+    return nameOf(this.view.get(), id);
   }
 
   wake(): void {
@@ -234,29 +215,26 @@ export class Room implements Listener {
 
   document({ from, to, data }: Envelope): void {
     const { id } = this.identity;
-    const now = this.view.get();
     switch (data.type) {
       case "Self":
         return this.became(data);
       case "Resumed":
         this.entrance.hasResumed();
         this.channel.release();
-        this.tellPresence();
+        this.appearance.tell();
         return this.mesh.heal();
       case "Welcome":
         return this.inside(data);
       case "Waiting":
         return this.set({ phase: "waiting" });
       case "Users":
-        return this.listed(data.users);
+        return this.attendance.listed(data.users);
       case "Joined":
-        this.set({ roster: roster.joined(now.roster, data.session, id) });
-        if (!now.roster.has(data.session.id)) this.tell(`${this.nameOf(data.session.id)} has joined`);
-        return;
+        return this.attendance.joined(data.session);
       case "Left":
-        return data.hard && this.flows(data.id) ? this.miss(data.id) : this.gone(data.id);
+        return this.attendance.left(data);
       case "Status":
-        return this.set({ roster: roster.status(now.roster, data.id, data.status, data.userid) });
+        return this.attendance.status(data);
       case "Offer":
       case "Answer":
       case "Candidate":
@@ -298,14 +276,9 @@ export class Room implements Listener {
   }
 
   private inside(data: Extract<Incoming, { type: "Welcome" }>): void {
-    const { id } = this.identity;
     this.entrance.place = data.room;
-    const before = this.view.get().roster;
-    let now = roster.welcome(data.users, id, before);
-    // A server that starts anew knows nobody yet: those we talk with are about to tell it.
-    for (const one of before.values()) if (!now.has(one.id) && this.flows(one.id)) now = roster.missing(now, one);
+    const now = this.attendance.welcome(data.users);
     this.set({ phase: "inside", refusal: undefined, room: data.room, roster: now });
-    setTimeout(() => this.dropMissing(), COMING);
     for (const peer of [...this.mesh.peers.keys()]) if (!now.has(peer)) this.mesh.drop(peer);
     this.channel.release();
     this.mesh.start();
@@ -316,13 +289,6 @@ export class Room implements Listener {
     // Who comes calls those who are there; in a conference the server says who calls whom.
     if (data.room.type === "Conference") return;
     for (const one of now.values()) if (roster.answersUnasked(one) && !this.mesh.peers.has(one.id)) this.mesh.call(one.id);
-  }
-
-  private listed(users: Parameters<typeof roster.welcome>[0]): void {
-    const now = roster.welcome(users, this.identity.id, this.view.get().roster);
-    for (const id of this.view.get().roster.keys()) if (!now.has(id)) this.gone(id);
-    const { state } = this.view.get();
-    this.set({ roster: state ? roster.away(now, state) : now });
   }
 
   private failed(code: string, message: string): void {
@@ -344,7 +310,7 @@ export class Room implements Listener {
     this.sides.stop();
     this.voices.stop();
     clearTimeout(this.turnTimer);
-    clearTimeout(this.statusTimer);
+    this.appearance.stop();
     this.channel.now({ Type: "Leave", Leave: {} });
     this.channel.close();
     this.talk.clear();
@@ -360,34 +326,11 @@ export class Room implements Listener {
     this.set({ roster: roster.EMPTY, state: undefined });
   }
 
-  // Who is there.
-
-  private flows(id: Id): boolean {
-    return this.mesh.peers.get(id)?.flow === "connected";
-  }
-
-  private miss(id: Id): void {
-    const now = this.view.get().roster;
-    const one = now.get(id);
-    if (!one) return;
-    this.set({ roster: roster.missing(now, one) });
-    setTimeout(() => this.dropMissing(), GOING);
-  }
-
-  /** Without the server nobody is dropped: it may be the one that went. */
-  private dropMissing(): void {
-    const { link, phase, roster: now } = this.view.get();
-    if (link !== "open" || phase !== "inside") return;
-    for (const one of now.values()) if (one.missing) this.gone(one.id);
-  }
-
+  /** Somebody is gone. */
   private gone(id: Id): void {
-    const one = this.view.get().roster.get(id);
-    if (one) this.tell(`${one.name} has left`);
     this.mesh.drop(id);
     this.screens.drop(id);
     this.sides.drop(id);
-    this.set({ roster: roster.left(this.view.get().roster, id) });
   }
 
   private became(self: Extract<Incoming, { type: "Self" }>): void {
@@ -403,17 +346,8 @@ export class Room implements Listener {
 
   private moderated(state: RoomState): void {
     const { self, state: before, roster: all } = this.view.get();
-    const waited = new Set(before?.waiting.map((one) => one.id));
-    const raised = new Set(before?.hands);
     this.set({ state, roster: roster.away(all, state) });
-    for (const one of state.waiting) if (!waited.has(one.id)) this.tell(`${this.nameOf(one.id)} waits to be let in`);
-    for (const id of state.hands) if (id !== self && !raised.has(id)) this.tell(`${this.nameOf(id)} raises a hand`);
-    if (before && state.moderators.includes(self) && !before.moderators.includes(self)) this.tell("You are a moderator now.");
-    for (const medium of ["audio", "video", "screen", "chat"] as const) {
-      const is = state.muted[self]?.includes(medium) === true;
-      const was = before?.muted[self]?.includes(medium) === true;
-      if (is !== was) this.tell(MUTED[medium][is ? 0 : 1]);
-    }
+    for (const text of news(before, state, self, (id) => this.nameOf(id))) this.tell(text);
     if (this.muted("screen")) this.screens.stop();
     for (const id of this.screens.others.keys()) if (this.muted("screen", id)) this.screens.drop(id);
     this.mediaChanged();
@@ -440,36 +374,11 @@ export class Room implements Listener {
     else if (answer.type === "Error" && answer.code !== "lost") this.tell(complaint(answer.code) ?? answer.message);
   }
 
-  // What we send of ourselves.
-
-  private tracks(): LocalTracks {
-    const { audio, video } = this.media.state.get();
-    return { audio: this.muted("audio") ? null : audio, video: this.muted("video") ? null : video };
-  }
-
   private mediaChanged(): void {
-    this.mesh.setTracks(this.tracks());
+    this.mesh.setTracks(this.appearance.tracks());
     this.voices.take(this.media.state.get().audio);
-    this.presenceChanged();
+    this.appearance.changed();
     this.pulse();
-  }
-
-  private presence(): Presence {
-    const { name, picture } = preferences.get();
-    const { audio, video } = this.tracks();
-    return { name, picture, audio: audio?.enabled === true, video: video !== null };
-  }
-
-  private presenceChanged(): void {
-    clearTimeout(this.statusTimer);
-    this.statusTimer = setTimeout(() => this.view.get().phase === "inside" && this.tellPresence(), STATUS_DELAY);
-  }
-
-  private tellPresence(): void {
-    const status = statusOf(this.presence());
-    const told = JSON.stringify(status);
-    if (told === this.told) return;
-    if (this.channel.now(nested("Status", { Status: status }))) this.told = told;
   }
 
   private set(change: Partial<RoomView>): void {
@@ -480,13 +389,6 @@ export class Room implements Listener {
     this.set({ pulse: this.view.get().pulse + 1 });
   }
 }
-
-const MUTED = {
-  audio: ["A moderator has muted your microphone.", "You may speak again."],
-  video: ["A moderator has switched your camera off.", "You may show yourself again."],
-  screen: ["A moderator has ended your screen.", "You may share your screen again."],
-  chat: ["A moderator does not let you write.", "You may write again."],
-} as const;
 
 function announcement(token: string): Outgoing {
   return { Type: "Screenshare", Id: token, Screenshare: { id: token } };
