@@ -14,7 +14,7 @@ def test_two_people_call(meet: Meet) -> None:
     grace.sees("Ada")
     ada.hears("Grace")
     grace.hears("Ada")
-    expect(ada.tile("Grace").locator("[data-quality=good]")).to_be_visible(timeout=20_000)
+    expect(ada.tile("Grace").locator("[data-quality=good]")).to_be_visible()
 
 
 def test_three_confer(meet: Meet) -> None:
@@ -54,10 +54,10 @@ def test_a_screen_is_shared_and_seen_by_who_comes_later(meet: Meet) -> None:
     ada.sees("Grace")
     grace.control("Share the screen").click()
     for_ada = ada.page.get_by_label("Screen of Grace")
-    expect(for_ada).to_be_visible(timeout=20_000)
+    expect(for_ada).to_be_visible()
     ada.page.wait_for_function("video => video.videoWidth > 0", arg=for_ada.element_handle())
     katherine = meet("Katherine").join().inside()
-    expect(katherine.page.get_by_label("Screen of Grace")).to_be_visible(timeout=20_000)
+    expect(katherine.page.get_by_label("Screen of Grace")).to_be_visible()
     grace.control("Stop sharing the screen").click()
     expect(for_ada).to_have_count(0)
     expect(katherine.page.get_by_label("Screen of Grace")).to_have_count(0)

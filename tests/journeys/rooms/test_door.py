@@ -23,10 +23,63 @@ def test_a_pin_is_asked_for(meet: Meet) -> None:
     grace = meet("Grace").join()
     grace.page.get_by_label("PIN").fill("4321")
     grace.page.get_by_role("button", name="Go in").click()
-    expect(grace.page.get_by_text("That is not the PIN of this room.")).to_be_visible()
-    grace.page.get_by_label("PIN").fill("1234")
-    grace.page.get_by_role("button", name="Go in").click()
+    expect(grace.page.get_by_role("alert")).to_have_text("That is not the PIN of this room.")
+    expect(grace.page.get_by_label("PIN")).to_be_focused()
+    grace.page.keyboard.type("1234")  # in place of the wrong one
+    grace.page.keyboard.press("Enter")
     grace.inside().sees("Ada")
+    ada.page.get_by_role("button", name="Remove", exact=True).click()
+    ada.told("The room has no PIN any more.")
+    meet("Katherine").join().inside()
+
+
+def test_who_came_with_a_pin_comes_in_again_when_there_is_none_any_more(meet: Meet) -> None:
+    ada = meet("Ada").join().inside()
+    open_controls(ada)
+    ada.page.get_by_label("PIN").fill("1234")
+    ada.page.get_by_role("button", name="Set", exact=True).first.click()
+    ada.told("The room has a new PIN.")
+    grace = meet("Grace").join()
+    grace.page.get_by_label("PIN").fill("1234")
+    grace.page.keyboard.press("Enter")
+    grace.inside().control("Leave").click()
+    ada.page.get_by_role("button", name="Remove", exact=True).click()
+    ada.told("The room has no PIN any more.")
+    grace.page.get_by_role("button", name="Join again").click()
+    grace.inside().sees("Ada")
+
+
+def test_nobody_new_comes_into_a_locked_room(meet: Meet) -> None:
+    ada = meet("Ada").join().inside()
+    katherine = meet("Katherine").join().inside()
+    open_controls(ada)
+    ada.page.get_by_role("switch", name="Locked").check()
+    katherine.told("The room is locked: nobody new comes in.")
+    expect(katherine.page.get_by_role("heading", level=1)).to_contain_text("Locked")
+    grace = meet("Grace").join()
+    expect(grace.page.get_by_role("alert")).to_have_text("The room is locked: nobody new can come in.")
+    grace.page.get_by_role("button", name="Try again").click()
+    expect(grace.page.get_by_role("button", name="Try again")).to_be_enabled()
+    expect(grace.page.get_by_role("alert")).to_be_visible()
+    ada.page.get_by_role("switch", name="Locked").uncheck()
+    ada.told("The room is open again.")
+    grace.page.get_by_role("button", name="Try again").click()
+    grace.inside().sees("Ada", "Katherine")
+
+
+def test_a_room_takes_as_many_as_its_moderator_says(meet: Meet) -> None:
+    ada = meet("Ada").join().inside()
+    open_controls(ada)
+    ada.page.get_by_label("Most people").fill("2")
+    ada.page.get_by_role("button", name="Set", exact=True).click()
+    ada.told("At most 2 people may be in the room.")
+    grace = meet("Grace").join().inside()
+    katherine = meet("Katherine").join()
+    expect(katherine.page.get_by_role("alert")).to_have_text("The room is full.")
+    grace.control("Leave").click()
+    ada.told("Grace has left")
+    katherine.page.get_by_role("button", name="Try again").click()
+    katherine.inside().sees("Ada")
 
 
 def test_a_moderator_lets_people_in_from_the_lobby(meet: Meet) -> None:

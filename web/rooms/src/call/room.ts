@@ -10,6 +10,7 @@ import { Value } from "../value";
 import { type Identity, keepAccount, keptAccount, signIn, signUp } from "./account";
 import { Appearance } from "./appearance";
 import { Attendance } from "./attendance";
+import { Awake } from "./awake";
 import { Entrance } from "./entrance";
 import { Files } from "./files";
 import { renewal, ways } from "./ice";
@@ -24,6 +25,7 @@ import * as roster from "./roster";
 import { Screens } from "./screens";
 import { Sides } from "./side";
 import { Talk } from "./talk";
+import { fresh, troubles } from "./trouble";
 import { type Phase, type RoomView, nameOf, outside } from "./view";
 import { Voices } from "./voices";
 
@@ -41,11 +43,13 @@ export class Room implements Listener {
   private readonly channel: Channel;
   private readonly entrance: Entrance;
   private readonly sides: Sides;
+  private readonly awake = new Awake();
   private readonly appearance: Appearance;
   private readonly attendance: Attendance;
   private identity: Identity = { id: "", sid: "" };
   private ice: RTCConfiguration = {};
   private conferences = 0;
+  private trouble = this.media.state.get().trouble;
   private turnTimer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(
@@ -62,7 +66,7 @@ export class Room implements Listener {
         this.appearance.tell();
       },
       inside: (welcome) => this.inside(welcome),
-      waiting: () => this.set({ phase: "waiting" }),
+      waiting: () => this.set({ phase: "waiting", entering: false }),
       refused: (why) => this.refused(why),
       back: (users) => this.attendance.listed(users),
     });
@@ -117,7 +121,7 @@ export class Room implements Listener {
 
   enter(pin?: string): void {
     if (pin !== undefined) this.entrance.carry(pin);
-    this.set({ phase: "joining", refusal: undefined });
+    this.set({ entering: true });
     void this.media.start();
     if (this.view.get().link === "open") void this.entrance.hello();
     else this.channel.open();
@@ -186,7 +190,9 @@ export class Room implements Listener {
     return nameOf(this.view.get(), id);
   }
 
+  /** The network may have changed, or the page is seen again. */
   wake(): void {
+    this.awake.seen();
     this.channel.wake();
     this.mesh.heal();
   }
@@ -198,7 +204,7 @@ export class Room implements Listener {
   // What the channel says.
 
   link(link: Link): void {
-    this.set({ link });
+    this.set(link === "connecting" ? { link } : { link, unreachable: link === "lost" });
   }
 
   opened(self: Extract<Incoming, { type: "Self" }>, resumes: boolean): void {
@@ -226,7 +232,7 @@ export class Room implements Listener {
       case "Welcome":
         return this.inside(data);
       case "Waiting":
-        return this.set({ phase: "waiting" });
+        return this.set({ phase: "waiting", entering: false });
       case "Users":
         return this.attendance.listed(data.users);
       case "Joined":
@@ -278,11 +284,12 @@ export class Room implements Listener {
   private inside(data: Extract<Incoming, { type: "Welcome" }>): void {
     this.entrance.place = data.room;
     const now = this.attendance.welcome(data.users);
-    this.set({ phase: "inside", refusal: undefined, room: data.room, roster: now });
+    this.set({ phase: "inside", entering: false, refusal: undefined, room: data.room, roster: now });
     for (const peer of [...this.mesh.peers.keys()]) if (!now.has(peer)) this.mesh.drop(peer);
     this.channel.release();
     this.mesh.start();
     this.voices.start();
+    void this.awake.hold();
     if (data.state) this.moderated(data.state);
     if (data.state?.history) this.channel.send({ Type: "History" });
     this.mesh.heal();
@@ -300,7 +307,7 @@ export class Room implements Listener {
 
   private refused(why: Refusal): void {
     this.stopCalls();
-    this.set({ phase: why.door === "pin" || why.door === "wrong-pin" ? "pin" : "refused", refusal: why });
+    this.set({ phase: why.door === "pin" || why.door === "wrong-pin" ? "pin" : "refused", entering: false, refusal: why });
   }
 
   private end(phase: Phase): void {
@@ -309,6 +316,7 @@ export class Room implements Listener {
     this.files.stop();
     this.sides.stop();
     this.voices.stop();
+    this.awake.release();
     clearTimeout(this.turnTimer);
     this.appearance.stop();
     this.channel.now({ Type: "Leave", Leave: {} });
@@ -317,7 +325,7 @@ export class Room implements Listener {
     this.notices.clear();
     this.media.stop();
     this.identity = { id: "", sid: "" };
-    this.set({ phase, roster: roster.EMPTY, state: undefined });
+    this.set({ phase, entering: false, roster: roster.EMPTY, state: undefined });
   }
 
   private stopCalls(): void {
@@ -375,6 +383,10 @@ export class Room implements Listener {
   }
 
   private mediaChanged(): void {
+    const { trouble } = this.media.state.get();
+    // Before one is inside the page has a place for it.
+    if (this.view.get().phase === "inside") for (const text of troubles(fresh(this.trouble, trouble))) this.tell(text);
+    this.trouble = trouble;
     this.mesh.setTracks(this.appearance.tracks());
     this.voices.take(this.media.state.get().audio);
     this.appearance.changed();

@@ -5,12 +5,16 @@ import type { Id, RoomName, RoomState } from "../protocol/documents";
 import type { Refusal } from "./refusal";
 import { EMPTY, type Roster, participant } from "./roster";
 
-export type Phase = "outside" | "joining" | "pin" | "waiting" | "inside" | "refused" | "removed" | "left";
+export type Phase = "outside" | "pin" | "waiting" | "inside" | "refused" | "removed" | "left";
 
 export interface RoomView {
   phase: Phase;
+  /** We have asked to come in, and wait for the answer. */
+  entering: boolean;
   refusal: Refusal | undefined;
   link: Link;
+  /** The last try to reach the server failed; the next one is on its way. */
+  unreachable: boolean;
   self: Id;
   userid: string;
   room: RoomName;
@@ -23,8 +27,10 @@ export interface RoomView {
 export function outside(room: RoomName): RoomView {
   return {
     phase: "outside",
+    entering: false,
     refusal: undefined,
     link: "closed",
+    unreachable: false,
     self: "",
     userid: "",
     room,

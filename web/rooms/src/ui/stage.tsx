@@ -48,10 +48,7 @@ export function Stage({ write }: { write: (id: string) => void }) {
         <div class="screens">
           {room.screens.own && !screens.length && <OwnScreen stream={room.screens.own} />}
           {screens.map(([id, shown]) => (
-            <figure key={shown.token} class="screen" data-screen={id}>
-              <Stream stream={shown.stream} fit="contain" label={`Screen of ${room.nameOf(id)}`} />
-              <figcaption>{room.nameOf(id)}’s screen</figcaption>
-            </figure>
+            <OthersScreen key={shown.token} id={id} stream={shown.stream} />
           ))}
         </div>
       )}
@@ -63,6 +60,25 @@ export function Stage({ write }: { write: (id: string) => void }) {
       </div>
       {layout === "alone" && <Invitation />}
     </div>
+  );
+}
+
+function OthersScreen({ id, stream }: { id: string; stream: MediaStream }) {
+  const room = useRoom();
+  const figure = useRef<HTMLElement>(null);
+  const toggle = () => void (document.fullscreenElement ? document.exitFullscreen() : figure.current?.requestFullscreen().catch(() => undefined));
+  return (
+    <figure ref={figure} class="screen" data-screen={id} onDblClick={toggle}>
+      <Stream stream={stream} fit="contain" label={`Screen of ${room.nameOf(id)}`} />
+      <figcaption>
+        {room.nameOf(id)}’s screen
+        {document.fullscreenEnabled && (
+          <button type="button" class="plain" onClick={toggle}>
+            Full screen
+          </button>
+        )}
+      </figcaption>
+    </figure>
   );
 }
 
