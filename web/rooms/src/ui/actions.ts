@@ -6,7 +6,7 @@ import type { Item } from "./menu";
 
 export interface Wishes {
   write(id: string): void;
-  pin?(id: string): void;
+  pin?: ((id: string) => void) | undefined;
   pinned?: boolean;
 }
 

@@ -40,6 +40,7 @@ export function Stage({ write }: { write: (id: string) => void }) {
     element.style.setProperty("--tile-height", `${best.height}px`);
   });
 
+  // While a screen is shown the stage is taken.
   const pin = (id: string) => setPinned(id === pinned ? undefined : id);
   // Tiles keep their places in the document, and style moves them: a video that is moved stops.
   return (
@@ -54,7 +55,7 @@ export function Stage({ write }: { write: (id: string) => void }) {
       )}
       <div class={`tiles ${focus && !presented ? "has-focus" : ""}`} ref={tiles}>
         {people.map((one) => (
-          <Tile key={one.id} one={one} write={write} pin={pin} pinned={one.id === focus} />
+          <Tile key={one.id} one={one} write={write} pin={presented ? undefined : pin} pinned={!presented && one.id === focus} />
         ))}
         <SelfView key="self" small={layout === "pair"} />
       </div>
