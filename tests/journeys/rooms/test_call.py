@@ -6,6 +6,19 @@ from playwright.sync_api import expect
 
 from tests.journeys.rooms.conftest import Meet
 
+CONNECTIONS = """
+window.connections = [];
+window.RTCPeerConnection = class extends RTCPeerConnection {
+  constructor(...given) { super(...given); window.connections.push(this); }
+};
+"""
+SENDS = """([count, each]) => {
+  const open = window.connections.filter((one) => one.connectionState === "connected");
+  const senders = open.map((one) => one.getSenders().find(({ track }) => track?.kind === "video"));
+  const most = senders.map((one) => one?.getParameters().encodings[0].maxBitrate);
+  return most.length === count && most.every((one) => one === each);
+}"""
+
 
 def test_two_people_call(meet: Meet) -> None:
     ada = meet("Ada").join().inside()
@@ -21,6 +34,17 @@ def test_three_confer(meet: Meet) -> None:
     people = {name: meet(name).join().inside() for name in ("Ada", "Grace", "Katherine")}
     for name, person in people.items():
         person.sees(*(people.keys() - {name}))
+
+
+def test_the_more_there_are_the_less_each_is_sent(meet: Meet) -> None:
+    ada = meet("Ada", script=CONNECTIONS).join().inside()
+    people = []
+    for name, each in (("Grace", 2_500_000), ("Katherine", 1_500_000), ("Dorothy", 800_000)):
+        people.append(meet(name).join().inside())
+        ada.sees(name)
+        ada.page.wait_for_function(SENDS, arg=[len(people), each])
+    people.pop().control("Leave").click()
+    ada.page.wait_for_function(SENDS, arg=[len(people), 1_500_000])
 
 
 def test_who_leaves_is_gone_at_once(meet: Meet) -> None:

@@ -116,6 +116,19 @@ def test_a_moderator_mutes_and_removes(meet: Meet) -> None:
     expect(ada.tile("Grace")).to_have_count(0)
 
 
+def test_a_moderator_ends_the_meeting_when_asked_twice(meet: Meet) -> None:
+    ada = meet("Ada").join().inside()
+    grace = meet("Grace").join().inside()
+    open_controls(ada)
+    ada.page.get_by_role("button", name="End the meeting for everybody").click()
+    ada.page.get_by_role("button", name="Go on").click()
+    ada.page.get_by_role("button", name="End the meeting for everybody").click()
+    expect(ada.page.get_by_role("button", name="End it", exact=True)).to_be_focused()
+    ada.page.keyboard.press("Enter")
+    for person in (ada, grace):
+        expect(person.page.get_by_text("You are not in the room any more")).to_be_visible()
+
+
 def test_an_operator_puts_somebody_out_for_good(meet: Meet, meeting_place: Gate, address: str) -> None:
     ada = meet("Ada").join().inside()
     grace = meet("Grace").join().inside()

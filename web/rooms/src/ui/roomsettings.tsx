@@ -1,4 +1,4 @@
-import { useState } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 import { deal } from "../call/moderation";
 import { Dialog } from "./dialog";
 import { Switch } from "./switch";
@@ -70,10 +70,36 @@ export function RoomSettings({ close }: { close: () => void }) {
         </div>
       </fieldset>
       {!state.parent && <Breakouts />}
-      <button type="button" class="plain danger block" onClick={() => void room.act({ Action: "close" })}>
+      <EndMeeting />
+    </Dialog>
+  );
+}
+
+/** It cannot be taken back, so it is asked twice. */
+function EndMeeting() {
+  const room = useRoom();
+  const [asked, setAsked] = useState(false);
+  const button = useRef<HTMLButtonElement>(null);
+  useEffect(() => button.current?.focus(), [asked]);
+  if (!asked) {
+    return (
+      <button type="button" class="plain danger block" onClick={() => setAsked(true)}>
         End the meeting for everybody
       </button>
-    </Dialog>
+    );
+  }
+  return (
+    <div class="stack" role="group" aria-label="End the meeting">
+      <p role="alert">Everybody is put out, and the room with its chat is gone.</p>
+      <div class="buttons">
+        <button type="button" class="plain danger" ref={button} onClick={() => void room.act({ Action: "close" })}>
+          End it
+        </button>
+        <button type="button" class="quiet" onClick={() => setAsked(false)}>
+          Go on
+        </button>
+      </div>
+    </div>
   );
 }
 

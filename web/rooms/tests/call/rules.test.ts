@@ -1,4 +1,5 @@
 import { expect, it } from "vitest";
+import { budget } from "../../src/call/budget";
 import { contactKey, seal, unseal, withContact } from "../../src/call/contacts";
 import { deal } from "../../src/call/moderation";
 import { originOf } from "../../src/call/peer";
@@ -23,6 +24,14 @@ it("grades a connection by loss and round trip since the last look", () => {
   expect(grade(at(0, 0, 0.01), at(1000, 0, 0.5)).quality).toBe("fair");
   expect(grade(at(0, 0, 0.01), { ...at(1000, 0, 0.01), missed: 0.05 })).toMatchObject({ quality: "fair", loss: 0.05 });
   expect(grade(at(500, 5, 0.01), at(0, 0, 0.01))).toMatchObject({ quality: "good", rate: 0 });
+});
+
+it("sends less to each, the more there are, and never more than a home can upload", () => {
+  expect(budget(1)).toMatchObject({ scaleResolutionDownBy: 1 });
+  for (let others = 2; others <= 32; others++) {
+    expect(budget(others).maxBitrate).toBeLessThanOrEqual(budget(others - 1).maxBitrate);
+    if (others <= 10) expect(others * budget(others).maxBitrate).toBeLessThanOrEqual(4_000_000);
+  }
 });
 
 it("sums what comes in over all lines", () => {
