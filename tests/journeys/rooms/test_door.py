@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from playwright.sync_api import expect
 
 from tests.journeys.gate import Gate
@@ -153,6 +155,12 @@ def test_breakout_rooms_and_back(meet: Meet) -> None:
     grace.told("You are in a breakout room now.")
     grace.sees("Katherine")
     expect(grace.tile("Ada")).to_have_count(0)
+    # Whoever leaves there comes in again where the address leads.
+    grace.control("Leave").click()
+    grace.page.get_by_role("button", name="Join again").click()
+    grace.inside()
+    expect(grace.page.get_by_role("heading", level=1)).to_have_text(re.compile(r"^tea-\d+$"))
+    ada.sees("Grace")
     ada.page.get_by_role("button", name="Call everybody back").click()
     ada.page.get_by_role("button", name="Close", exact=True).click()
     ada.sees("Grace", "Katherine")

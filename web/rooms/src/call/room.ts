@@ -5,18 +5,19 @@ import { Channel, type Link, type Listener } from "../protocol/channel";
 import { decodeInner } from "../protocol/decode";
 import type { Envelope, Id, Incoming, Outgoing, RoomName, RoomState } from "../protocol/documents";
 import { nested } from "../protocol/documents";
-import type { Account, ServerConfig } from "../protocol/rest";
+import type { ServerConfig } from "../protocol/rest";
 import { Value } from "../value";
-import { type Identity, keepAccount, keptAccount, signIn, signUp } from "./account";
+import type { Identity } from "./account";
 import { Appearance } from "./appearance";
 import { Attendance } from "./attendance";
 import { Awake } from "./awake";
+import { Controls } from "./controls";
 import { Entrance } from "./entrance";
 import { Files } from "./files";
 import { renewal, ways } from "./ice";
 import { Media } from "./media";
+import { Membership } from "./membership";
 import { Mesh } from "./mesh";
-import { type Action, hand, moderate } from "./moderation";
 import { news } from "./news";
 import { Notices } from "./notices";
 import { People } from "./people";
@@ -39,6 +40,8 @@ export class Room implements Listener {
   readonly mesh: Mesh;
   readonly screens: Screens;
   readonly files: Files;
+  readonly controls: Controls;
+  readonly membership: Membership;
 
   private readonly channel: Channel;
   private readonly entrance: Entrance;
@@ -73,12 +76,11 @@ export class Room implements Listener {
     const send = (document: Outgoing) => this.channel.send(document);
     const nameOf = (id: Id) => this.nameOf(id);
     this.talk = new Talk({ send, nameOf, unseen: (message) => this.tell(`${message.name}: ${message.text.slice(0, 80) || "sent a file"}`) });
-    this.people = new People({
-      signal: (to, status) => this.talk.signal(to, status),
-      ask: (document) => this.channel.ask(document),
-      nameOf,
-      tell: (text) => this.tell(text),
-    });
+    const ask = (document: Outgoing) => this.channel.ask(document);
+    const tell = (text: string) => this.tell(text);
+    this.people = new People({ signal: (to, status) => this.talk.signal(to, status), ask, nameOf, tell });
+    this.controls = new Controls({ ask, tell, moderated: (state) => this.moderated(state), pin: (pin) => this.entrance.carry(pin) });
+    this.membership = new Membership({ ask, tell, identity: () => this.identity, became: (self) => this.became(self) });
     this.appearance = new Appearance(this.media, {
       muted: (medium) => this.muted(medium),
       inside: () => this.view.get().phase === "inside",
@@ -87,7 +89,7 @@ export class Room implements Listener {
     this.attendance = new Attendance(this.view, {
       flows: (id) => this.mesh.peers.get(id)?.flow === "connected",
       gone: (id) => this.gone(id),
-      tell: (text) => this.tell(text),
+      tell,
     });
     this.sides = new Sides(send, () => this.ice);
     this.files = new Files(this.sides, () => this.pulse());
@@ -139,23 +141,6 @@ export class Room implements Listener {
     void this.entrance.hello();
   }
 
-  async act(action: Action): Promise<void> {
-    this.answered(await this.channel.ask(moderate(action)));
-  }
-
-  async raise(raised: boolean): Promise<void> {
-    this.answered(await this.channel.ask(hand(raised)));
-  }
-
-  /** Set the room's PIN; "" takes it away. */
-  async setPin(pin: string): Promise<void> {
-    const { room } = this.view.get();
-    const answer = await this.channel.ask({ Type: "Room", Room: { Type: room.type, Name: room.name, Credentials: { PIN: pin } } });
-    if (answer.type === "Error") return this.tell(complaint(answer.code) ?? answer.message);
-    this.entrance.carry(pin || undefined);
-    this.tell(pin ? "The room has a new PIN." : "The room has no PIN any more.");
-  }
-
   sendFile(to: Id, file: File): void {
     this.talk.say(to, "", this.files.offer(file));
   }
@@ -166,15 +151,6 @@ export class Room implements Listener {
     } catch (error) {
       if (!(error instanceof DOMException && error.name === "NotAllowedError")) this.tell("The screen cannot be shared.");
     }
-  }
-
-  /** `undefined` makes a new account. Throws `RestError`. */
-  async authenticate(account: Account | undefined): Promise<void> {
-    const document = account ? await signIn(this.identity, account) : await signUp(this.identity);
-    const answer = await this.channel.ask(document);
-    if (answer.type === "Error") return this.tell(answer.message);
-    if (account) keepAccount(account);
-    if (answer.type === "Self") this.became(answer);
   }
 
   /** Muted by a moderator. */
@@ -212,7 +188,7 @@ export class Room implements Listener {
     this.entrance.opening();
     this.became(self);
     if (before && before !== self.id) this.stopCalls(); // those we called know us no more
-    void this.authenticateKept().then(() => this.entrance.comeIn(resumes));
+    void this.prove().then(() => this.entrance.comeIn(resumes));
   }
 
   expelled(): void {
@@ -276,9 +252,8 @@ export class Room implements Listener {
 
   // Coming in.
 
-  private async authenticateKept(): Promise<void> {
-    const account = this.config.usersEnabled && !this.view.get().userid ? keptAccount() : undefined;
-    if (account) await this.authenticate(account).catch(() => this.tell("Your account is not taken any more: you are a guest."));
+  private async prove(): Promise<void> {
+    if (this.config.usersEnabled && !this.view.get().userid) await this.membership.restore();
   }
 
   private inside(data: Extract<Incoming, { type: "Welcome" }>): void {
@@ -324,6 +299,7 @@ export class Room implements Listener {
     this.talk.clear();
     this.notices.clear();
     this.media.stop();
+    this.entrance.goHome();
     this.identity = { id: "", sid: "" };
     this.set({ phase, entering: false, roster: roster.EMPTY, state: undefined });
   }
@@ -375,11 +351,6 @@ export class Room implements Listener {
     if (room.type === "Conference" || ids.length < 3 || !one || roster.answersUnasked(one)) return;
     const conference = `${this.identity.id}${++this.conferences}${crypto.randomUUID()}`;
     this.channel.send(nested("Conference", { Id: conference, Conference: ids }));
-  }
-
-  private answered(answer: Incoming): void {
-    if (answer.type === "State") this.moderated(answer.state);
-    else if (answer.type === "Error" && answer.code !== "lost") this.tell(complaint(answer.code) ?? answer.message);
   }
 
   private mediaChanged(): void {

@@ -43,7 +43,7 @@ export function Call({ config }: { config: ServerConfig }) {
     m: () => room.muted("audio") || void room.media.toggle("audio", !audio?.enabled),
     v: () => room.muted("video") || void room.media.toggle("video", !video),
     s: () => room.muted("screen") || (room.screens.own ? room.screens.stop() : void room.shareScreen()),
-    h: () => state && void room.raise(!state.hands.includes(self)),
+    h: () => state && void room.controls.raise(!state.hands.includes(self)),
     c: () => show("chat"),
     p: () => show("people"),
   });

@@ -33,10 +33,10 @@ export function People({ write }: { write: (id: string) => void }) {
               <li class="row" key={one.id}>
                 <Avatar name={one.name} picture={one.picture} />
                 <span class="row-name">{one.name}</span>
-                <button type="button" class="quiet" onClick={() => void room.act({ Action: "deny", Id: one.id })}>
+                <button type="button" class="quiet" onClick={() => void room.controls.act({ Action: "deny", Id: one.id })}>
                   Refuse
                 </button>
-                <button type="button" class="plain" onClick={() => void room.act({ Action: "admit", Id: one.id })}>
+                <button type="button" class="plain" onClick={() => void room.controls.act({ Action: "admit", Id: one.id })}>
                   Let in
                 </button>
               </li>

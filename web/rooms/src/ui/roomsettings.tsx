@@ -15,13 +15,13 @@ export function RoomSettings({ close }: { close: () => void }) {
     <Dialog title="Room controls" close={close}>
       <fieldset>
         <legend>Who comes in</legend>
-        <Switch label="Lobby" hint="A moderator lets people in, one by one." on={state.lobby} set={(on) => void room.act({ Action: "settings", Lobby: on })} />
-        <Switch label="Locked" hint="Nobody new comes in." on={state.locked} set={(on) => void room.act({ Action: "settings", Locked: on })} />
+        <Switch label="Lobby" hint="A moderator lets people in, one by one." on={state.lobby} set={(on) => void room.controls.act({ Action: "settings", Lobby: on })} />
+        <Switch label="Locked" hint="Nobody new comes in." on={state.locked} set={(on) => void room.controls.act({ Action: "settings", Locked: on })} />
         <form
           class="field-row"
           onSubmit={(event) => {
             event.preventDefault();
-            void room.setPin(pin);
+            void room.controls.setPin(room.view.get().room, pin);
             setPin("");
           }}
         >
@@ -37,7 +37,7 @@ export function RoomSettings({ close }: { close: () => void }) {
           class="field-row"
           onSubmit={(event) => {
             event.preventDefault();
-            void room.act({ Action: "settings", Limit: Number(limit) || 0 });
+            void room.controls.act({ Action: "settings", Limit: Number(limit) || 0 });
           }}
         >
           <label class="field">
@@ -55,16 +55,16 @@ export function RoomSettings({ close }: { close: () => void }) {
           label="Keep the chat"
           hint="Who comes later sees what was written. Switching it off forgets it."
           on={state.history}
-          set={(on) => void room.act({ Action: "settings", History: on })}
+          set={(on) => void room.controls.act({ Action: "settings", History: on })}
         />
         <div class="buttons">
-          <button type="button" class="plain" onClick={() => void room.act({ Action: "mute", Id: "", Media: "audio" })}>
+          <button type="button" class="plain" onClick={() => void room.controls.act({ Action: "mute", Id: "", Media: "audio" })}>
             Mute everybody
           </button>
-          <button type="button" class="plain" onClick={() => void room.act({ Action: "unmute", Id: "", Media: "audio" })}>
+          <button type="button" class="plain" onClick={() => void room.controls.act({ Action: "unmute", Id: "", Media: "audio" })}>
             Let everybody speak
           </button>
-          <button type="button" class="plain" onClick={() => void room.act({ Action: "lower", Id: "" })} disabled={state.hands.length === 0}>
+          <button type="button" class="plain" onClick={() => void room.controls.act({ Action: "lower", Id: "" })} disabled={state.hands.length === 0}>
             Lower all hands
           </button>
         </div>
@@ -92,7 +92,7 @@ function EndMeeting() {
     <div class="stack" role="group" aria-label="End the meeting">
       <p role="alert">Everybody is put out, and the room with its chat is gone.</p>
       <div class="buttons">
-        <button type="button" class="plain danger" ref={button} onClick={() => void room.act({ Action: "close" })}>
+        <button type="button" class="plain danger" ref={button} onClick={() => void room.controls.act({ Action: "close" })}>
           End it
         </button>
         <button type="button" class="quiet" onClick={() => setAsked(false)}>
@@ -126,7 +126,7 @@ function Breakouts() {
             </li>
           ))}
         </ul>
-        <button type="button" class="plain" onClick={() => void room.act({ Action: "gather" })}>
+        <button type="button" class="plain" onClick={() => void room.controls.act({ Action: "gather" })}>
           Call everybody back
         </button>
       </fieldset>
@@ -139,7 +139,7 @@ function Breakouts() {
         class="field-row"
         onSubmit={(event) => {
           event.preventDefault();
-          void room.act({ Action: "breakout", Rooms: deal([...roster.keys()], count) });
+          void room.controls.act({ Action: "breakout", Rooms: deal([...roster.keys()], count) });
         }}
       >
         <label class="field">

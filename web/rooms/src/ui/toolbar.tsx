@@ -95,7 +95,7 @@ export function Toolbar({ panel, show }: Props) {
           />
         )}
         {state && (
-          <Control icon="hand" label={raised ? "Lower hand" : "Raise hand"} hotkey={key("H")} pressed={raised} act={() => void room.raise(!raised)} />
+          <Control icon="hand" label={raised ? "Lower hand" : "Raise hand"} hotkey={key("H")} pressed={raised} act={() => void room.controls.raise(!raised)} />
         )}
       </div>
       <div class="toolbar-group">
