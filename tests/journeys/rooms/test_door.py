@@ -7,6 +7,7 @@ import re
 from playwright.sync_api import expect
 
 from tests.journeys.gate import Gate
+from tests.journeys.rooms.accessibility import findings
 from tests.journeys.rooms.conftest import Meet
 from tests.journeys.rooms.visitor import Visitor
 
@@ -26,6 +27,7 @@ def test_a_pin_is_asked_for(meet: Meet) -> None:
     grace.page.get_by_label("PIN").fill("4321")
     grace.page.get_by_role("button", name="Go in").click()
     expect(grace.page.get_by_role("alert")).to_have_text("That is not the PIN of this room.")
+    assert findings(grace.page) == []
     expect(grace.page.get_by_label("PIN")).to_be_focused()
     grace.page.keyboard.type("1234")  # in place of the wrong one
     grace.page.keyboard.press("Enter")
@@ -78,6 +80,7 @@ def test_a_room_takes_as_many_as_its_moderator_says(meet: Meet) -> None:
     grace = meet("Grace").join().inside()
     katherine = meet("Katherine").join()
     expect(katherine.page.get_by_role("alert")).to_have_text("The room is full.")
+    assert findings(katherine.page) == []
     grace.control("Leave").click()
     ada.told("Grace has left")
     katherine.page.get_by_role("button", name="Try again").click()
@@ -129,6 +132,7 @@ def test_a_moderator_ends_the_meeting_when_asked_twice(meet: Meet) -> None:
     ada.page.keyboard.press("Enter")
     for person in (ada, grace):
         expect(person.page.get_by_text("You are not in the room any more")).to_be_visible()
+        assert findings(person.page) == []
 
 
 def test_an_operator_puts_somebody_out_for_good(meet: Meet, meeting_place: Gate, address: str) -> None:
@@ -155,6 +159,8 @@ def test_breakout_rooms_and_back(meet: Meet) -> None:
     grace.told("You are in a breakout room now.")
     grace.sees("Katherine")
     expect(grace.tile("Ada")).to_have_count(0)
+    assert findings(grace.page) == []
+    assert findings(ada.page) == []
     # Whoever leaves there comes in again where the address leads.
     grace.control("Leave").click()
     grace.page.get_by_role("button", name="Join again").click()
