@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from playwright.sync_api import expect
@@ -16,6 +17,7 @@ def test_everybody_reads_what_is_written_to_everybody(meet: Meet) -> None:
     ada.control("Chat").click()
     ada.write("<b>Hello</b> https://example.org/a?b=c.")
     grace.told("Ada: <b>Hello</b>")
+    expect(grace.page).to_have_title(re.compile(r"^\(1\) tea-"))
     grace.control("Chat, 1 unread").click()
     grace.reads("<b>Hello</b>")
     link = grace.page.get_by_role("log").get_by_role("link")

@@ -33,12 +33,16 @@ export function Menu({ label, items }: { label: string; items: readonly Item[] }
     const away = (event: Event) => {
       if (!root.current?.contains(event.target as Node)) setOpen(false);
     };
-    const moved = () => setOpen(false);
+    const moved = (event: Event) => {
+      if (event.target === window || (event.target as Node).contains(button.current)) setOpen(false);
+    };
     document.addEventListener("pointerdown", away);
     window.addEventListener("resize", moved);
+    document.addEventListener("scroll", moved, true);
     return () => {
       document.removeEventListener("pointerdown", away);
       window.removeEventListener("resize", moved);
+      document.removeEventListener("scroll", moved, true);
     };
   }, [open]);
 

@@ -69,7 +69,7 @@ export function RoomSettings({ close }: { close: () => void }) {
           </button>
         </div>
       </fieldset>
-      {!state.parent && <Breakouts />}
+      {!state.parent && <Breakouts close={close} />}
       <EndMeeting />
     </Dialog>
   );
@@ -105,7 +105,7 @@ function EndMeeting() {
 
 const MOST_GROUPS = 50; // the server's bound
 
-function Breakouts() {
+function Breakouts({ close }: { close: () => void }) {
   const room = useRoom();
   const { state, roster } = room.view.get();
   const [count, setCount] = useState(2);
@@ -120,7 +120,14 @@ function Breakouts() {
               <span class="row-name">
                 {one.label} <small>{one.present} inside</small>
               </span>
-              <button type="button" class="quiet" onClick={() => room.move({ type: room.view.get().room.type, name: one.name })}>
+              <button
+                type="button"
+                class="quiet"
+                onClick={() => {
+                  close();
+                  room.move({ type: room.view.get().room.type, name: one.name });
+                }}
+              >
                 Visit
               </button>
             </li>
