@@ -58,3 +58,23 @@ def test_a_file_of_5_mb_goes_from_browser_to_browser(meet: Meet, large_file: Pat
     saved = tmp_path / "saved"
     download.value.save_as(saved)
     assert saved.read_bytes() == large_file.read_bytes()
+
+
+def test_who_reads_further_up_is_left_there(meet: Meet) -> None:
+    ada = meet("Ada").join().inside()
+    grace = meet("Grace").join().inside()
+    ada.sees("Grace")
+    for person in (ada, grace):
+        person.control("Chat").click()
+    for number in range(30):
+        grace.write(f"Line {number}")
+    ada.reads("Line 29")
+    log = ada.page.get_by_role("log")
+    expect(log.get_by_text("Line 29")).to_be_in_viewport()
+    log.evaluate("log => log.scrollTo(0, 0)")
+    expect(log.get_by_text("Line 0", exact=True)).to_be_in_viewport()
+    grace.write("Something new")
+    expect(log.get_by_text("Something new")).to_be_attached()
+    assert log.evaluate("log => log.scrollTop") == 0
+    ada.write("An answer")
+    expect(log.get_by_text("An answer")).to_be_in_viewport()

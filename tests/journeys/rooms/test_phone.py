@@ -75,3 +75,20 @@ def test_a_call_on_a_phone(meet: Meet, width: int, height: int) -> None:
     ada.page.get_by_role("banner").get_by_role("button", name="Settings").tap()
     in_reach(ada, ada.page.locator("label").filter(has_text="Hide my address"))
     fits(ada)
+
+
+AWAKE = """
+window.held = 0;
+const release = async () => { window.held -= 1; };
+const request = async () => { window.held += 1; return { released: false, release }; };
+Object.defineProperty(navigator, "wakeLock", { value: { request } });
+"""
+
+
+def test_the_screen_stays_on_as_long_as_the_call(meet: Meet) -> None:
+    ada = meet("Ada", script=AWAKE, **phone(390, 844))
+    assert ada.page.evaluate("() => window.held") == 0
+    ada.join().inside()
+    ada.page.wait_for_function("() => window.held === 1")
+    ada.control("Leave").click()
+    ada.page.wait_for_function("() => window.held === 0")
