@@ -125,6 +125,7 @@ class Server:
             registry=self.registry,
             settings=configuration.own.turn,
             state=startup.state.path.parent if startup.state else None,
+            operators=self._operators,
         )
         self.rooms = RoomsServer(
             registry=self.registry,
@@ -199,6 +200,9 @@ class Server:
     def metrics(self) -> Endpoint | None:
         return self._metrics.endpoint
 
+    def _operators(self) -> list[Endpoint]:
+        return [one for one in (self.operator, self.metrics) if one is not None]
+
     async def __aenter__(self) -> Self:
         async with AsyncExitStack() as stack:
             await stack.enter_async_context(self.access)
@@ -270,7 +274,7 @@ class Server:
             service=functools.partial(pull_service, self.registry),
             addresses=SourceAddresses(
                 allowed=lambda: self.configuration.own.source_networks,
-                operators=lambda: [one for one in (self.operator, self.metrics) if one is not None],
+                operators=self._operators,
             ),
         )
         return dict.fromkeys(("rtsp", "rtsps"), functools.partial(RtspPuller, shared=shared))
