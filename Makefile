@@ -59,7 +59,8 @@ bench: $(VENV)/.engine-release $(VENV)/.locked-dev ## Measure the server and its
 	cargo build --locked --release -p headgate-load
 	$(BIN)/python -m benchmarks $(BENCH)
 
-fuzz: ## Run every fuzz target for SECONDS=20 each (needs the nightly toolchain).
+fuzz: $(VENV)/.engine-dev ## Run every fuzz target for SECONDS=20 each (needs the nightly toolchain).
+	$(BIN)/python -m tests.rooms.hostile $(or $(SECONDS),20)
 	scripts/fuzz $(or $(SECONDS),20)
 
 lock: $(VENV)/.uv ## Resolve the Python dependencies anew.

@@ -153,7 +153,7 @@ class Server:
             webhooks=self.webhooks.senders,
             closures=self.rtsp.closures,
             rooms=self.rooms.directory,
-            renewals=lambda: (self.rtsp.renewal, *self.turn.renewals.present),
+            renewals=lambda: (self.rtsp.renewal, self.rooms.renewal, *self.turn.renewals.present),
             relay=Overview(self.turn, registry=self.registry),
         )
         self._operator = Site(
@@ -236,6 +236,7 @@ class Server:
             self._tasks.create_task(self.store.reload())
             self._tasks.create_task(self.rtsp.renewal.look())
             self._tasks.create_task(self.turn.renewals.look())
+            self._tasks.create_task(self.rooms.renewal.look())
 
     def _recheck(self, _: Change) -> None:
         """Access has changed: whoever is here may have lost it."""

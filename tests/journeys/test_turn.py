@@ -155,7 +155,9 @@ def test_client_to_client_over_tcp(relaying: Gate, transport: str) -> None:
     check({"RFC 6062": tally})
 
 
-@pytest.mark.parametrize("transport", ["UDP", "TCP", "DTLS"])  # TLS: as above
+# Over TLS and DTLS this client breaks off or crashes as it moves, with coturn's own server as well (11
+# times of 12): `test_turn_moving.py` moves over TLS, the engine's tests over DTLS.
+@pytest.mark.parametrize("transport", ["UDP", "TCP"])
 def test_allocations_move(relaying: Gate, transport: str) -> None:
     """RFC 8016: every client comes back with its ticket over another socket before it sends anything."""
     port = ports(relaying)[transport, "127.0.0.1"]
