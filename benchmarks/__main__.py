@@ -53,7 +53,10 @@ def main() -> int:
         return 1
     pairs: list[tuple[AnyJourney, list[Server]]] = [
         *((journey, media) for journey in broadcasts),
-        *((journey, [*relaying, *(below if journey.floor else [])]) for journey in relays),
+        *(
+            (journey, below if journey.direct else [*relaying, *(below if journey.floor else [])])
+            for journey in relays
+        ),
         *((journey, [*meeting, *(below_rooms if journey.floor else [])]) for journey in meetings),
     ]
     rows = [row for journey, servers in pairs for row in _measure(load, journey, servers, arguments)]

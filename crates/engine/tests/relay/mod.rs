@@ -2,6 +2,7 @@
 #![allow(dead_code, reason = "no test file needs all of it")]
 
 pub mod dtls;
+pub mod peers;
 pub mod stream;
 
 use std::collections::VecDeque;
@@ -27,7 +28,7 @@ pub struct Bench {
     pub engine: Engine,
     pub listener: Handle,
     pub server: SocketAddr,
-    seen: VecDeque<Event>,
+    pub seen: VecDeque<Event>,
     /// So that no other client gets the port of one whose allocation still stands.
     ports: Vec<UdpSocket>,
 }
@@ -63,6 +64,13 @@ impl Bench {
         let (listener, server) =
             engine.listen_turn(&listen(SocketAddr::new(host, 0), limits)).expect("a free port");
         Self { engine, listener, server, seen: VecDeque::new(), ports: Vec::new() }
+    }
+
+    /// Clients come otherwise than over UDP.
+    pub fn without_listener() -> Self {
+        let engine = Engine::start(2, 256).expect("two workers");
+        let server = SocketAddr::new(LOCALHOST, 0);
+        Self { engine, listener: 0, server, seen: VecDeque::new(), ports: Vec::new() }
     }
 
     pub fn event<T>(&mut self, mut wanted: impl FnMut(&Event) -> Option<T>) -> T {
