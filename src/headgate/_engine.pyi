@@ -13,6 +13,7 @@ from headgate.engine import (
     Allocate,
     BindChannel,
     BindRelay,
+    Challenge,
     Connect,
     GroupSender,
     Hear,
@@ -31,6 +32,7 @@ from headgate.engine import (
 
 __all__ = [
     "Accepted",
+    "AddressBudget",
     "Closed",
     "Connected",
     "Counters",
@@ -38,6 +40,7 @@ __all__ = [
     "FiveTuple",
     "HttpReceived",
     "Malformed",
+    "Nonces",
     "PeerConnected",
     "Received",
     "RelayLatency",
@@ -127,6 +130,8 @@ class FiveTuple:
     client_host: Final[str]
     """An IPv4-mapped address is given as IPv4, here and below."""
     client_port: Final[int]
+    client: Final[bytes]
+    """Transport, port and address: what a nonce is bound to."""
     server_host: Final[str]
     """The address the client reached us at, also where the listener is bound to all of them."""
     server_port: Final[int]
@@ -146,6 +151,38 @@ class StunReceived:
     allocation: Final[int]
     """The five-tuple's allocation; 0: none."""
     message: Final[bytes]
+
+@final
+class Nonces:
+    """The part of a NONCE that only we can make and know again; nothing is kept of it.
+
+    `now` is in seconds of a clock that never goes back; `client` is whom it is for, in any form that is
+    always the same. Keys are the system's randomness, and change by themselves.
+    """
+
+    def __new__(cls, *, lifetime: float, key_lifetime: float, now: float) -> Nonces:
+        """Seconds, `lifetime` below 65,536. Raises OSError without randomness."""
+
+    def make(self, client: bytes, *, now: float) -> bytes:
+        """11 characters of base64."""
+
+    def holds(self, nonce: bytes, client: bytes, *, now: float) -> bool:
+        """Whether it was made here, for this client, not longer ago than its lifetime. Whatever the bytes."""
+
+@final
+class AddressBudget:
+    """How much of something an address gets (IPv6: a /64), in a table whose size no flood changes.
+
+    Five seconds' worth may come at once. Times are as for `Nonces`.
+    """
+
+    per_second: int
+    """0: no limit. May be exchanged."""
+    def __new__(cls, *, per_second: int) -> AddressBudget: ...
+    @property
+    def refused(self) -> int: ...
+    def admits(self, host: str, *, now: float) -> bool:
+        """Take one from the address's budget; False: it is empty. ValueError: not an IP literal."""
 
 @final
 class PeerConnected:
@@ -170,6 +207,8 @@ class TurnCounters:
     indications that lack something, or have something that must be understood and is not."""
     requests: Final[int]
     """Handed up as `StunReceived`."""
+    challenged: Final[int]
+    """Answered with the `challenge`, or not at all for want of budget; they are not in `requests`."""
     requests_over_budget: Final[int]
     requests_looped: Final[int]
     """Sent by one of our own listeners or relayed addresses."""
@@ -406,6 +445,12 @@ class Engine:
     def retune_turn(self, retune: RetuneTurn) -> None:
         """Change a listener's limits and certificate; what stands stays. ValueError: no such listener,
         or the certificate is no good."""
+
+    def challenge(self, challenge: Challenge) -> None:
+        """Answer by this from now on those over UDP who have no allocation and do not say who they are.
+
+        ValueError: the attributes are none, too long, or have no room for a nonce.
+        """
 
     def answer(self, five_tuple: FiveTuple, message: bytes) -> None:
         """Send a STUN response or indication to the client, behind everything the verbs before it did.

@@ -16,6 +16,7 @@ from typing import NewType, Self, TypeAlias
 
 from headgate._engine import (
     Accepted,
+    AddressBudget,
     Closed,
     Connected,
     Counters,
@@ -23,6 +24,7 @@ from headgate._engine import (
     FiveTuple,
     HttpReceived,
     Malformed,
+    Nonces,
     PeerConnected,
     Received,
     RelayLatency,
@@ -36,10 +38,12 @@ from headgate._engine import (
 
 __all__ = [
     "Accepted",
+    "AddressBudget",
     "Allocate",
     "Allocation",
     "BindChannel",
     "BindRelay",
+    "Challenge",
     "Channel",
     "ClientTls",
     "CloseReason",
@@ -63,6 +67,7 @@ __all__ = [
     "ListenTurn",
     "Listener",
     "Malformed",
+    "Nonces",
     "OpenStream",
     "PeerConnected",
     "Permit",
@@ -421,6 +426,23 @@ class RetuneTurn:
     tls: Tls | None = None
     """None: as it was. Handshakes from now on use it."""
     limits: TurnLimits = TurnLimits()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Challenge:
+    """The answer to a stranger's request over UDP, whoever gives it."""
+
+    methods: Sequence[int]
+    """Of requests that are answered so where they have neither integrity nor an allocation. One that is a
+    bare header is Python's, as is whatever is not whole."""
+    attributes: bytes
+    """What is in the answer, padded, 1024 bytes at most; FINGERPRINT is added where the request has it."""
+    nonce_at: int
+    """Where in them the 11 characters of a new nonce go."""
+    nonces: Nonces
+    budget: AddressBudget
+    now: float
+    """By the clock of both."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,6 +4,7 @@
 //! No thread of the engine enters Python, and no Python object is kept.
 
 mod arguments;
+mod challenge;
 mod engine;
 mod events;
 mod integrity;
@@ -14,6 +15,8 @@ use pyo3::prelude::*;
 
 #[pymodule(gil_used = false)]
 mod _engine {
+    #[pymodule_export]
+    use crate::challenge::{AddressBudget, Nonces};
     #[pymodule_export]
     use crate::engine::{Engine, RelayLatency, StreamTrack, UdpPort};
     #[pymodule_export]

@@ -11,11 +11,11 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 
 from headgate.core.config.turn_conf import TurnConf
+from headgate.engine import AddressBudget, Challenge
 from headgate.turn.allocate import allocate
 from headgate.turn.allocation import Allocation
 from headgate.turn.authentication import Pending, authenticate
 from headgate.turn.binding import bind, other_address
-from headgate.turn.budget import Budget
 from headgate.turn.connect import Connections
 from headgate.turn.credentials import Credentials, Remembered
 from headgate.turn.events import CredentialWanted, TurnEvent
@@ -29,6 +29,7 @@ from headgate.turn.refresh import refresh
 from headgate.turn.refusal import ErrorCode, Refusal
 from headgate.turn.relay import ClientTransport, FiveTuple, Relay
 from headgate.turn.request import Outgoing, Request
+from headgate.turn.standing_challenge import standing_challenge
 from headgate.turn.stun.address import TransportAddress
 from headgate.turn.stun.answer import Answer
 from headgate.turn.stun.attribute import Attribute
@@ -78,7 +79,7 @@ class TurnMachine:
             wall=wall,
             listeners=tuple(listeners),
         )
-        self._budget = Budget(per_second=settings.quotas.answers_per_second)
+        self._budget = AddressBudget(per_second=settings.quotas.answers_per_second)
         self._connections = Connections()
         self._out: list[Outgoing] = []
         self._waiting: dict[str, list[tuple[FiveTuple, bytes]]] = {}
@@ -257,6 +258,12 @@ class TurnMachine:
         answer = self._connections.closed(connection)
         if answer is not None:
             self._out.append(answer)
+
+    def challenge(self, *, now: float) -> Challenge:
+        """What the engine may answer by itself from now on; another one follows each `follow`."""
+        wing = self._wing
+        methods = [*DECISIONS, *sorted(OF_TCP)]
+        return standing_challenge(wing.credentials, wing.nonces, self._budget, methods=methods, now=now)
 
     # What operators do
 

@@ -205,7 +205,7 @@ class TurnServer:
         self._by_handle.pop(opened.handle, None)
 
     def _show(self) -> None:
-        """Tell registry and machine where we listen."""
+        """Tell registry and machine where we listen, and the engine what to say to strangers."""
         endpoints = [(one.endpoint, one.interface.transport.name) for one in self._opened]
         if self._service is None and endpoints:
             self._service = Service(
@@ -226,6 +226,7 @@ class TurnServer:
         }
         self._relay.listeners = discoverable(self._opened)
         self.machine.listening(externals, listeners=list(self._relay.listeners))
+        self.engine.challenge(self.machine.challenge(now=time.monotonic()))
 
     # The engine's events
 

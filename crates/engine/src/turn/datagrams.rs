@@ -143,6 +143,11 @@ impl Wing {
             }
             _ => {}
         }
+        if allocation.is_none() && self.challenge(five_tuple, message, now) {
+            return;
+        }
+        let allocation = sender.allocation.and_then(|i| self.allocations.get(i));
+        let totals = self.totals();
         let events = &self.shared.events;
         let no_room = if allocation.is_some() { events.is_full() } else { events.is_crowded() };
         if !five_tuple.transport.is_stream() && no_room {

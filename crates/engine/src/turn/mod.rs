@@ -5,6 +5,7 @@
 //! meanwhile. `datagrams` is the way of a packet, `answers` what clients are
 //! sent, `ending` how allocations end.
 
+pub mod address_budget;
 mod addresses;
 mod allocation;
 mod answers;
@@ -12,6 +13,7 @@ pub mod association;
 mod bucket;
 mod budget;
 mod bursts;
+pub mod challenge;
 pub mod channel_data;
 mod channels;
 mod client;
@@ -20,15 +22,18 @@ pub mod cookie;
 mod datagrams;
 pub(crate) mod directory;
 mod ending;
+mod fingerprint;
 pub mod five_tuple;
 pub mod framing;
 pub mod integrity;
 pub mod listener;
 mod moving;
+pub mod nonces;
 mod peers;
 mod permissions;
 mod pipe;
 mod reach;
+pub mod request;
 mod secure;
 mod short_cut;
 mod socket;
