@@ -7,7 +7,7 @@ or was delivered). Failure now is an exception, failure later is an event.
 """
 
 from collections.abc import Sequence
-from typing import Final, final
+from typing import Final, Self, final
 
 from headgate.engine import (
     Allocate,
@@ -40,16 +40,17 @@ __all__ = [
     "FiveTuple",
     "HttpReceived",
     "Malformed",
+    "MalformedStun",
     "Nonces",
     "PeerConnected",
     "Received",
     "RelayLatency",
     "StreamTrack",
+    "StunAnswer",
+    "StunMessage",
     "StunReceived",
     "TurnCounters",
     "UdpPort",
-    "hmac_sha1",
-    "hmac_sha256",
 ]
 
 @final
@@ -143,14 +144,69 @@ class FiveTuple:
 class StunReceived:
     """One STUN request of a TURN client; answer with `Engine.answer`.
 
-    Its header is sound: the two first bits are 0, the cookie is RFC 8489's, the length is a multiple of
-    4 and that of `message`. Attributes are not looked at. Responses and indications never come up.
+    It is whole, and its FINGERPRINT holds where it has one. Responses and indications never come up.
     """
 
     five_tuple: Final[FiveTuple]
     allocation: Final[int]
     """The five-tuple's allocation; 0: none."""
-    message: Final[bytes]
+    message: Final[StunMessage]
+
+class MalformedStun(ValueError):
+    """The bytes are no STUN message, or an attribute has not the form its type says."""
+
+@final
+class StunMessage:
+    """A STUN message (RFC 8489 5 and 14). What an attribute means is read by who needs it."""
+
+    data: Final[bytes]
+    method: Final[int]
+    message_class: Final[int]
+    transaction: Final[bytes]
+    attributes: Final[dict[int, bytes]]
+    """The first value of each type up to the first integrity attribute; what stands after it was not
+    protected, and is not there."""
+    peers: Final[list[bytes]]
+    """Every XOR-PEER-ADDRESS: CreatePermission may have many (RFC 8656 10). They are not in `attributes`."""
+    unknown: Final[list[int]]
+    """Types that must be understood and are not, those of RFC 5780 among them."""
+    integrity_at: Final[int]
+    """Where MESSAGE-INTEGRITY begins; 0: there is none. So for the two others."""
+    integrity_sha256_at: Final[int]
+    fingerprint_at: Final[int]
+    is_protected: Final[bool]
+    """Whether it carries an integrity attribute; that says nothing about whether it holds."""
+    def __new__(cls, data: bytes, /) -> StunMessage:
+        """Raises MalformedStun, whatever the bytes. At most 127 attributes are read."""
+
+    def holds(self, key: bytes, /) -> bool:
+        """Whether its integrity was made with this key (RFC 8489 14.5); of two the SHA-256 one decides."""
+
+    def fingerprint_holds(self) -> bool:
+        """True where there is none."""
+
+@final
+class StunAnswer:
+    """A message under construction: attributes in the order in which they are added, `finish` once.
+
+    Padding is zero. Raises ValueError when an attribute does not fit any more, RuntimeError when finished.
+    """
+
+    def __new__(cls, method: int, message_class: int, transaction: bytes, /) -> StunAnswer: ...
+    def add(self, attribute: int, value: bytes, /) -> Self: ...
+    def add_number(self, attribute: int, value: int, /) -> Self:
+        """One of 32 bits: LIFETIME, CONNECTION-ID."""
+
+    def add_error(self, code: int, reason: bytes | None = None, /) -> Self:
+        """RFC 8489 14.8. A reason costs bytes that a stranger could have sent to somebody else."""
+
+    def add_xor_address(self, attribute: int, host: str, port: int, /) -> Self:
+        """RFC 8489 14.2. Raises ValueError where the host is no IP literal."""
+
+    def finish(self, *, key: bytes | None = None, integrity: int = 20, fingerprint: bool = False) -> bytes:
+        """`key`: protect it, with so many bytes of `integrity`: 20 (SHA-1) or 32 (SHA-256);
+        `fingerprint`: with FINGERPRINT.
+        """
 
 @final
 class Nonces:
@@ -536,9 +592,3 @@ class Engine:
 
     def shutdown(self) -> None:
         """Close everything and join the threads. Later calls of other verbs raise RuntimeError."""
-
-def hmac_sha1(key: bytes, message: bytes, /) -> bytes:
-    """MESSAGE-INTEGRITY (RFC 8489 14.5): 20 bytes. Python's own `hmac` costs several times as much."""
-
-def hmac_sha256(key: bytes, message: bytes, /) -> bytes:
-    """MESSAGE-INTEGRITY-SHA256 (RFC 8489 14.6): 32 bytes."""

@@ -24,16 +24,17 @@ from headgate._engine import (
     FiveTuple,
     HttpReceived,
     Malformed,
+    MalformedStun,
     Nonces,
     PeerConnected,
     Received,
     RelayLatency,
     StreamTrack,
+    StunAnswer,
+    StunMessage,
     StunReceived,
     TurnCounters,
     UdpPort,
-    hmac_sha1,
-    hmac_sha256,
 )
 
 __all__ = [
@@ -67,6 +68,7 @@ __all__ = [
     "ListenTurn",
     "Listener",
     "Malformed",
+    "MalformedStun",
     "Nonces",
     "OpenStream",
     "PeerConnected",
@@ -86,6 +88,8 @@ __all__ = [
     "SrtpSuite",
     "Stream",
     "StreamTrack",
+    "StunAnswer",
+    "StunMessage",
     "StunReceived",
     "Tls",
     "Track",
@@ -93,8 +97,6 @@ __all__ = [
     "TurnLimits",
     "TurnTransport",
     "UdpPort",
-    "hmac_sha1",
-    "hmac_sha256",
 ]
 
 logger = logging.getLogger(__name__)

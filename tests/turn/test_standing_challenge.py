@@ -11,7 +11,6 @@ from headgate.turn.overview import Overview
 from headgate.turn.refusal import ErrorCode
 from headgate.turn.stun.answer import Answer
 from headgate.turn.stun.attribute import Attribute
-from headgate.turn.stun.integrity import fingerprint_holds
 from headgate.turn.stun.message import Message, MessageClass, Method
 from tests.turn.dialogue import UDP, Client, House, error_of
 from tests.turn.live import LiveClient, open_relay
@@ -50,7 +49,7 @@ async def test_the_same_bytes_but_for_the_nonce(method: Method, *, fingerprint: 
     assert error_of(message) is ErrorCode.UNAUTHENTICATED
     assert message.message_class is MessageClass.ERROR.value
     assert bool(message.fingerprint_at) is fingerprint
-    assert fingerprint_holds(message)
+    assert message.fingerprint_holds()
     expected = house.send(house.client().five_tuple, request)
     assert expected is not None
     if not fingerprint:
@@ -114,7 +113,8 @@ async def test_what_the_engine_leaves_to_python() -> None:
         await live.send(Answer(0x7F, MessageClass.REQUEST, bytes(12)).add(*ASKED).finish())
         await live.send(Answer(Method.ALLOCATE, MessageClass.REQUEST, bytes(12)).add(*ASKED).finish(key=b"k"))
         assert error_of(Message(await live.receive())) is ErrorCode.BAD_REQUEST
-        assert (challenged(server), server.turn.machine.dropped) == (0, 3)
+        assert (challenged(server), server.turn.machine.dropped) == (0, 2)
+        assert server.loop.engine.turn_counters().malformed == 1
 
 
 async def test_a_new_realm_is_told_at_once() -> None:

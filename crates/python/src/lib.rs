@@ -7,8 +7,8 @@ mod arguments;
 mod challenge;
 mod engine;
 mod events;
-mod integrity;
 mod multicast;
+mod stun;
 mod turn;
 
 use pyo3::prelude::*;
@@ -22,7 +22,7 @@ mod _engine {
     #[pymodule_export]
     use crate::events::{Accepted, Closed, Connected, Counters, HttpReceived, Malformed, Received};
     #[pymodule_export]
-    use crate::integrity::{hmac_sha1, hmac_sha256};
+    use crate::stun::{MalformedStun, StunAnswer, StunMessage};
     #[pymodule_export]
     use crate::turn::{FiveTuple, PeerConnected, StunReceived, TurnCounters};
 }

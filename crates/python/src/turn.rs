@@ -12,6 +12,7 @@ use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBytes, PyString};
 
 use crate::arguments::{Tls, address, ip, seconds};
+use crate::stun::StunMessage;
 
 #[pyclass(frozen, eq, module = "headgate._engine")]
 pub struct FiveTuple {
@@ -86,7 +87,7 @@ impl FiveTuple {
 pub struct StunReceived {
     pub five_tuple: Py<FiveTuple>,
     pub allocation: u64,
-    pub message: Py<PyBytes>,
+    pub message: Py<StunMessage>,
 }
 
 #[pyclass(frozen, get_all, module = "headgate._engine")]

@@ -10,7 +10,7 @@ from headgate.turn.opaque_string import opaque_string
 from headgate.turn.refusal import ErrorCode, Refusal
 from headgate.turn.request import Identity, Request
 from headgate.turn.stun.attribute import Attribute
-from headgate.turn.stun.integrity import Integrity, PasswordAlgorithm, holds
+from headgate.turn.stun.integrity import Integrity, PasswordAlgorithm
 from headgate.turn.stun.message import Method
 
 __all__ = ["ALGORITHMS", "Pending", "authenticate", "challenge"]
@@ -125,7 +125,7 @@ def _holder(
 ) -> tuple[Candidate, bytes] | None:
     for candidate in credentials.candidates(name):
         key = credentials.key(candidate, name=name, algorithm=algorithm)
-        if holds(request.message, key):
+        if request.message.holds(key):
             return candidate, key
     return None
 

@@ -32,9 +32,8 @@ from headgate.turn.request import Outgoing, Request
 from headgate.turn.standing_challenge import standing_challenge
 from headgate.turn.stun.address import TransportAddress
 from headgate.turn.stun.answer import Answer
-from headgate.turn.stun.attribute import Attribute
-from headgate.turn.stun.integrity import fingerprint_holds
-from headgate.turn.stun.message import HEADER_SIZE, Malformed, Message, MessageClass, Method
+from headgate.turn.stun.attribute import OF_DISCOVERY, Attribute
+from headgate.turn.stun.message import HEADER_SIZE, Message, MessageClass, Method
 from headgate.turn.wing import Wing
 
 __all__ = ["TurnMachine"]
@@ -82,7 +81,7 @@ class TurnMachine:
         self._budget = AddressBudget(per_second=settings.quotas.answers_per_second)
         self._connections = Connections()
         self._out: list[Outgoing] = []
-        self._waiting: dict[str, list[tuple[FiveTuple, bytes]]] = {}
+        self._waiting: dict[str, list[tuple[FiveTuple, Message]]] = {}
         self.refusals: Counter[ErrorCode] = Counter()
         """Requests answered with an error, since the start."""
         self.dropped = 0
@@ -136,16 +135,10 @@ class TurnMachine:
 
     # In
 
-    def receive(self, five_tuple: FiveTuple, data: bytes, *, now: float) -> None:
-        """One message from a client. Raises nothing, whatever the bytes."""
-        try:
-            message = Message(data)
-        except Malformed:
-            self.dropped += 1
-            return
-        if message.message_class != MessageClass.REQUEST or not fingerprint_holds(message):
-            # RFC 8489 6.3: answers and indications are not answered; nor is what is not whole.
-            self.dropped += 1
+    def receive(self, five_tuple: FiveTuple, message: Message, *, now: float) -> None:
+        """One message from a client, whose FINGERPRINT holds. Raises nothing, whatever is in it."""
+        if message.message_class != MessageClass.REQUEST:
+            self.dropped += 1  # RFC 8489 6.3: answers and indications are not answered
             return
         wing = self._wing
         request = Request(five_tuple, message, now, wing.by_five_tuple.get(five_tuple))
@@ -202,10 +195,11 @@ class TurnMachine:
 
     def _check_understood(self, request: Request, *, discovery: bool = False) -> None:
         """RFC 8489 6.3.1, after authentication."""
-        if not request.message.unknown:
+        unknown = request.message.unknown
+        if not unknown:
             return
-        discovery = discovery and other_address(self._wing, request.five_tuple) is not None
-        unknown = request.message.not_understood(discovery=discovery)
+        if discovery and other_address(self._wing, request.five_tuple) is not None:
+            unknown = [kind for kind in unknown if kind not in OF_DISCOVERY]
         if unknown:
             types = struct.pack(f">{len(unknown)}H", *unknown)
             raise Refusal(ErrorCode.UNKNOWN_ATTRIBUTE, attributes=((Attribute.UNKNOWN_ATTRIBUTES, types),))
@@ -221,7 +215,7 @@ class TurnMachine:
             waiting = self._waiting[name] = []
             self._wing.events.append(CredentialWanted(name, request.five_tuple.client_host))
         if len(waiting) < WAITING_EACH:
-            waiting.append((request.five_tuple, request.message.data))
+            waiting.append((request.five_tuple, request.message))
         else:
             self.dropped += 1
 
@@ -231,8 +225,8 @@ class TurnMachine:
         if said is None:
             return
         self._wing.credentials.remember(name, said)
-        for five_tuple, data in waiting:
-            self.receive(five_tuple, data, now=now)
+        for five_tuple, message in waiting:
+            self.receive(five_tuple, message, now=now)
 
     # What the engine tells
 

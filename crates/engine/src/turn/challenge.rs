@@ -58,7 +58,6 @@ impl Challenge {
             // A bare header is not answered at all: the answer would be four times as long.
             && message.len() > HEADER
             && self.methods.contains(&frame.method)
-            && frame.fingerprint_holds(message)
     }
 
     /// The answer to a request, in a buffer.
@@ -102,14 +101,18 @@ pub fn client_bytes(transport: Transport, client: SocketAddr) -> [u8; 19] {
 
 impl Wing {
     /// Challenge a client over UDP that has no allocation. `false`: Python is to answer, or nobody.
-    pub(super) fn challenge(&mut self, five_tuple: &FiveTuple, message: &[u8], now: Instant) -> bool {
+    pub(super) fn challenge(
+        &mut self,
+        five_tuple: &FiveTuple,
+        (message, frame): (&[u8], &Frame),
+        now: Instant,
+    ) -> bool {
         if five_tuple.transport != Transport::Udp {
             return false;
         }
         let Some(challenge) = self.shared.turn.challenge() else { return false };
-        let Ok(frame) = Frame::read(message, |_, _| ()) else { return false };
         // Its worker may not know yet that it has an allocation.
-        if !challenge.is_for(&frame, message) || self.shared.turn.allocation(five_tuple) != 0 {
+        if !challenge.is_for(frame, message) || self.shared.turn.allocation(five_tuple) != 0 {
             return false;
         }
         self.totals().challenged.add(1);
@@ -119,7 +122,7 @@ impl Wing {
         }
         let client = client_bytes(five_tuple.transport, five_tuple.client);
         let mut buffer = [0; HEADER + MOST + fingerprint::SIZE];
-        let answer = challenge.write(&mut buffer, (message, &frame), &client, seconds);
+        let answer = challenge.write(&mut buffer, (message, frame), &client, seconds);
         if let Some(to) = self.way_to(five_tuple, usize::MAX) {
             let Self { bursts, sources, .. } = self;
             bursts.push(to, [answer, &[], &[]], |i| sources.get(i)?.udp());

@@ -8,6 +8,7 @@ use super::allocation::{Dropped, Peer};
 use super::bursts::To;
 use super::command::Command;
 use super::five_tuple::{FiveTuple, Transport};
+use super::request::Frame;
 use super::short_cut::{Deliveries, MOST_IN_TRANSIT, PACKET};
 use super::socket::{Receiver, may_fragment};
 use super::{Place, Source, Wing, channel_data, stun};
@@ -109,7 +110,8 @@ impl Wing {
         }
         match stun::kind(message).ok_or(Dropped::Malformed)? {
             stun::Kind::Request => {
-                self.hand_up(sender, message, now);
+                let frame = Frame::read(message, |_, _| ()).ok().filter(|it| it.fingerprint_holds(message));
+                self.hand_up(sender, message, &frame.ok_or(Dropped::Malformed)?, now);
                 Ok(())
             }
             stun::Kind::SendIndication => {
@@ -126,7 +128,7 @@ impl Wing {
         }
     }
 
-    fn hand_up(&mut self, sender: &Sender, message: &[u8], now: Instant) {
+    fn hand_up(&mut self, sender: &Sender, message: &[u8], frame: &Frame, now: Instant) {
         let Sender { five_tuple, rate, .. } = sender;
         let allocation = sender.allocation.and_then(|i| self.allocations.get(i));
         let totals = self.totals();
@@ -143,7 +145,7 @@ impl Wing {
             }
             _ => {}
         }
-        if allocation.is_none() && self.challenge(five_tuple, message, now) {
+        if allocation.is_none() && self.challenge(five_tuple, (message, frame), now) {
             return;
         }
         let allocation = sender.allocation.and_then(|i| self.allocations.get(i));

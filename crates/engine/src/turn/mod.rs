@@ -34,6 +34,7 @@ mod permissions;
 mod pipe;
 mod reach;
 pub mod request;
+pub mod response;
 mod secure;
 mod short_cut;
 mod socket;

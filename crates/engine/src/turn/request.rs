@@ -4,8 +4,10 @@
 
 use std::ops::Range;
 
-use super::fingerprint;
+use aws_lc_rs::constant_time::verify_slices_are_equal;
+
 use super::stun::{COOKIE, HEADER};
+use super::{fingerprint, integrity};
 
 /// Of one message. The largest that a client has a use for is a `CreatePermission` of some dozen peers.
 pub const MOST_ATTRIBUTES: usize = 127;
@@ -109,6 +111,23 @@ impl Frame {
     /// Whether it carries an attribute of integrity; that says nothing about whether it holds.
     pub fn is_protected(&self) -> bool {
         self.integrity_at != 0 || self.integrity_sha256_at != 0
+    }
+
+    /// Whether its integrity was made with this key; of two the SHA-256 one decides.
+    pub fn holds(&self, message: &[u8], key: &[u8]) -> bool {
+        let is_sha256 = self.integrity_sha256_at != 0;
+        let at = if is_sha256 { self.integrity_sha256_at } else { self.integrity_at };
+        let Some((before, attribute)) = message.split_at_checked(at).filter(|_| at >= HEADER) else {
+            return false;
+        };
+        let Some((head, rest)) = attribute.split_at_checked(4) else { return false };
+        let size = usize::from(u16::from_be_bytes([head[2], head[3]]));
+        let Some(given) = rest.get(..size) else { return false };
+        let mut signed = before.to_vec();
+        signed[2..4].copy_from_slice(&((at - HEADER + 4 + size) as u16).to_be_bytes());
+        let digest = if is_sha256 { integrity::hmac_sha256 } else { integrity::hmac_sha1 };
+        let expected = digest(key, &signed);
+        expected.as_ref().get(..size).is_some_and(|own| verify_slices_are_equal(own, given).is_ok())
     }
 
     /// True where there is none.
