@@ -27,10 +27,10 @@ from headgate.turn.ports import RelayPorts
 from headgate.turn.quotas import Quotas
 from headgate.turn.refresh import refresh
 from headgate.turn.refusal import ErrorCode, Refusal
-from headgate.turn.relay import ClientTransport, FiveTuple, Relay
+from headgate.turn.relay import ClientTransport, FiveTuple, Relay, RelayAddress
 from headgate.turn.request import Outgoing, Request
 from headgate.turn.standing_challenge import standing_challenge
-from headgate.turn.stun.address import TransportAddress
+from headgate.turn.stun.address import Family, TransportAddress, family_of
 from headgate.turn.stun.answer import Answer
 from headgate.turn.stun.attribute import OF_DISCOVERY, Attribute
 from headgate.turn.stun.message import HEADER_SIZE, Message, MessageClass, Method
@@ -77,6 +77,7 @@ class TurnMachine:
             relay=relay,
             wall=wall,
             listeners=tuple(listeners),
+            relays=_relays(settings),
         )
         self._budget = AddressBudget(per_second=settings.quotas.answers_per_second)
         self._connections = Connections()
@@ -284,6 +285,7 @@ class TurnMachine:
         if wing.settings.peers != settings.peers or wing.settings.relay_addresses != settings.relay_addresses:
             follow_policy(wing, _policy(settings), now=now)
         wing.settings, wing.credentials = settings, credentials
+        wing.relays = _relays(settings)
         wing.ports.ports = settings.relay_ports
         wing.quotas.follow(settings.quotas)
         self._budget.per_second = settings.quotas.answers_per_second
@@ -316,6 +318,13 @@ class TurnMachine:
     def shut(self) -> None:
         """Let go of what is reserved. Allocations are their sessions' to end."""
         self._wing.ports.close()
+
+
+def _relays(settings: TurnConf) -> dict[Family, RelayAddress]:
+    relays: dict[Family, RelayAddress] = {}
+    for each in settings.relay_addresses:
+        relays.setdefault(family_of(each.address), RelayAddress(each.address, each.external or each.address))
+    return relays
 
 
 def _policy(settings: TurnConf) -> PeerPolicy:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -38,7 +39,7 @@ def _below(limit: int) -> int:
     """One draw, where `secrets.randbelow` draws until it fits. Of a port's limit no number is preferred by
     more than 1 in 2^48.
     """
-    return int.from_bytes(secrets.token_bytes(8)) % limit
+    return int.from_bytes(os.urandom(8)) % limit
 
 
 class RelayPorts:
@@ -76,6 +77,11 @@ class RelayPorts:
     ) -> RelayPort:
         """Any free port, or any free even one. Raises Exhausted."""
         taken = self._of(address, transport)
+        if not even:
+            # Nearly always the first that is drawn is free.
+            port = self.ports[self._random(len(self.ports))]
+            if port not in taken and (bound := self._bind(address, port, transport)) is not None:
+                return bound
         tried: set[int] = set()
 
         def fits(port: int) -> bool:

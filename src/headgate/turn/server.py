@@ -325,6 +325,8 @@ class TurnServer:
         self._loop.attach(allocation.handle, self._hear)
         session.lease = self._lease(session)
         self._registry.changed(session)
+        if not logger.isEnabledFor(logging.INFO):
+            return
         logger.info(
             "%s session %d of %s opened: relayed address %s, user '%s', %s",
             service.name,
@@ -368,11 +370,9 @@ class TurnServer:
             totals.packets_discarded,
         )
 
-    def _external(self, five_tuple: FiveTuple) -> Endpoint:
+    def _external(self, five_tuple: FiveTuple) -> Endpoint | None:
         opened = self._by_handle.get(five_tuple.listener)
-        if opened is not None and opened.external is not None:
-            return opened.external
-        return Endpoint(five_tuple.server_host, five_tuple.server_port)
+        return opened.external if opened is not None else None
 
     async def _enquire(self, wanted: CredentialWanted) -> None:
         settings = self._settings

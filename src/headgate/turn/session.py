@@ -65,7 +65,7 @@ class TurnSession(Session):
         service: Service,
         created: datetime,
         allocation: Allocation,
-        external: Endpoint,
+        external: Endpoint | None,
         end: Callable[[TurnSession], None],
     ) -> None:
         five_tuple = allocation.five_tuple
@@ -77,7 +77,7 @@ class TurnSession(Session):
             created=created,
         )
         self.allocation = allocation
-        self.external = external
+        self.external = self.local if external is None else external
         """The interface as clients outside know it: what seed 000 calls `interface`."""
         self.user = allocation.user
         self.role = Role.RELAY
