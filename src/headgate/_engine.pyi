@@ -363,14 +363,14 @@ class Engine:
         """
 
     def fileno(self) -> int:
-        """An eventfd, readable while events wait. Valid until `shutdown`."""
+        """An eventfd, readable from the first event on until `drain` finds none. Valid until `shutdown`."""
 
     def drain(
         self, limit: int
     ) -> list[
         Accepted | Connected | Received | HttpReceived | Malformed | StunReceived | PeerConnected | Closed
     ]:
-        """Take at most `limit` events, oldest first, and clear the eventfd when none is left."""
+        """Take at most `limit` events, oldest first. The eventfd stays readable until this finds none."""
 
     def refused_connections(self) -> int:
         """Connections refused so far, because of a limit or for want of descriptors."""

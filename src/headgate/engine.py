@@ -528,11 +528,15 @@ class EngineLoop:
         self._handlers.pop(handle, None)
 
     def _drain(self) -> None:
-        for event in self.engine.drain(self.BATCH):
-            self._dispatch(event)
-            if isinstance(event, Closed):
-                # Only now: its handler has read the final totals.
-                self.engine.forget(event.handle)
+        left = self.BATCH
+        # What comes meanwhile is taken too: another turn of the loop would cost more than to ask.
+        while left > 0 and (events := self.engine.drain(left)):
+            left -= len(events)
+            for event in events:
+                self._dispatch(event)
+                if isinstance(event, Closed):
+                    # Only now: its handler has read the final totals.
+                    self.engine.forget(event.handle)
 
     def _dispatch(self, event: Event) -> None:
         match event:
