@@ -80,7 +80,7 @@ class RelayPorts:
         if not even:
             # Nearly always the first that is drawn is free.
             port = self.ports[self._random(len(self.ports))]
-            if port not in taken and (bound := self._bind(address, port, transport)) is not None:
+            if port not in taken and (bound := self._bind(address, port, transport, taken)) is not None:
                 return bound
         tried: set[int] = set()
 
@@ -89,7 +89,7 @@ class RelayPorts:
 
         for _ in range(BIND_ATTEMPTS):
             port = self._choose(fits)
-            bound = self._bind(address, port, transport)
+            bound = self._bind(address, port, transport, taken)
             if bound is not None:
                 return bound
             tried.add(port)
@@ -110,10 +110,10 @@ class RelayPorts:
         for _ in range(BIND_ATTEMPTS):
             port = self._choose(fits)
             tried.add(port)
-            first = self._bind(address, port, transport)
+            first = self._bind(address, port, transport, taken)
             if first is None:
                 continue
-            second = self._bind(address, port + 1, transport)
+            second = self._bind(address, port + 1, transport, taken)
             if second is None:
                 self.release(first)
                 continue
@@ -153,12 +153,14 @@ class RelayPorts:
         self._external[address.host] = address.external
         return self._taken.setdefault((address.host, transport), set())
 
-    def _bind(self, address: RelayAddress, port: int, transport: RelayTransport) -> RelayPort | None:
+    def _bind(
+        self, address: RelayAddress, port: int, transport: RelayTransport, taken: set[int]
+    ) -> RelayPort | None:
         try:
             handle = self._relay.bind(address, port, transport=transport)
         except OSError:
             return None
-        self._of(address, transport).add(port)
+        taken.add(port)
         return RelayPort(handle, address, port, transport)
 
     def _choose(self, fits: Callable[[int], bool]) -> int:

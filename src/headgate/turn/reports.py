@@ -43,7 +43,7 @@ def report(event: TurnEvent, session: TurnSession) -> Event | None:
         case Allocated(allocation):
             return RelayAllocated(
                 **names,
-                relayed=(str(allocation.relayed), *(str(port.relayed) for port in allocation.relays[1:])),
+                relayed=(session.target or "", *(str(port.relayed) for port in allocation.relays[1:])),
                 port=allocation.relays[0].port,
             )
         case ChannelBound(_, number, peer):
