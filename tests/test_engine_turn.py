@@ -128,6 +128,34 @@ async def test_an_allocation_expires_unless_it_is_refreshed(relay: Relay) -> Non
     assert (closed.handle, closed.reason) == (allocation, CloseReason.EXPIRED)
 
 
+async def test_an_allocation_is_taken_along(relay: Relay) -> None:
+    engine = relay.loop.engine
+    _, allocation, relayed = await relay.allocate()
+    port = relay.peer.getsockname()[1]
+    engine.bind_channel(
+        BindChannel(allocation=allocation, number=0x4001, peer_host=LOCALHOST, peer_port=port)
+    )
+    listener = engine.listen_turn(ListenTurn(transport=TurnTransport.TCP, host=LOCALHOST, port=0))
+    relay.loop.attach(listener.handle, relay.events.put_nowait)
+    with socket.socket() as stream:
+        stream.settimeout(0)
+        await asyncio.get_running_loop().sock_connect(stream, (LOCALHOST, listener.port))
+        stream.send(ALLOCATE)
+        there = await relay.next()
+        assert isinstance(there, StunReceived)
+        engine.move_allocation(allocation, there.five_tuple)
+        with pytest.raises(FileExistsError):
+            engine.move_allocation(allocation, there.five_tuple)
+        engine.answer(there.five_tuple, b"answer!!")
+        assert await received(stream) == b"answer!!"
+        relay.peer.sendto(b"back", (relayed.host, relayed.port))
+        assert await received(stream) == struct.pack("!HH4s", 0x4001, 4, b"back")
+        assert (await relay.request()).allocation == 0
+    closed = await relay.next()  # it is not `movable`, and so of its connection
+    assert isinstance(closed, Closed)
+    assert (closed.handle, closed.reason) == (allocation, CloseReason.PEER)
+
+
 async def test_what_fails_now_is_a_standard_exception(relay: Relay) -> None:
     engine = relay.loop.engine
     asked, allocation, relayed = await relay.allocate()
@@ -148,6 +176,9 @@ async def test_what_fails_now_is_a_standard_exception(relay: Relay) -> None:
     ):
         with pytest.raises(ValueError):
             engine.listen_turn(wrong)
+    for transport in (TurnTransport.UDP, TurnTransport.TLS, TurnTransport.DTLS, 0, 5):
+        with pytest.raises(ValueError):
+            engine.check_turn_tls(transport, tls)
     with pytest.raises(ValueError):
         engine.retune_turn(RetuneTurn(listener=allocation))
     with pytest.raises(ValueError):

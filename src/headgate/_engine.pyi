@@ -272,11 +272,11 @@ class TurnCounters:
     """Data of clients that have no allocation."""
     no_channel: Final[int]
     no_permission: Final[int]
-    """From peers, and in Send indications."""
+    """From peers, in Send indications, and of what ICMP says of a peer."""
     denied: Final[int]
     """For one of our own listeners, for port 0, or for a family that the allocation has no relay of."""
     over_rate: Final[int]
-    """Above the allocation's `bytes_per_second`."""
+    """Above the allocation's `bytes_per_second`; and of what ICMP says, above ten a second."""
     queue_full: Final[int]
     """A queue or socket took no more: `event_capacity`, a slow TCP client's, a socket's, a worker's."""
     packets_relayed: Final[int]
@@ -498,6 +498,12 @@ class Engine:
     def listen_turn(self, listen: ListenTurn) -> UdpPort:
         """Listen for TURN clients, over UDP with a socket for each worker. Raises as `listen`."""
 
+    def check_turn_tls(self, transport: int, tls: Tls) -> None:
+        """Raises ValueError as `listen_turn`: so that `retune_turn` with the same cannot fail.
+
+        Over DTLS keys are ECDSA, of P-256 or P-384.
+        """
+
     def retune_turn(self, retune: RetuneTurn) -> None:
         """Change a listener's limits and certificate; what stands stays. ValueError: no such listener,
         or the certificate is no good."""
@@ -555,9 +561,10 @@ class Engine:
         """
 
     def move_allocation(self, allocation: int, five_tuple: FiveTuple) -> None:
-        """It belongs to this five-tuple from now on (RFC 8016).
+        """It belongs to this five-tuple from now on, over whatever transport (RFC 8016).
 
-        Raises OSError(EEXIST) when the five-tuple has an allocation, ValueError unless both are over UDP.
+        Permissions, channels and connections with peers stay. Raises OSError(EEXIST) when the five-tuple
+        has an allocation.
         """
 
     def connect_peer(self, allocation: int, host: str, port: int) -> int:

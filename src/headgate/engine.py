@@ -469,6 +469,8 @@ class Allocate:
     lifetime_s: float
     bytes_per_second: int = 0
     """Application data, both directions together; a second's worth (at least 64 KiB) at once. 0: no limit."""
+    movable: bool = False
+    """Its client may come back for it (`move_allocation`): it outlives the client's connection."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -31,6 +31,7 @@ LIMITS = RelayLimits(allocations=None, allocations_per_user=100, bytes_per_secon
 COUNTERS = RelayCounters(
     refusals={401: 7, 486: 2},
     quota_refusals={"allocationsPerUser": 2},
+    moves={"moved": 4, "unknownTicket": 1},
     denied_peers=5,
     unanswered=3,
     traffic={"UDP": Totals(bytes_received=10, packets_sent=4)},

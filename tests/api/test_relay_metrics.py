@@ -24,6 +24,7 @@ async def test_the_relay(house: House, operator: httpx.AsyncClient) -> None:
     assert values("headgate_turn_client_packets_sent", "transport") == {"udp": 4}
     assert values("headgate_turn_requests_refused", "code") == {"401": 7, "486": 2}
     assert values("headgate_turn_quota_refusals", "quota") == {"allocationsPerUser": 2}
+    assert values("headgate_turn_moves", "result") == {"moved": 4, "unknownTicket": 1}
     assert families["headgate_turn_denied_peers"].samples[0].value == 5
     assert families["headgate_turn_unanswered"].samples[0].value == 3
     assert families["headgate_turn_ports_taken"].samples[0].value == 2

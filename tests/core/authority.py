@@ -10,7 +10,7 @@ from pathlib import Path
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import NameOID
 
 from headgate.core.certificate import CertificateFiles
@@ -52,9 +52,15 @@ class Authority:
             .sign(self._key, hashes.SHA256())
         )
 
-    def issue(self, *, not_before: timedelta = -DAY / 2, not_after: timedelta = DAY / 2) -> Pair:
-        """From now."""
-        key, now = ec.generate_private_key(ec.SECP256R1()), datetime.now(UTC)
+    def issue(
+        self,
+        *,
+        not_before: timedelta = -DAY / 2,
+        not_after: timedelta = DAY / 2,
+        key: ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey | None = None,
+    ) -> Pair:
+        """From now. `key`: None: one of P-256."""
+        key, now = key or ec.generate_private_key(ec.SECP256R1()), datetime.now(UTC)
         local = x509.IPAddress(ipaddress.ip_address("127.0.0.1"))
         certificate = (
             _certificate(_named("127.0.0.1"), self._name, key.public_key(), now + not_before, now + not_after)

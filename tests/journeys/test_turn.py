@@ -137,9 +137,11 @@ def test_client_to_client_over_tcp(relaying: Gate, transport: str) -> None:
     check({"RFC 6062": tally})
 
 
-def test_allocations_move(relaying: Gate) -> None:
-    """RFC 8016: every client goes to another port with its ticket before it sends anything."""
-    check({"RFC 8016": uclient("-M", *CALL, port=ports(relaying)["UDP", "127.0.0.1"])})
+@pytest.mark.parametrize("transport", ["UDP", "TCP", "DTLS"])  # TLS: as above
+def test_allocations_move(relaying: Gate, transport: str) -> None:
+    """RFC 8016: every client comes back with its ticket over another socket before it sends anything."""
+    port = ports(relaying)[transport, "127.0.0.1"]
+    check({"RFC 8016": uclient("-M", *OVER[transport], *CALL, port=port)})
 
 
 def test_time_limited_credentials(relaying: Gate, echo: int) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import struct
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -51,10 +52,11 @@ class LiveClient:
     @classmethod
     @asynccontextmanager
     async def connect(
-        cls, server: Server, name: str = "bob", password: str = "builder"
+        cls, server: Server, name: str = "bob", password: str = "builder", *, interface: int = 0
     ) -> AsyncIterator[LiveClient]:
-        endpoint = server.registry.service(SERVICE).listeners[0].endpoint
-        over = server.registry.service(SERVICE).listeners[0].transport
+        """`interface`: which of the configuration's."""
+        listener = server.registry.service(SERVICE).listeners[interface]
+        endpoint, over = listener.endpoint, listener.transport
         kind = socket.SOCK_STREAM if over == "TCP" else socket.SOCK_DGRAM
         with socket.socket(socket.AF_INET, kind) as sock:
             sock.settimeout(0)
@@ -66,6 +68,11 @@ class LiveClient:
         return TransportAddress(*self._socket.getsockname())
 
     def hang_up(self) -> None:
+        self._socket.close()
+
+    def reset(self) -> None:
+        """Of a connection: as when the network is gone."""
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self._socket.close()
 
     async def send(self, data: bytes) -> None:

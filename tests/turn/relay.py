@@ -36,6 +36,7 @@ class TwinAllocation:
     relays: list[int]
     lifetime: float
     rate: int
+    movable: bool
     permissions: dict[str, bool] = field(default_factory=dict)
     """By host: whether only relayed addresses are meant."""
     channels: dict[int, TransportAddress] = field(default_factory=dict)
@@ -61,11 +62,13 @@ class RelayTwin:
     def release(self, handle: int) -> None:
         del self.bound[handle]
 
-    def allocate(self, five_tuple: FiveTuple, relays: Sequence[int], *, lifetime: float, rate: int) -> int:
+    def allocate(
+        self, five_tuple: FiveTuple, relays: Sequence[int], *, lifetime: float, rate: int, movable: bool
+    ) -> int:
         if self.refuses:
             raise OSError(errno.EMFILE, "no descriptors")
         handle = next(self._handles)
-        self.allocations[handle] = TwinAllocation(five_tuple, list(relays), lifetime, rate)
+        self.allocations[handle] = TwinAllocation(five_tuple, list(relays), lifetime, rate, movable)
         return handle
 
     def refresh(self, allocation: int, *, lifetime: float) -> None:
@@ -104,6 +107,8 @@ class RelayTwin:
             del self.allocations[allocation].channels[number]
 
     def move(self, allocation: int, five_tuple: FiveTuple) -> None:
+        if any(each.five_tuple == five_tuple for each in self.allocations.values()):
+            raise FileExistsError(errno.EEXIST, "taken")
         self.allocations[allocation].five_tuple = five_tuple
 
     def connect(self, allocation: int, peer: TransportAddress) -> int:

@@ -335,7 +335,7 @@ def test_a_five_tuple_that_the_engine_has_not_let_go_of() -> None:
 
     class Slow(RelayTwin):
         def allocate(
-            self, five_tuple: FiveTuple, relays: Sequence[int], *, lifetime: float, rate: int
+            self, five_tuple: FiveTuple, relays: Sequence[int], *, lifetime: float, rate: int, movable: bool
         ) -> int:
             raise FileExistsError(errno.EEXIST, "it ends soon")
 

@@ -1,19 +1,14 @@
-"""Refresh (RFC 8656 8.2) and mobility (RFC 8016)."""
+"""Refresh (RFC 8656 8.2)."""
 
 from __future__ import annotations
 
-from headgate.turn.events import Moved, Refreshed, Released
+from headgate.turn.events import Refreshed, Released
 from headgate.turn.refusal import ErrorCode
-from headgate.turn.relay import ClientTransport
 from headgate.turn.stun.address import Family
 from headgate.turn.stun.attribute import Attribute
-from headgate.turn.stun.message import Method
-from tests.turn.dialogue import PEER, UDP, House, error_of
-from tests.turn.relay import Link
+from tests.turn.dialogue import PEER, House, error_of
 
 V4, V6 = b"\x01\0\0\0", b"\x02\0\0\0"
-TRANSPORT = (int(Attribute.REQUESTED_TRANSPORT), UDP)
-MOBILE = (int(Attribute.MOBILITY_TICKET), b"")
 
 
 def test_it_goes_on() -> None:
@@ -65,58 +60,3 @@ def test_one_of_two_families_is_let_go() -> None:
     assert client.permit(PEER._replace(host="2606:4700::1111")) is ErrorCode.ADDRESS_FAMILY_MISMATCH
     assert client.permit(PEER) is None
     assert house.machine.ports_taken == len(house.relay.bound) == 1
-
-
-# RFC 8016
-
-
-def test_mobility_is_off() -> None:
-    client = House().client()
-    answer = client.ask(Method.ALLOCATE, TRANSPORT, MOBILE)
-    assert error_of(answer) is ErrorCode.MOBILITY_FORBIDDEN
-
-
-def test_it_comes_along_to_another_address_once_for_each_ticket() -> None:
-    house = House(mobility=True)
-    client = house.client()
-    ticket = client.ask(Method.ALLOCATE, TRANSPORT, MOBILE).attributes[Attribute.MOBILITY_TICKET]
-    (allocation,) = house.machine.allocations
-    house.machine.events()
-    moved = house.client(client_host="203.0.113.50", client_port=7)
-    answer = moved.refresh(600, (Attribute.MOBILITY_TICKET, ticket))
-    assert error_of(answer) is None
-    assert answer.attributes[Attribute.MOBILITY_TICKET] not in (b"", ticket)
-    assert allocation.five_tuple == moved.five_tuple
-    assert house.relay.allocations[allocation.handle].five_tuple == moved.five_tuple
-    assert house.machine.events()[0] == Moved(allocation, client.five_tuple)
-    # The answer may be lost, and the same ticket come once more: from there, and from nowhere else.
-    again = moved.refresh(600, (Attribute.MOBILITY_TICKET, ticket))
-    assert again.attributes[Attribute.MOBILITY_TICKET] == answer.attributes[Attribute.MOBILITY_TICKET]
-    assert moved.permit(PEER) is None
-    assert error_of(client.refresh()) is ErrorCode.ALLOCATION_MISMATCH
-    third = house.client(client_port=8)
-    assert error_of(third.refresh(600, (Attribute.MOBILITY_TICKET, ticket))) is ErrorCode.BAD_REQUEST
-
-
-def test_a_ticket_alone_moves_nothing() -> None:
-    house = House(mobility=True)
-    client = house.client()
-    ticket = client.ask(Method.ALLOCATE, TRANSPORT, MOBILE).attributes[Attribute.MOBILITY_TICKET]
-    thief = house.client("alice", "wonder", client_port=6)
-    answer = thief.refresh(600, (Attribute.MOBILITY_TICKET, ticket))
-    assert error_of(answer) is ErrorCode.WRONG_CREDENTIALS
-    other = house.client(client_port=11)
-    other.allocate()
-    answer = other.refresh(600, (Attribute.MOBILITY_TICKET, ticket))
-    assert error_of(answer) is ErrorCode.ALLOCATION_MISMATCH
-    assert house.machine.by_five_tuple(Link()) is not None
-
-
-def test_it_moves_over_udp_only() -> None:
-    house = House(mobility=True)
-    stream = house.client(transport=int(ClientTransport.TCP), connection=7)
-    assert error_of(stream.ask(Method.ALLOCATE, TRANSPORT, MOBILE)) is ErrorCode.MOBILITY_FORBIDDEN
-    ticket = house.client().ask(Method.ALLOCATE, TRANSPORT, MOBILE).attributes[Attribute.MOBILITY_TICKET]
-    assert b"\0" not in ticket
-    answer = stream.refresh(600, (Attribute.MOBILITY_TICKET, ticket))
-    assert error_of(answer) is ErrorCode.MOBILITY_FORBIDDEN

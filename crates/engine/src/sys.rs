@@ -1,8 +1,14 @@
-//! Socket options no safe binding offers. The only `unsafe` of the engine.
+//! What of sockets no safe binding offers. The only `unsafe` of the engine.
 
 use std::io;
+use std::mem::MaybeUninit;
 use std::net::UdpSocket;
 use std::os::fd::AsRawFd;
+
+use socket2::{MsgHdrMut, SockAddr, SockRef};
+
+/// Control messages of one error: what it is, and who said so.
+pub const ERROR_CONTROL: usize = 256;
 
 /// Let the kernel cut datagrams that are larger than the path takes (RFC 3542 11.2), which
 /// quinn-udp forbids: with an Ethernet's 1500 bytes an IPv6 datagram holds 1452, RTP is up to 1472.
@@ -23,6 +29,33 @@ pub fn receive_destination(socket: &impl AsRawFd, v6: bool) -> io::Result<()> {
     } else {
         set(socket, libc::IPPROTO_IP, libc::IP_PKTINFO, 1)
     }
+}
+
+/// Keep what ICMP says of datagrams that were sent, for `receive_error` (ip(7), ipv6(7)).
+pub fn receive_errors(socket: &impl AsRawFd, v6: bool) -> io::Result<()> {
+    if v6 {
+        set(socket, libc::IPPROTO_IPV6, libc::IPV6_RECVERR, 1)
+    } else {
+        set(socket, libc::IPPROTO_IP, libc::IP_RECVERR, 1)
+    }
+}
+
+/// The next of a socket's error queue: `peer` is whom the datagram was for, and an address of the socket's
+/// family before. Returns how many bytes of `control` are control messages (cmsg(3)).
+pub fn receive_error(
+    socket: &UdpSocket,
+    peer: &mut SockAddr,
+    control: &mut [u8; ERROR_CONTROL],
+) -> io::Result<usize> {
+    let mut buffer = [MaybeUninit::new(0_u8); ERROR_CONTROL];
+    let mut message = MsgHdrMut::new().with_addr(peer).with_control(&mut buffer);
+    SockRef::from(socket).recvmsg(&mut message, libc::MSG_ERRQUEUE | libc::MSG_DONTWAIT)?;
+    let size = message.control_len();
+    // SAFETY: every byte was made above, and the kernel writes nothing but bytes over them.
+    #[expect(unsafe_code)]
+    let bytes = buffer.map(|byte| unsafe { byte.assume_init() });
+    *control = bytes;
+    Ok(size)
 }
 
 fn set(socket: &impl AsRawFd, level: libc::c_int, option: libc::c_int, value: libc::c_int) -> io::Result<()> {

@@ -2,14 +2,21 @@
 
 mod relay;
 
-use std::net::UdpSocket;
-use std::time::Duration;
+use std::collections::HashSet;
+use std::net::{SocketAddr, UdpSocket};
+use std::time::{Duration, Instant};
 
+use headgate_engine::Handle;
 use headgate_engine::engine::VerbError;
 use headgate_engine::event::CloseReason;
 use headgate_engine::turn::five_tuple::{FiveTuple, Transport};
-use relay::stream::Listener;
-use relay::{Bench, LOCALHOST, channel, receive, request, socket, usual};
+use headgate_engine::turn::listener::TurnLimits;
+use headgate_engine::turn::verbs::{Allocate, BindChannel, BindRelay, RelayTransport};
+use relay::dtls::DtlsClient;
+use relay::stream::{Listener, StreamClient};
+use relay::{
+    Bench, LOCALHOST, PATIENCE, channel, data_indication, receive, request, send_indication, socket, usual,
+};
 
 /// Somebody new, and whom the engine takes them for.
 fn stranger(bench: &mut Bench) -> (UdpSocket, FiveTuple) {
@@ -28,7 +35,7 @@ fn heard(socket: &UdpSocket) -> Vec<u8> {
 #[test]
 fn what_a_client_has_goes_with_it() {
     let mut bench = Bench::start();
-    let mut workers = std::collections::HashSet::new();
+    let mut workers = HashSet::new();
     // To and fro until it has been heard by every worker, and by its own again.
     let client = bench.client();
     let peer = socket(LOCALHOST);
@@ -78,20 +85,348 @@ fn an_end_is_known_where_the_client_is_heard() {
     }
 }
 
+/// Any client of a listener, as tests see it.
+enum Any {
+    Datagrams(UdpSocket),
+    Stream(StreamClient),
+    Secure(Box<DtlsClient>),
+}
+
+impl Any {
+    /// Somebody new.
+    fn connect(bench: &Bench, listener: Option<&Listener>) -> Self {
+        match listener {
+            None => {
+                let socket = socket(LOCALHOST);
+                socket.connect(bench.server).expect("a route");
+                Self::Datagrams(socket)
+            }
+            Some(listener) if listener.transport == Transport::Dtls => {
+                Self::Secure(Box::new(DtlsClient::connect(listener)))
+            }
+            Some(listener) => Self::Stream(listener.connect()),
+        }
+    }
+
+    fn address(&self) -> SocketAddr {
+        match self {
+            Self::Datagrams(socket) => socket.local_addr(),
+            Self::Stream(client) => client.socket.local_addr(),
+            Self::Secure(client) => client.socket.local_addr(),
+        }
+        .expect("bound")
+    }
+
+    fn send(&mut self, message: &[u8]) {
+        match self {
+            Self::Datagrams(socket) => {
+                socket.send(message).expect("sent");
+            }
+            Self::Stream(client) => client.send(message),
+            Self::Secure(client) => client.send(message),
+        }
+    }
+
+    /// The next message, which has so many bytes.
+    fn receive(&mut self, size: usize) -> Vec<u8> {
+        match self {
+            Self::Datagrams(socket) => heard(socket),
+            Self::Stream(client) => client.receive(size),
+            Self::Secure(client) => client.receive(),
+        }
+    }
+
+    fn until_ended(&mut self) {
+        match self {
+            Self::Datagrams(_) => {}
+            Self::Stream(client) => assert!(client.ended()),
+            Self::Secure(client) => client.until_ended(),
+        }
+    }
+
+    fn asks(&mut self, bench: &mut Bench) -> (FiveTuple, Handle) {
+        self.send(&request(*b"a refresh   "));
+        let me = self.address();
+        let (five_tuple, allocation, _) = bench.request(|five_tuple| five_tuple.client == me);
+        (five_tuple, allocation)
+    }
+
+    /// Ask, and be given one that moves.
+    fn allocate(&mut self, bench: &mut Bench) -> (FiveTuple, Handle, SocketAddr) {
+        let (five_tuple, _) = self.asks(bench);
+        let bind = BindRelay {
+            transport: RelayTransport::Udp,
+            address: SocketAddr::new(LOCALHOST, 0),
+            external: None,
+        };
+        let (relay, relayed) = bench.engine.bind_relay(&bind).expect("a free port");
+        let lifetime = Duration::from_secs(60);
+        let allocate =
+            Allocate { five_tuple, relays: vec![relay], lifetime, bytes_per_second: 0, movable: true };
+        (five_tuple, bench.engine.allocate(&allocate).expect("free"), relayed)
+    }
+
+    /// Data goes both ways, through a channel and through indications.
+    fn relays(&mut self, channel_of: &UdpSocket, peer: &UdpSocket, relayed: SocketAddr, round: u8) {
+        self.send(&channel(0x4001, &[round; 40]));
+        assert_eq!(receive(channel_of), (vec![round; 40], relayed));
+        channel_of.send_to(&[round; 52], relayed).expect("sent");
+        assert_eq!(self.receive(56), channel(0x4001, &[round; 52]));
+        let address = peer.local_addr().expect("bound");
+        self.send(&send_indication(address, &[round; 16]));
+        assert_eq!(receive(peer), (vec![round; 16], relayed));
+        peer.send_to(&[round; 12], relayed).expect("sent");
+        assert_eq!(data_indication(&self.receive(48)), (address, vec![round; 12]));
+    }
+}
+
+fn bind(bench: &Bench, allocation: Handle, peer: SocketAddr) {
+    let bind = BindChannel {
+        allocation,
+        number: 0x4001,
+        peer,
+        lifetime: Duration::from_secs(600),
+        permission_lifetime: Duration::from_secs(300),
+        relayed_only: false,
+    };
+    bench.engine.bind_channel(&bind).expect("a channel");
+}
+
+/// From every transport to every other, and to and fro between workers.
 #[test]
-fn not_everything_moves() {
+fn over_every_transport_to_every_other() {
+    let mut bench = Bench::start();
+    let listeners = [Transport::Tcp, Transport::Tls, Transport::Dtls]
+        .map(|transport| Listener::new(&bench, transport, usual()));
+    let ways: Vec<_> = [None].into_iter().chain(listeners.iter().map(Some)).collect();
+    let (first, second) = (socket(LOCALHOST), socket(LOCALHOST));
+    let mut workers = HashSet::new();
+    for from in &ways {
+        let mut client = Any::connect(&bench, *from);
+        let (home, allocation, relayed) = client.allocate(&mut bench);
+        bind(&bench, allocation, first.local_addr().expect("bound"));
+        bench.engine.answer(home, request(*b"the response"));
+        assert_eq!(client.receive(20), request(*b"the response"));
+        client.relays(&first, &second, relayed, 1);
+        for round in 2..7 {
+            for to in &ways {
+                let mut moved = Any::connect(&bench, *to);
+                let (five_tuple, none) = moved.asks(&mut bench);
+                assert_eq!(none, 0);
+                // What comes before the answer is not obeyed; what is for the client still goes to the other.
+                first.send_to(&[round; 8], relayed).expect("sent");
+                assert_eq!(client.receive(12), channel(0x4001, &[round; 8]));
+                bench.engine.move_allocation(allocation, five_tuple).expect("free");
+                bench.engine.answer(five_tuple, request(*b"the response"));
+                assert_eq!(moved.receive(20), request(*b"the response"));
+                moved.relays(&first, &second, relayed, round);
+                assert_eq!(moved.asks(&mut bench), (five_tuple, allocation));
+                // The old five-tuple has nothing any more.
+                let before = bench.engine.turn_counters().no_allocation;
+                client.send(&channel(0x4001, b"no!!"));
+                bench.counted(|counters| counters.no_allocation == before + 1);
+                assert_eq!(client.asks(&mut bench).1, 0);
+                workers.insert((home.worker, five_tuple.worker, five_tuple.transport as u8));
+                client = moved;
+            }
+        }
+        bench.engine.close(allocation);
+        assert_eq!(bench.closed(allocation).0, CloseReason::Requested);
+        assert_eq!(client.asks(&mut bench).1, 0);
+    }
+    for transport in [Transport::Udp, Transport::Tcp, Transport::Tls, Transport::Dtls] {
+        let of = |(home, worker, over): &&(usize, usize, u8)| home != worker && *over == transport as u8;
+        assert!(workers.iter().any(|moved| of(&moved)), "{transport:?} {workers:?}");
+    }
+    assert_eq!(bench.engine.turn_counters().queue_full, 0);
+}
+
+/// A network goes, and its connection with it; the client comes back from another one, much later.
+#[test]
+fn a_connection_s_end_ends_nothing_that_moves() {
+    let mut bench = Bench::start();
+    let peer = socket(LOCALHOST);
+    for transport in [Transport::Tcp, Transport::Tls, Transport::Dtls] {
+        let listener = Listener::new(&bench, transport, usual());
+        for _ in 0..4 {
+            let mut client = Any::connect(&bench, Some(&listener));
+            let (five_tuple, allocation, relayed) = client.allocate(&mut bench);
+            bind(&bench, allocation, peer.local_addr().expect("bound"));
+            bench.engine.answer(five_tuple, request(*b"the response"));
+            client.receive(20);
+            for round in 0..3_u8 {
+                match client {
+                    Any::Secure(mut client) => client.close(),
+                    Any::Stream(client) => drop(client),
+                    Any::Datagrams(_) => {}
+                }
+                // While nobody is there its data is dropped.
+                let before = bench.engine.turn_counters().queue_full;
+                while bench.engine.turn_counters().queue_full == before {
+                    peer.send_to(b"anybody?", relayed).expect("sent");
+                }
+                client = Any::connect(&bench, Some(&listener));
+                let (five_tuple, none) = client.asks(&mut bench);
+                assert_eq!(none, 0);
+                bench.engine.move_allocation(allocation, five_tuple).expect("free");
+                bench.engine.answer(five_tuple, request(*b"the response"));
+                while client.receive(20)[..2] != [0, 3] {}
+                client.send(&channel(0x4001, &[round; 40]));
+                assert_eq!(receive(&peer), (vec![round; 40], relayed));
+            }
+            bench.engine.close(allocation);
+            assert_eq!(bench.closed(allocation).0, CloseReason::Requested);
+        }
+    }
+}
+
+#[test]
+fn who_does_not_come_back_is_forgotten_at_its_time() {
+    let mut bench = Bench::start();
+    let listener = Listener::new(&bench, Transport::Tcp, usual());
+    for moves in [false, true, true, true] {
+        let mut client = Any::connect(&bench, Some(&listener));
+        let (five_tuple, allocation, _) = client.allocate(&mut bench);
+        bench.engine.answer(five_tuple, request(*b"the response"));
+        client.receive(20); // before it has its ticket it would not come back
+        if moves {
+            let mut moved = Any::connect(&bench, Some(&listener));
+            let (five_tuple, _) = moved.asks(&mut bench);
+            bench.engine.move_allocation(allocation, five_tuple).expect("free");
+            client = moved;
+        }
+        drop(client);
+        bench.engine.refresh_allocation(allocation, Duration::from_millis(100));
+        assert_eq!(bench.closed(allocation).0, CloseReason::Expired);
+    }
+}
+
+/// What it has left is idle, what it has come to is not, whichever worker has it.
+#[test]
+fn the_old_connection_ends_by_itself_and_the_new_one_does_not() {
+    let mut bench = Bench::start();
+    let limits = TurnLimits { idle_timeout: Duration::from_millis(500), ..usual() };
+    for transport in [Transport::Tcp, Transport::Dtls] {
+        let listener = Listener::new(&bench, transport, limits);
+        for _ in 0..2 {
+            let mut client = Any::connect(&bench, Some(&listener));
+            let (five_tuple, allocation, _) = client.allocate(&mut bench);
+            bench.engine.answer(five_tuple, request(*b"the response"));
+            client.receive(20);
+            let mut moved = Any::connect(&bench, Some(&listener));
+            let (five_tuple, _) = moved.asks(&mut bench);
+            bench.engine.move_allocation(allocation, five_tuple).expect("free");
+            bench.engine.answer(five_tuple, request(*b"the response"));
+            moved.receive(20);
+            client.until_ended(); // nobody has said anything for so long
+            bench.engine.answer(five_tuple, request(*b"still there "));
+            assert_eq!(moved.receive(20), request(*b"still there "));
+            bench.engine.close(allocation);
+            assert_eq!(bench.closed(allocation).0, CloseReason::Requested);
+            moved.until_ended();
+        }
+    }
+}
+
+/// Python is behind: the worker that hears the client keeps as little for it as its home would.
+#[test]
+fn requests_of_a_client_that_moved_are_bounded() {
+    let mut bench = Bench::start();
+    let listener = Listener::new(&bench, Transport::Dtls, usual());
+    let mut places = HashSet::new();
+    // Until it was heard by its own worker, and by the other.
+    for _ in 0..40 {
+        if places.len() == 2 {
+            break;
+        }
+        let mut client = Any::connect(&bench, None);
+        let (home, allocation, _) = client.allocate(&mut bench);
+        let mut moved = Any::connect(&bench, Some(&listener));
+        let (five_tuple, _) = moved.asks(&mut bench);
+        bench.engine.move_allocation(allocation, five_tuple).expect("free");
+        bench.engine.answer(five_tuple, request(*b"the response"));
+        moved.receive(20);
+        places.insert(home.worker == five_tuple.worker);
+        let before = bench.engine.turn_counters();
+        for _ in 0..100 {
+            moved.send(&request(*b"a request   "));
+        }
+        bench.counted(|now| now.requests + now.queue_full == before.requests + before.queue_full + 100);
+        assert!(bench.engine.turn_counters().requests - before.requests <= 32);
+        bench.engine.drain(1000);
+        // Once they were taken there is room again.
+        assert_eq!(moved.asks(&mut bench), (five_tuple, allocation));
+    }
+    assert_eq!(places.len(), 2);
+}
+
+#[test]
+fn a_connection_that_has_gone_is_no_client() {
+    let mut bench = Bench::start();
+    let listener = Listener::new(&bench, Transport::Tcp, usual());
+    let peer = socket(LOCALHOST);
+    for _ in 0..8 {
+        let mut client = Any::connect(&bench, None);
+        let (_, allocation, relayed) = client.allocate(&mut bench);
+        bind(&bench, allocation, peer.local_addr().expect("bound"));
+        let mut moved = Any::connect(&bench, Some(&listener));
+        let (five_tuple, _) = moved.asks(&mut bench);
+        // It goes just before, or just after.
+        drop(moved);
+        bench.engine.move_allocation(allocation, five_tuple).expect("free");
+        let (again, five_tuple) = stranger(&mut bench);
+        bench.engine.move_allocation(allocation, five_tuple).expect("free");
+        bench.engine.answer(five_tuple, request(*b"the response"));
+        assert_eq!(heard(&again), request(*b"the response"));
+        peer.send_to(b"here", relayed).expect("sent");
+        assert_eq!(heard(&again), channel(0x4001, b"here"));
+        bench.engine.close(allocation);
+        bench.closed(allocation);
+    }
+}
+
+#[test]
+fn an_interface_that_is_closed_ends_its_clients_over_dtls() {
+    let mut bench = Bench::start();
+    let listener = Listener::new(&bench, Transport::Dtls, usual());
+    let mut allocations = Vec::new();
+    for _ in 0..4 {
+        let mut client = Any::connect(&bench, None);
+        let (_, allocation, _) = client.allocate(&mut bench);
+        let mut moved = Any::connect(&bench, Some(&listener));
+        let (five_tuple, _) = moved.asks(&mut bench);
+        bench.engine.move_allocation(allocation, five_tuple).expect("free");
+        bench.engine.answer(five_tuple, request(*b"the response"));
+        moved.receive(20);
+        allocations.push((allocation, moved));
+    }
+    bench.engine.close(listener.handle);
+    for (allocation, _) in allocations {
+        assert_eq!(bench.closed(allocation).0, CloseReason::Requested);
+    }
+}
+
+#[test]
+fn not_onto_another_one() {
     let mut bench = Bench::start();
     let (client, other) = (bench.client(), bench.client());
     let taken = bench.engine.move_allocation(client.allocation, other.five_tuple);
     assert!(matches!(taken, Err(VerbError::Io(_))));
-    let listener = Listener::new(&bench, Transport::Tcp, usual());
-    let (five_tuple, allocation, _) = listener.connect().allocate(&mut bench);
-    bench.engine.close(allocation);
-    bench.closed(allocation);
-    let to_a_stream = bench.engine.move_allocation(client.allocation, five_tuple);
-    assert!(matches!(to_a_stream, Err(VerbError::Value(_))));
-    // One that is gone moves nowhere, and nothing happens.
-    bench.engine.move_allocation(allocation, five_tuple).expect("nothing");
-    bench.engine.refresh_allocation(client.allocation, Duration::from_secs(60));
-    bench.barrier(&client);
+    // One that is gone moves nowhere, and nothing happens: its five-tuple is free.
+    let (socket, five_tuple) = stranger(&mut bench);
+    bench.engine.close(client.allocation);
+    bench.engine.move_allocation(client.allocation, five_tuple).expect("nothing, or an end");
+    bench.closed(client.allocation);
+    bench.barrier(&other);
+    let bind =
+        BindRelay { transport: RelayTransport::Udp, address: SocketAddr::new(LOCALHOST, 0), external: None };
+    let (relay, _) = bench.engine.bind_relay(&bind).expect("a free port");
+    let lifetime = Duration::from_secs(60);
+    let allocate =
+        Allocate { five_tuple, relays: vec![relay], lifetime, bytes_per_second: 0, movable: false };
+    let until = Instant::now() + PATIENCE;
+    while bench.engine.allocate(&allocate).is_err() {
+        assert!(Instant::now() < until, "{five_tuple:?} is taken for good");
+    }
+    drop(socket);
 }

@@ -37,8 +37,13 @@ fn caller(bench: &mut Bench, listener: &Listener, bytes_per_second: u64) -> Call
     let mut control = listener.connect();
     let five_tuple = asked(&mut control, bench);
     let (relay, relayed) = bound(bench);
-    let allocate =
-        Allocate { five_tuple, relays: vec![relay], lifetime: Duration::from_secs(60), bytes_per_second };
+    let allocate = Allocate {
+        five_tuple,
+        relays: vec![relay],
+        lifetime: Duration::from_secs(60),
+        bytes_per_second,
+        movable: false,
+    };
     let allocation = bench.engine.allocate(&allocate).expect("free");
     bench.engine.permit(&permission(allocation, LOCALHOST));
     bench.engine.answer(five_tuple, request(*b"the response"));
@@ -230,6 +235,7 @@ fn a_port_is_bound_once_and_its_relay_is_alone() {
         relays: vec![relay, other],
         lifetime: Duration::from_secs(60),
         bytes_per_second: 0,
+        movable: false,
     };
     assert!(matches!(bench.engine.allocate(&both), Err(VerbError::Value(_))));
     bench.engine.close(relay);

@@ -186,6 +186,11 @@ impl Engine {
         py.detach(|| self.0.listen_turn(&listen)).map(UdpPort::from).map_err(raise)
     }
 
+    fn check_turn_tls(&self, py: Python<'_>, transport: u8, tls: Tls) -> PyResult<()> {
+        let (transport, pem) = (crate::turn::transport(transport)?, tls.pem());
+        py.detach(|| self.0.check_turn_tls(transport, &pem)).map_err(raise)
+    }
+
     fn retune_turn(&self, retune: RetuneTurn) -> PyResult<()> {
         let listener = retune.listener;
         let (tls, limits) = retune.convert()?;

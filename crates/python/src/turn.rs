@@ -177,6 +177,7 @@ pub struct Allocate {
     relays: Vec<u64>,
     lifetime_s: f64,
     bytes_per_second: u64,
+    movable: bool,
 }
 
 #[derive(FromPyObject)]
@@ -210,13 +211,16 @@ impl TurnLimits {
     }
 }
 
+/// Of clients.
+pub fn transport(number: u8) -> PyResult<Transport> {
+    Transport::from_number(number)
+        .ok_or_else(|| PyValueError::new_err(format!("{number} is not a transport")))
+}
+
 impl ListenTurn {
     pub fn convert(self) -> PyResult<verbs::ListenTurn> {
-        let Some(transport) = Transport::from_number(self.transport) else {
-            return Err(PyValueError::new_err(format!("{} is not a transport", self.transport)));
-        };
         Ok(verbs::ListenTurn {
-            transport,
+            transport: transport(self.transport)?,
             address: address(&self.host, self.port)?,
             tls: self.tls.map(Tls::pem),
             limits: self.limits.convert()?,
@@ -250,6 +254,7 @@ impl Allocate {
             relays: self.relays,
             lifetime: seconds(self.lifetime_s)?,
             bytes_per_second: self.bytes_per_second,
+            movable: self.movable,
         })
     }
 }

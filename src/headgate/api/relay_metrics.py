@@ -93,6 +93,14 @@ def _decisions(counters: RelayCounters) -> Iterator[Family]:
     for quota, count in sorted(counters.quota_refusals.items()):
         quotas.add(count, labels({"quota": quota}))
     yield quotas
+    moves = Family(
+        "headgate_turn_moves_total",
+        Kind.COUNTER,
+        "Clients that came with a mobility ticket, by what became of their allocation.",
+    )
+    for outcome, count in sorted(counters.moves.items()):
+        moves.add(count, labels({"result": outcome}))
+    yield moves
     denied = Family("headgate_turn_denied_peers_total", Kind.COUNTER, "Requests for a peer nobody may reach.")
     denied.add(counters.denied_peers)
     yield denied

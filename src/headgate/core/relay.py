@@ -95,6 +95,8 @@ class RelayCounters:
     """Requests answered with an error, by its code."""
     quota_refusals: Mapping[str, int]
     """Those of them that are a quota's doing, by its key in the configuration."""
+    moves: Mapping[str, int]
+    """Clients that came with a ticket to take their allocation along: "moved", or why they have not."""
     denied_peers: int
     """Requests refused because of who the peer was."""
     unanswered: int

@@ -162,6 +162,15 @@ class Totals:
             idle_s=counters.idle_s,
         )
 
+    def since(self, earlier: Totals) -> Totals:
+        """What came after those, which were read of the same session before."""
+        rest = {
+            field.name: getattr(self, field.name) - getattr(earlier, field.name)
+            for field in dataclasses.fields(Totals)
+            if field.name not in ("jitter_ticks", "jitter_s", "idle_s")
+        }
+        return dataclasses.replace(self, **rest)
+
     def __add__(self, later: Totals) -> Totals:
         """With those of a later flow of the same session: jitter is the worse one, idleness the later's."""
         summed = {

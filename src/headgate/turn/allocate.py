@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from dataclasses import dataclass
 
 from headgate.core.config.networks import ListenAddress
@@ -15,13 +14,13 @@ from headgate.turn.request import Request
 from headgate.turn.stun.address import Family, family_of, plain_address
 from headgate.turn.stun.answer import Answer
 from headgate.turn.stun.attribute import Attribute
+from headgate.turn.ticket import new_ticket
 from headgate.turn.wing import Wing
 
-__all__ = ["DEFAULT_LIFETIME", "LONGEST_LIFETIME", "allocate", "granted_lifetime", "new_ticket"]
+__all__ = ["DEFAULT_LIFETIME", "LONGEST_LIFETIME", "allocate", "granted_lifetime"]
 
 DEFAULT_LIFETIME = 600  # seconds, RFC 8656 3.2
 LONGEST_LIFETIME = 3600  # RFC 8656 7.2: "RECOMMENDED"
-TICKET_SIZE = 18  # random bytes; as text, because some clients end a ticket at a zero
 RESERVE_NEXT = 0x80  # the R bit of EVEN-PORT
 
 
@@ -112,6 +111,7 @@ def allocate(wing: Wing, request: Request) -> Answer:
             [port.handle for port in relayed.ports],
             lifetime=lifetime,
             rate=wing.settings.quotas.bytes_per_second,
+            movable=wishes.mobility,
         )
     except OSError as error:
         for port in relayed.ports:
@@ -160,8 +160,7 @@ def _wishes(wing: Wing, request: Request, transport: RelayTransport) -> _Wishes:
     if transport is RelayTransport.TCP and (even is not None or token is not None or additional is not None):
         raise Refusal(ErrorCode.BAD_REQUEST, "RFC 6062 5.1")
     mobility = Attribute.MOBILITY_TICKET in attributes
-    may_move = wing.settings.mobility and request.five_tuple.transport == ClientTransport.UDP
-    if mobility and not may_move:
+    if mobility and not wing.settings.mobility:
         raise Refusal(ErrorCode.MOBILITY_FORBIDDEN)  # RFC 8016 3.1
     return _Wishes(
         even=even is not None,
@@ -171,11 +170,6 @@ def _wishes(wing: Wing, request: Request, transport: RelayTransport) -> _Wishes:
         additional=additional is not None,
         mobility=mobility,
     )
-
-
-def new_ticket() -> bytes:
-    """A MOBILITY-TICKET."""
-    return secrets.token_urlsafe(TICKET_SIZE).encode()
 
 
 def granted_lifetime(wanted: bytes | None) -> int:

@@ -42,9 +42,17 @@ class EngineRelay:
     def release(self, handle: int) -> None:
         self._engine.close(handle)
 
-    def allocate(self, five_tuple: FiveTuple, relays: Sequence[int], *, lifetime: float, rate: int) -> int:
+    def allocate(
+        self, five_tuple: FiveTuple, relays: Sequence[int], *, lifetime: float, rate: int, movable: bool
+    ) -> int:
         return self._engine.allocate(
-            Allocate(five_tuple=_own(five_tuple), relays=relays, lifetime_s=lifetime, bytes_per_second=rate)
+            Allocate(
+                five_tuple=_own(five_tuple),
+                relays=relays,
+                lifetime_s=lifetime,
+                bytes_per_second=rate,
+                movable=movable,
+            )
         )
 
     def refresh(self, allocation: int, *, lifetime: float) -> None:

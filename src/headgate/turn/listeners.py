@@ -61,6 +61,11 @@ class Opened:
         return self.interface.transport, self.interface.bind
 
     @property
+    def is_chain(self) -> bool:
+        """Whether there is more than one certificate."""
+        return self.certificate is not None and self.certificate.chain.count(b"-----BEGIN CERTIFICATE") > 1
+
+    @property
     def external(self) -> Endpoint | None:
         """As clients know it, where that is said."""
         text = self.interface.external
@@ -124,7 +129,7 @@ def check(engine: Engine, opened: Opened) -> None:
     if files is None or certificate is None:
         return
     try:
-        engine.check_tls(certificate.tls)
+        engine.check_turn_tls(TRANSPORTS[opened.interface.transport], certificate.tls)
     except ValueError as error:
         raise files.refused(error) from None
 

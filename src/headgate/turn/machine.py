@@ -126,6 +126,11 @@ class TurnMachine:
         return self._wing.quotas.refusals
 
     @property
+    def moves(self) -> Mapping[str, int]:
+        """What became of mobility tickets, by `ticket.Outcome`, since the start."""
+        return self._wing.moves
+
+    @property
     def unanswered(self) -> int:
         """Requests of strangers past their address's budget."""
         return self._budget.refused

@@ -130,6 +130,7 @@ class Overview:
         return RelayCounters(
             refusals={int(code): count for code, count in refusals.items()},
             quota_refusals=dict(machine.quota_refusals),
+            moves=dict(machine.moves),
             denied_peers=self._server.denied_peers,
             unanswered=machine.unanswered + machine.dropped,
             traffic=self._traffic(),
@@ -144,10 +145,11 @@ class Overview:
         for session, one in zip(sessions, counters, strict=True):
             if one is not None:
                 four = live.setdefault(session.transport or "", [0, 0, 0, 0])
-                four[0] += one.bytes_received
-                four[1] += one.bytes_sent
-                four[2] += one.packets_received
-                four[3] += one.packets_sent
+                before = session.counted
+                four[0] += one.bytes_received - before.bytes_received
+                four[1] += one.bytes_sent - before.bytes_sent
+                four[2] += one.packets_received - before.packets_received
+                four[3] += one.packets_sent - before.packets_sent
         for transport, (received, sent, packets_received, packets_sent) in live.items():
             sums[transport] += Totals(
                 bytes_received=received,

@@ -55,6 +55,18 @@ class Quotas:
                 del counter[name]
         self._total -= 1
 
+    def check_move(self, allocation: Allocation, address: str) -> None:
+        """Whether it may be of a client at this address. Raises Refusal."""
+        limit = self.settings.allocations_per_address
+        if limit and address != allocation.address and self._addresses[address] >= limit:
+            raise self._refusal(ErrorCode.ALLOCATION_QUOTA_REACHED, "allocationsPerAddress")
+
+    def move(self, allocation: Allocation, address: str) -> None:
+        """It counts for this address from now on."""
+        self.remove(allocation)
+        allocation.address = address
+        self.add(allocation)
+
     def check_permissions(self, allocation: Allocation, hosts: set[str], *, now: float) -> None:
         """Raises Refusal."""
         limit = self.settings.permissions_per_allocation

@@ -1,15 +1,15 @@
-"""Refresh (RFC 8656 8.2), also from another address (RFC 8016 3.2)."""
+"""Refresh (RFC 8656 8.2), also from elsewhere (RFC 8016 3.2)."""
 
 from __future__ import annotations
 
-from headgate.turn.allocate import granted_lifetime, new_ticket
+from headgate.turn.allocate import granted_lifetime
 from headgate.turn.allocation import Allocation
-from headgate.turn.events import Moved, Refreshed, Released
+from headgate.turn.events import Refreshed, Released
 from headgate.turn.refusal import ErrorCode, Refusal
-from headgate.turn.relay import ClientTransport
 from headgate.turn.request import Request
 from headgate.turn.stun.answer import Answer
 from headgate.turn.stun.attribute import Attribute
+from headgate.turn.ticket import move
 from headgate.turn.wing import Wing
 
 __all__ = ["refresh"]
@@ -19,7 +19,7 @@ def refresh(wing: Wing, request: Request) -> Answer:
     """Raises Refusal."""
     attributes = request.message.attributes
     ticket = attributes.get(Attribute.MOBILITY_TICKET)
-    allocation = _move(wing, request, ticket) if ticket else request.own_allocation()
+    allocation = move(wing, request, ticket) if ticket else request.own_allocation()
 
     # A family that the allocation has no address of.
     family = attributes.get(Attribute.REQUESTED_ADDRESS_FAMILY)
@@ -52,33 +52,3 @@ def _release(wing: Wing, request: Request, allocation: Allocation, *, only: byte
         wing.events.append(Released(allocation))
         wing.events.append(Refreshed(allocation, 0))
     return request.success().add_number(Attribute.LIFETIME, 0)
-
-
-def _move(wing: Wing, request: Request, ticket: bytes) -> Allocation:
-    """RFC 8016 3.2.2: whoever has the ticket and the password takes the allocation along."""
-    if not wing.settings.mobility:
-        raise Refusal(ErrorCode.MOBILITY_FORBIDDEN)
-    allocation = wing.by_ticket.get(ticket)
-    here = request.allocation
-    if allocation is None and here is not None and here.former_ticket == ticket:
-        allocation = here  # it has not heard our answer
-    if allocation is None:
-        raise Refusal(ErrorCode.BAD_REQUEST, "the ticket is of no allocation")
-    if allocation.name != request.known().name:
-        raise Refusal(ErrorCode.WRONG_CREDENTIALS)
-    if request.allocation is not None and request.allocation is not allocation:
-        raise Refusal(ErrorCode.ALLOCATION_MISMATCH)
-    if request.allocation is None:
-        if request.five_tuple.transport != ClientTransport.UDP:
-            raise Refusal(ErrorCode.MOBILITY_FORBIDDEN)
-        before = allocation.five_tuple
-        wing.relay.move(allocation.handle, request.five_tuple)
-        del wing.by_five_tuple[before]
-        allocation.five_tuple = request.five_tuple
-        wing.by_five_tuple[request.five_tuple] = allocation
-        wing.events.append(Moved(allocation, before))
-        # A ticket is used once: who overheard it in the old network must not come after.
-        del wing.by_ticket[ticket]
-        allocation.former_ticket, allocation.ticket = ticket, new_ticket()
-        wing.by_ticket[allocation.ticket] = allocation
-    return allocation

@@ -102,8 +102,12 @@ class Relay(Protocol):
     def release(self, handle: int) -> None:
         """Unbind one that no allocation has."""
 
-    def allocate(self, five_tuple: FiveTuple, relays: Sequence[int], *, lifetime: float, rate: int) -> int:
-        """The allocation's handle. `rate` in bytes a second, 0: any. Raises OSError."""
+    def allocate(
+        self, five_tuple: FiveTuple, relays: Sequence[int], *, lifetime: float, rate: int, movable: bool
+    ) -> int:
+        """The allocation's handle. `rate` in bytes a second, 0: any. `movable`: it outlives its client's
+        connection (RFC 8016). Raises OSError.
+        """
 
     def refresh(self, allocation: int, *, lifetime: float) -> None: ...
 
@@ -134,7 +138,7 @@ class Relay(Protocol):
         """As `permit`, for both lifetimes."""
 
     def move(self, allocation: int, five_tuple: FiveTuple) -> None:
-        """It belongs to this five-tuple from now on (RFC 8016). Both are over UDP; the new one has none."""
+        """It belongs to this five-tuple from now on (RFC 8016). Raises FileExistsError: that has another."""
 
     def connect(self, allocation: int, peer: TransportAddress) -> int:
         """Begin a connection from the relayed address to the peer (RFC 6062); its handle. Raises OSError."""

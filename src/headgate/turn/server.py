@@ -289,12 +289,8 @@ class TurnServer:
             case PeerDenied(_, peer):
                 self.denied_peers += 1
                 logger.debug("%s may not reach %s (turn.peers)", session, peer)
-            case Moved(allocation):
-                five_tuple = allocation.five_tuple
-                self.clients.remove(session)
-                session.remote = Endpoint(five_tuple.client_host, five_tuple.client_port)
-                self.clients.add(session)
-                self._registry.changed(session)
+            case Moved():
+                self._move(session)
         told = report(event, session)
         if told is not None:
             self._registry.bus.publish(told)
@@ -343,14 +339,37 @@ class TurnServer:
             return ENDLESS
         return CredentialLease(expires, on_expiry=lambda: self._registry.close(session, CloseReason.EXPIRED))
 
+    def _move(self, session: TurnSession) -> None:
+        """RFC 8016: its client has taken it along."""
+        before = f"{session.remote} {session.transport}"
+        self._count(session)
+        self.clients.remove(session)
+        session.move(self._external(session.allocation.five_tuple))
+        self.clients.add(session)
+        self._registry.changed(session)
+        logger.info(
+            "%s session %d of %s moves to %s %s",
+            session.service.name,
+            session.id.number,
+            before,
+            session.remote,
+            session.transport,
+        )
+
+    def _count(self, session: TurnSession) -> Totals:
+        """What it moved so far. What is new of that counts for its transport."""
+        transport = session.transport or ""
+        totals = self._registry.totals([session])[0]
+        self.traffic[transport] = self.traffic.get(transport, Totals()) + totals.since(session.counted)
+        session.counted = totals
+        return totals
+
     def _end(self, session: TurnSession) -> None:
         """Called by the registry: let go of the allocation, and of a connection that served it alone."""
         allocation = session.allocation
         self._sessions.pop(allocation.handle, None)
         self.clients.remove(session)
-        transport = session.transport or ""
-        totals = self._registry.totals([session])[0]
-        self.traffic[transport] = self.traffic.get(transport, Totals()) + totals
+        totals = self._count(session)
         was_here = self.machine.close(allocation)
         if was_here and allocation.five_tuple.connection:
             self._loop.engine.close(allocation.five_tuple.connection)
@@ -444,6 +463,12 @@ class TurnServer:
             return
         for network in settings.peers.allow:
             logger.warning("turn.peers.allow: clients of the relay can reach %s", network)
+        for opened in self._opened:
+            if opened.interface.transport is TurnTransport.DTLS and opened.is_chain:
+                logger.warning(
+                    "turn.interfaces, %s dtls: clients are shown the first certificate of the chain only",
+                    opened.interface.bind,
+                )
 
     def greeting(self) -> Iterator[str]:
         """What to tell whoever started it: with no credentials configured, where those are that hold."""

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from headgate.core.service import Endpoint, Service
-from headgate.core.session import CloseReason, Role, Session, SessionId
+from headgate.core.session import CloseReason, Role, Session, SessionId, Totals
 from headgate.turn.allocation import Allocation
 from headgate.turn.relay import ClientTransport
 
@@ -85,7 +85,17 @@ class TurnSession(Session):
         self.transport = TRANSPORTS[five_tuple.transport]
         self.flowing = True
         """Whether the engine still has the allocation."""
+        self.counted = Totals()
+        """What it moved over transports that it has left (RFC 8016): it counts for those."""
         self._end = end
+
+    def move(self, external: Endpoint | None) -> None:
+        """Follow the allocation to its five-tuple."""
+        five_tuple = self.allocation.five_tuple
+        self.remote = Endpoint(five_tuple.client_host, five_tuple.client_port)
+        self.local = Endpoint(five_tuple.server_host, five_tuple.server_port)
+        self.external = self.local if external is None else external
+        self.transport = TRANSPORTS[five_tuple.transport]
 
     @property
     def flows(self) -> Sequence[int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
@@ -45,6 +46,8 @@ class Wing:
     by_five_tuple: dict[FiveTuple, Allocation] = field(default_factory=dict)
     by_handle: dict[int, Allocation] = field(default_factory=dict)
     by_ticket: dict[bytes, Allocation] = field(default_factory=dict)
+    moves: Counter[str] = field(default_factory=Counter)
+    """What became of tickets (`ticket.Outcome`), since the start."""
     alternates: itertools.count[int] = field(default_factory=itertools.count)
 
     def has_family(self, five_tuple: FiveTuple, family: Family) -> bool:

@@ -102,10 +102,10 @@ def test_from_the_first_word_to_the_last(lower: Lower) -> None:
     assert groups == (GROUPS if lower is Lower.MULTICAST else [None, None])
     ports = {track.granted.server_ports for track in ready.tracks.values()}
     assert ports == ({Pair(8000, 8001)} if lower is Lower.UDP else {None})
-    assert house.server.state is State.READY, "nothing plays before the owner is prepared"
+    assert house.server.agreed.state is State.READY, "nothing plays before the owner is prepared"
     house.client.play()
     assert isinstance(house.run()[-1], news.Playing)
-    assert (house.server.state, house.client.state) == (State.PLAYING, ClientState.PLAYING)
+    assert (house.server.agreed.state, house.client.state) == (State.PLAYING, ClientState.PLAYING)
     described = next(event for event in house.asked if isinstance(event, events.DescribeRequested))
     assert (described.path, described.query) == ("cam", "q=1")
     house.client.close()
@@ -149,7 +149,7 @@ def test_signs_of_life() -> None:
         house.run()
     assert house.now > 1000.0 + SESSION_TIMEOUT
     house.server.expire(house.now)
-    assert house.server.state is State.PLAYING
+    assert house.server.agreed.state is State.PLAYING
     assert isinstance(house.news[-1], news.Playing), "nothing went wrong"
 
 
@@ -342,7 +342,7 @@ def test_a_session_that_the_server_has_forgotten() -> None:
 def test_over_tls_datagrams_are_srtp() -> None:
     house = House(tls=True)
     ready = next(event for event in house.run() if isinstance(event, news.Ready))
-    for track, agreed in house.server.tracks.items():
+    for track, agreed in house.server.agreed.tracks.items():
         ours, theirs = ready.tracks[track].srtp, agreed.srtp
         assert ours is not None
         assert theirs is not None
@@ -364,4 +364,4 @@ def test_over_tls_tcp_needs_no_srtp_even_where_it_is_described() -> None:
     house = House(tls=True, lowers=(Lower.TCP,))
     ready = next(event for event in house.run() if isinstance(event, news.Ready))
     assert all(track.srtp is None for track in ready.tracks.values())
-    assert not house.server.secured
+    assert not house.server.agreed.secured

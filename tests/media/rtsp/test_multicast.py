@@ -268,6 +268,7 @@ async def test_a_new_range_is_for_the_next_sender(open_server: Open, ports: dict
             answer = await after.ask("SETUP", "cam/trackID=0", f"Transport: {MULTICAST}")
             assert "destination=239.255.81.0;" in (answer.header("Transport") or ""), "the path has groups"
         await before.ask("TEARDOWN")
+        await happened(server, SessionClosed, count=2)
         async with Client.connect(server) as after:
             answer = await after.ask("SETUP", "cam/trackID=0", f"Transport: {MULTICAST}")
             assert "destination=239.255.82.0;" in (answer.header("Transport") or "")

@@ -93,17 +93,17 @@ def test_a_reader_over_udp(dialogue: Dialogue) -> None:
     identifier, timeout = (answer.header("Session") or "").split(";")
     assert len(identifier) >= 32
     assert timeout == "timeout=60"
-    assert (dialogue.machine.state, dialogue.machine.path) == (State.READY, "cam")
+    assert (dialogue.machine.agreed.state, dialogue.machine.agreed.path) == (State.READY, "cam")
 
     assert dialogue.ask("PLAY", "rtsp://h/cam/", "Range: npt=0.000-") is None
     dialogue.machine.play_ok({0: Position(sequence=1, timestamp=2), 1: Position(sequence=7, timestamp=9)})
     answer = dialogue.taken()
     assert answer.header("Range") == "npt=0-"
     assert answer.header("RTP-Info") == "url=rtsp://h/cam/trackID=1;seq=7;rtptime=9"
-    assert dialogue.machine.state is State.PLAYING
+    assert dialogue.machine.agreed.state is State.PLAYING
 
     assert dialogue.pause().status == 200
-    assert dialogue.machine.state is State.PLAY_PAUSED
+    assert dialogue.machine.agreed.state is State.PLAY_PAUSED
     answer = dialogue.play()
     assert (answer.header("Range"), answer.header("RTP-Info")) == (None, None)
 
@@ -111,7 +111,7 @@ def test_a_reader_over_udp(dialogue: Dialogue) -> None:
     assert teardown is not None
     assert teardown.status == 200
     assert dialogue.news[-1] == events.TornDown()
-    assert (dialogue.machine.state, dialogue.machine.session_id) == (State.INIT, None)
+    assert (dialogue.machine.agreed.state, dialogue.machine.agreed.session_id) == (State.INIT, None)
 
 
 def test_a_publisher_over_tcp(dialogue: Dialogue) -> None:
@@ -138,8 +138,9 @@ def test_a_publisher_over_tcp(dialogue: Dialogue) -> None:
     assert dialogue.news[-1] == events.RecordRequested()
     dialogue.machine.record_ok()
     assert dialogue.taken().status == 200
-    assert dialogue.machine.state is State.RECORDING
-    assert {n: t.transport.pair for n, t in dialogue.machine.tracks.items()} == {0: Pair(0, 1), 1: Pair(2, 3)}
+    assert dialogue.machine.agreed.state is State.RECORDING
+    pairs = {number: track.transport.pair for number, track in dialogue.machine.agreed.tracks.items()}
+    assert pairs == {0: Pair(0, 1), 1: Pair(2, 3)}
 
 
 def test_the_server_assigns_channels_where_the_client_does_not(dialogue: Dialogue) -> None:
@@ -174,7 +175,7 @@ def test_a_request_in_a_state_that_does_not_know_it_is_455_and_changes_nothing(
 ) -> None:
     dialogue = Dialogue()
     STEPS[state](dialogue)
-    assert dialogue.machine.state is state
+    assert dialogue.machine.agreed.state is state
     if method in STATELESS | TRANSITIONS[state].keys():
         return
     news = len(dialogue.news)
@@ -185,7 +186,7 @@ def test_a_request_in_a_state_that_does_not_know_it_is_455_and_changes_nothing(
     assert answer.status == 455
     allowed = (answer.header("Allow") or "").split(", ")
     assert set(allowed) == STATELESS | TRANSITIONS[state].keys()
-    assert dialogue.machine.state is state
+    assert dialogue.machine.agreed.state is state
     assert len(dialogue.news) == news
 
 
@@ -198,7 +199,7 @@ def test_stateless_requests_are_answered_in_every_state(state: State) -> None:
     assert dialogue.ask("DESCRIBE", "rtsp://h/other") is None
     dialogue.machine.refuse(Status.NOT_FOUND, "")
     assert dialogue.taken().status == 404
-    assert dialogue.machine.state is state
+    assert dialogue.machine.agreed.state is state
 
 
 @pytest.mark.parametrize("state", [state for state in State if Method.TEARDOWN in TRANSITIONS[state]])
@@ -212,7 +213,7 @@ def test_teardown_ends_a_session_in_every_state_and_another_may_begin(state: Sta
     dialogue.session = ""
     dialogue.publish()
     assert dialogue.session != first
-    assert dialogue.machine.state is State.RECORDING
+    assert dialogue.machine.agreed.state is State.RECORDING
 
 
 def test_a_refused_decision_leaves_the_state(dialogue: Dialogue) -> None:
@@ -222,7 +223,7 @@ def test_a_refused_decision_leaves_the_state(dialogue: Dialogue) -> None:
     assert dialogue.ask("RECORD") is None
     dialogue.machine.refuse(Status.BAD_REQUEST, "someone is already publishing")
     assert dialogue.taken().status == 400
-    assert dialogue.machine.state is State.ANNOUNCED
+    assert dialogue.machine.agreed.state is State.ANNOUNCED
     dialogue.record()
 
 
@@ -231,7 +232,7 @@ def test_a_refused_announcement_leaves_no_trace(dialogue: Dialogue) -> None:
     dialogue.machine.refuse(Status.NOT_FOUND, "no")
     dialogue.taken()
     dialogue.read()
-    assert dialogue.machine.state is State.PLAYING
+    assert dialogue.machine.agreed.state is State.PLAYING
 
 
 def test_record_needs_every_announced_track(dialogue: Dialogue) -> None:
@@ -316,7 +317,7 @@ def test_the_same_track_twice(dialogue: Dialogue) -> None:
     assert dialogue.ask("SETUP", "rtsp://h/cam", f"Transport: {TCP}") is None
     dialogue.machine.setup_ok(track=0)
     assert dialogue.taken().status == 455
-    assert dialogue.machine.state is State.READY
+    assert dialogue.machine.agreed.state is State.READY
 
 
 def test_both_transports_in_one_session(dialogue: Dialogue) -> None:
@@ -330,7 +331,7 @@ def test_channels_of_another_track(dialogue: Dialogue, transport: str) -> None:
     assert dialogue.ask("SETUP", "rtsp://h/cam/trackID=1", f"Transport: {transport}") is None
     dialogue.machine.setup_ok(track=1)
     assert dialogue.taken().status == 400
-    assert list(dialogue.machine.tracks) == [0]
+    assert list(dialogue.machine.agreed.tracks) == [0]
 
 
 @pytest.mark.parametrize(
@@ -345,7 +346,7 @@ def test_channels_of_another_track(dialogue: Dialogue, transport: str) -> None:
 def test_transports_that_are_refused_open_no_session(dialogue: Dialogue, transport: str, status: int) -> None:
     assert dialogue.status("SETUP", "rtsp://h/cam/trackID=0", f"Transport: {transport}") == status
     assert dialogue.status("SETUP", "rtsp://h/cam/trackID=0") == 461
-    assert (dialogue.machine.state, dialogue.news) == (State.INIT, [])
+    assert (dialogue.machine.agreed.state, dialogue.news) == (State.INIT, [])
 
 
 def test_a_publisher_that_says_it_wants_to_play(dialogue: Dialogue) -> None:
@@ -369,14 +370,14 @@ def test_a_session_id_from_elsewhere_is_not_found() -> None:
     for method in Method:
         assert thief.status(method, "rtsp://h/cam", f"Transport: {TCP}") == 454
     assert thief.news == []
-    owner_state = owner.machine.state
+    owner_state = owner.machine.agreed.state
     thief.session = ""
     thief.read()
     mine, thief.session = thief.session, owner.session
     assert thief.status("TEARDOWN") == 454
     thief.session = mine
     assert thief.status("TEARDOWN") == 200
-    assert owner.machine.state is owner_state
+    assert owner.machine.agreed.state is owner_state
 
 
 def test_ids_cannot_be_guessed() -> None:
@@ -394,7 +395,7 @@ def test_a_client_that_forgets_the_id_means_the_session_there_is(dialogue: Dialo
     first, dialogue.session = dialogue.session, ""
     dialogue.setup(1)
     assert dialogue.session == first
-    assert list(dialogue.machine.tracks) == [0, 1]
+    assert list(dialogue.machine.agreed.tracks) == [0, 1]
 
 
 def test_setting_up_again_without_the_id_replaces_a_paused_session(dialogue: Dialogue) -> None:
@@ -403,12 +404,12 @@ def test_setting_up_again_without_the_id_replaces_a_paused_session(dialogue: Dia
     dialogue.pause()
     first, dialogue.session = dialogue.session, ""
     assert dialogue.status("SETUP", "rtsp://h/cam/trackID=0", "Transport: RTP/NO") == 461
-    assert dialogue.machine.state is State.PLAY_PAUSED, "a refused wish costs nothing"
+    assert dialogue.machine.agreed.state is State.PLAY_PAUSED, "a refused wish costs nothing"
     dialogue.session = ""
     dialogue.setup(0, TCP)
     assert dialogue.news[-2] == events.TornDown()
     assert dialogue.session != first
-    assert dialogue.machine.lower is Lower.TCP
+    assert dialogue.machine.agreed.lower is Lower.TCP
     dialogue.play()
 
 
@@ -434,7 +435,7 @@ def test_a_reader_over_udp_dies_without_a_sign_of_life(dialogue: Dialogue) -> No
     assert dialogue.machine.events() == []
     dialogue.machine.expire(dialogue.now + 90)
     assert dialogue.machine.events() == [events.TimedOut()]
-    assert (dialogue.machine.state, dialogue.machine.deadline()) == (State.INIT, None)
+    assert (dialogue.machine.agreed.state, dialogue.machine.deadline()) == (State.INIT, None)
     dialogue.machine.expire(dialogue.now + 1000)
     assert dialogue.machine.events() == []
 
@@ -450,7 +451,7 @@ def test_a_reader_of_a_group(dialogue: Dialogue) -> None:
             f"RTP/AVP;multicast;destination=224.1.0.{track};port=8002-8003;ttl=127;ssrc=00000007"
         )
         assert (answer.header("Session") or "").endswith(";timeout=60")
-    assert dialogue.machine.lower is Lower.MULTICAST
+    assert dialogue.machine.agreed.lower is Lower.MULTICAST
     dialogue.play()
     assert dialogue.machine.deadline() == dialogue.now + SESSION_TIMEOUT
     assert dialogue.status("SETUP", "rtsp://h/cam/trackID=2", f"Transport: {TCP}") == 455  # it plays
@@ -615,8 +616,8 @@ def test_whatever_comes_is_answered_once_in_order_and_raises_nothing(
         for answer in answers(machine.to_send()):
             got += 1
             dialogue.session = (answer.header("Session") or dialogue.session).partition(";")[0]
-        assert (machine.session_id is None) == (machine.state is State.INIT)
-        assert (machine.path == "") == (machine.state is State.INIT)
+        assert (machine.agreed.session_id is None) == (machine.agreed.state is State.INIT)
+        assert (machine.agreed.path == "") == (machine.agreed.state is State.INIT)
     assert got == asked
 
 

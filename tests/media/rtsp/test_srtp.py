@@ -44,7 +44,7 @@ def set_up(dialogue: Dialogue, keys: Keyring, track: int, *, transport: str = UD
 
 
 def srtp_keys(dialogue: Dialogue, track: int) -> tuple[SrtpKey, SrtpKey]:
-    srtp = dialogue.machine.tracks[track].srtp
+    srtp = dialogue.machine.agreed.tracks[track].srtp
     assert srtp is not None
     return srtp.send, srtp.receive
 
@@ -60,7 +60,7 @@ def test_a_reader_gets_the_keys_it_was_told_of() -> None:
             send, receive = srtp_keys(dialogue, track)
             assert key_of(description.key_mgmt(track)) == key_of(answer.header("KeyMgmt")) == send.key
             assert receive.key == theirs.key(track).key
-        assert dialogue.machine.secured
+        assert dialogue.machine.agreed.secured
         first, second = srtp_keys(dialogue, 0)[0], srtp_keys(dialogue, 1)[0]
         assert first.key != second.key
 
@@ -132,7 +132,7 @@ def test_a_publisher_over_srtp_does_not_record_again() -> None:
         dialogue.machine.setup_ok(track=track)
         dialogue.taken()
     dialogue.record()
-    assert dialogue.machine.state is State.RECORDING
+    assert dialogue.machine.agreed.state is State.RECORDING
     dialogue.pause()
     assert dialogue.status("RECORD") == 455
     assert dialogue.status("TEARDOWN") == 200

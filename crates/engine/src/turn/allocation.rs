@@ -7,6 +7,7 @@ use std::time::Instant;
 use super::bucket::Bucket;
 use super::channels::Channels;
 use super::five_tuple::FiveTuple;
+use super::icmp::Pace;
 use super::permissions::Permissions;
 use super::reach::Reach;
 use crate::Handle;
@@ -58,8 +59,14 @@ pub struct Allocation {
     pub deadline: Instant,
     /// Requests of its client that Python has not taken yet.
     pub unanswered: Arc<Unanswered>,
+    /// Whether its client may take it along, and so may lose its connection (RFC 8016).
+    pub movable: bool,
+    /// The connection that has ended; its own: it waits for its client. 0: none has.
+    pub left: Handle,
     /// Whether its relayed addresses' sockets are prepared: only who has had a peer needs that.
     pub is_prepared: bool,
+    /// Of what its client is told that ICMP says.
+    pub errors: Pace,
     permissions: Permissions,
     channels: Channels,
     bucket: Bucket,
@@ -84,7 +91,10 @@ impl Allocation {
             expires,
             deadline: expires,
             unanswered: Arc::default(),
+            movable: false,
+            left: 0,
             is_prepared: false,
+            errors: Pace::new(now),
             permissions: Permissions::default(),
             channels: Channels::default(),
             bucket: Bucket::new(bytes_per_second, now),
@@ -97,6 +107,11 @@ impl Allocation {
             0 => self.five_tuple.listener,
             connection => connection,
         }
+    }
+
+    /// Whether its client's connection has ended, and the client has not come back yet.
+    pub fn waits(&self) -> bool {
+        self.left != 0 && self.left == self.five_tuple.connection
     }
 
     /// The relayed address that peers of a host's family deal with.

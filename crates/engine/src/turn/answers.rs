@@ -30,22 +30,33 @@ impl Wing {
             let before = channel_data::header(number, data.len() as u16);
             self.frame(i, [&before, data, &[]])?;
         } else {
-            self.transaction = self.transaction.wrapping_add(1);
-            let mut transaction = [0; 12];
-            transaction[..4].copy_from_slice(&(self.index as u32).to_be_bytes());
-            transaction[4..].copy_from_slice(&self.transaction.to_be_bytes());
-            let (before, padding) = stun::data_indication(from, data.len(), transaction);
+            let (before, padding) = stun::data_indication(from, data.len(), self.transaction());
             self.frame(i, [before.as_slice(), data, &stun::PADDING[..padding]])?;
         }
         self.relayed(data.len());
         Ok(())
     }
 
+    /// Of an indication.
+    pub(super) fn transaction(&mut self) -> [u8; 12] {
+        self.transaction = self.transaction.wrapping_add(1);
+        let mut transaction = [0; 12];
+        transaction[..4].copy_from_slice(&(self.index as u32).to_be_bytes());
+        transaction[4..].copy_from_slice(&self.transaction.to_be_bytes());
+        transaction
+    }
+
     /// Send a message to the client of an allocation.
-    fn frame(&mut self, i: usize, parts: [&[u8]; 3]) -> Result<(), Dropped> {
+    pub(super) fn frame(&mut self, i: usize, parts: [&[u8]; 3]) -> Result<(), Dropped> {
         let allocation = &self.allocations[i];
         let size: usize = parts.iter().map(|part| part.len()).sum();
         if allocation.five_tuple.connection != 0 {
+            if allocation.waits() {
+                return Err(Dropped::QueueFull);
+            }
+            if allocation.five_tuple.worker != self.index {
+                return self.send_on(i, &parts, size);
+            }
             let (five_tuple, counters) = (allocation.five_tuple, Arc::clone(&allocation.counters));
             let connection = five_tuple.connection;
             let sent = match five_tuple.transport {
@@ -68,7 +79,7 @@ impl Wing {
     }
 
     /// Have something queued for a connection, and written before the turn ends.
-    fn queue(&mut self, connection: Handle, queue: impl FnOnce(&mut Client) -> bool) -> bool {
+    pub(super) fn queue(&mut self, connection: Handle, queue: impl FnOnce(&mut Client) -> bool) -> bool {
         let Some(Place::Source(i)) = self.by_handle.get(&connection).copied() else { return false };
         let Some(Source::Client(client)) = self.sources.get_mut(i) else { return false };
         if !std::mem::replace(&mut client.queued, true) {
@@ -98,7 +109,9 @@ impl Wing {
     }
 
     pub(super) fn answer(&mut self, five_tuple: FiveTuple, message: &[u8], now: Instant) {
-        if let Some(home) = self.home_of(&five_tuple) {
+        if five_tuple.connection == 0
+            && let Some(home) = self.away_of(&five_tuple).map(|away| away.home)
+        {
             let answer = Command::Answer(five_tuple, message.to_vec());
             return self.shared.inboxes[home].push(crate::command::Command::Turn(answer));
         }
@@ -133,9 +146,10 @@ impl Wing {
         match (result, self.by_handle.get(&five_tuple.connection).copied()) {
             (Err(reason), Some(Place::Source(i))) => self.end_client(i, reason, now),
             (Ok(()), Some(_)) => {
-                if let Some(allocation) = allocation.and_then(|i| self.allocations.get(i)) {
-                    allocation.counters.bytes_sent.add(message.len());
-                    allocation.counters.packets_sent.add(1);
+                let its = allocation.and_then(|i| self.allocations.get(i)).map(|its| &its.counters);
+                if let Some(its) = its.or_else(|| self.away_of(five_tuple).map(|away| &away.counters)) {
+                    its.bytes_sent.add(message.len());
+                    its.packets_sent.add(1);
                 }
             }
             _ => {}

@@ -3,6 +3,7 @@
 use std::io;
 use std::net::{SocketAddr, UdpSocket};
 
+use super::icmp::is_of_icmp;
 use super::socket::{self, Via};
 
 /// Addresses that are collected for at a time. One more sends what the first of them has.
@@ -42,6 +43,8 @@ pub struct Bursts {
     used: usize,
     next: usize,
     pub lost: Vec<Lost>,
+    /// Sockets whose error queue has something, and whom a datagram was for that was refused meanwhile.
+    pub troubled: Vec<(usize, SocketAddr)>,
 }
 
 impl Bursts {
@@ -56,7 +59,7 @@ impl Bursts {
             && slot.bytes.len() + size <= MOST_BYTES
             && (1..=slot.segment).contains(&size);
         if slot.segments > 0 && !fits {
-            slot.send(&socket, &mut self.lost);
+            slot.send(&socket, &mut self.lost, &mut self.troubled);
         }
         if slot.segments == 0 {
             slot.segment = size;
@@ -75,7 +78,7 @@ impl Bursts {
             self.used - 1
         } else {
             self.next = (self.next + 1) % SLOTS;
-            self.slots[self.next].send(socket, &mut self.lost);
+            self.slots[self.next].send(socket, &mut self.lost, &mut self.troubled);
             self.next
         };
         match self.slots.get_mut(i) {
@@ -92,20 +95,29 @@ impl Bursts {
     /// Send everything.
     pub fn flush<'s>(&mut self, socket: impl Fn(usize) -> Option<&'s UdpSocket>) {
         for slot in &mut self.slots[..self.used] {
-            slot.send(&socket, &mut self.lost);
+            slot.send(&socket, &mut self.lost, &mut self.troubled);
         }
         self.used = 0;
     }
 }
 
 impl Slot {
-    fn send<'s>(&mut self, socket: &impl Fn(usize) -> Option<&'s UdpSocket>, lost: &mut Vec<Lost>) {
+    fn send<'s>(
+        &mut self,
+        socket: &impl Fn(usize) -> Option<&'s UdpSocket>,
+        lost: &mut Vec<Lost>,
+        troubled: &mut Vec<(usize, SocketAddr)>,
+    ) {
+        let mut trouble = false;
         let failed = match socket(self.to.source) {
-            Some(socket) => send(socket, self.to, &self.bytes, self.segment),
+            Some(socket) => send(socket, self.to, &self.bytes, self.segment, &mut trouble),
             None => self.segments,
         };
         if failed > 0 {
             lost.push((self.to.allocation, failed));
+        }
+        if trouble && !troubled.iter().any(|(source, _)| *source == self.to.source) {
+            troubled.push((self.to.source, self.to.address));
         }
         self.bytes.clear();
         self.segments = 0;
@@ -113,19 +125,37 @@ impl Slot {
     }
 }
 
-/// Returns how many datagrams the socket did not take.
-fn send(socket: &UdpSocket, to: To, bytes: &[u8], segment: usize) -> usize {
-    match socket::send(socket, to.address, to.via, bytes, segment) {
+/// Returns how many datagrams the socket did not take; `trouble`: ICMP has said something.
+fn send(socket: &UdpSocket, to: To, bytes: &[u8], segment: usize, trouble: &mut bool) -> usize {
+    match send_or_again(socket, to, bytes, segment, trouble) {
         Ok(()) => 0,
         Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
             bytes.len().div_ceil(segment.max(1)).max(1)
         }
         // This way out cannot segment, or its packets are smaller: one at a time, the kernel may cut them.
         Err(_) if segment < bytes.len() => {
-            let one = |datagram| socket::send(socket, to.address, to.via, datagram, datagram.len());
+            let mut one = |datagram: &[u8]| send_or_again(socket, to, datagram, datagram.len(), trouble);
             bytes.chunks(segment.max(1)).filter(|datagram| one(datagram).is_err()).count()
         }
         Err(_) => 1,
+    }
+}
+
+/// What ICMP says of a datagram, whomever it was for, the system answers the next call with instead of doing
+/// it. So it is made once more, and nobody's datagrams are lost because of another peer.
+fn send_or_again(
+    socket: &UdpSocket,
+    to: To,
+    bytes: &[u8],
+    segment: usize,
+    trouble: &mut bool,
+) -> io::Result<()> {
+    match socket::send(socket, to.address, to.via, bytes, segment) {
+        Err(error) if is_of_icmp(&error) => {
+            *trouble = true;
+            socket::send(socket, to.address, to.via, bytes, segment)
+        }
+        other => other,
     }
 }
 

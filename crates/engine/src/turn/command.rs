@@ -8,6 +8,7 @@ use mio::net::{TcpListener, TcpStream};
 use quinn_udp::UdpSocketState;
 
 use super::allocation::Peer;
+use super::away::Away;
 use super::client::Client;
 use super::directory::Bound;
 use super::five_tuple::FiveTuple;
@@ -17,6 +18,7 @@ use super::reach::Reach;
 use super::short_cut::Deliveries;
 use crate::Handle;
 use crate::counters::Counters;
+use crate::event::CloseReason;
 
 #[derive(Debug)]
 pub enum Command {
@@ -31,13 +33,23 @@ pub enum Command {
     /// To the worker that hears a client whose allocation another has: pass it on; `None`: no more.
     Detour {
         five_tuple: FiveTuple,
-        home: Option<usize>,
+        away: Option<Away>,
     },
     Heard(Heard),
     /// The allocation is of this five-tuple now (RFC 8016).
     Move {
         allocation: Handle,
         five_tuple: FiveTuple,
+    },
+    /// To the allocation's worker: what clients sent over connections that others hear.
+    Homeward(Deliveries),
+    /// To the worker of clients' connections: what they are sent.
+    Onward(Deliveries),
+    /// To the allocation's worker: its client's connection has ended.
+    Left {
+        allocation: Handle,
+        five_tuple: FiveTuple,
+        reason: CloseReason,
     },
     /// Connect to a peer (RFC 6062).
     Call {
@@ -89,5 +101,6 @@ pub struct Allocate {
     pub relays: Vec<Bound>,
     pub counters: Arc<Counters>,
     pub bytes_per_second: u64,
+    pub movable: bool,
     pub expires: Instant,
 }

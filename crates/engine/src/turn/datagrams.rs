@@ -10,7 +10,7 @@ use super::command::Command;
 use super::five_tuple::{FiveTuple, Transport};
 use super::request::Frame;
 use super::short_cut::{Deliveries, MOST_IN_TRANSIT, PACKET};
-use super::socket::{Receiver, may_fragment};
+use super::socket::{Fragments, Receiver, fragments};
 use super::{Place, Source, Wing, channel_data, stun};
 use crate::Handle;
 use crate::event::{Event, Unanswered};
@@ -47,8 +47,8 @@ impl Wing {
             let Some(Source::Hearing(hearing)) = self.sources.get(i) else { break };
             let listener = Arc::clone(&hearing.listener);
             let Some(socket) = hearing.socket() else { break };
-            // An error is of one datagram; what waits behind it will not be announced again.
-            let count = receiver.receive(socket, Receiver::MOST).unwrap_or(Receiver::MOST);
+            // What waits behind an error will not be announced again.
+            let Ok(count) = receiver.receive(socket, Receiver::MOST) else { continue };
             for arrived in receiver.arrived(count) {
                 let Some(Source::Hearing(hearing)) = self.sources.get(i) else { break };
                 if listener.transport == Transport::Dtls {
@@ -98,6 +98,11 @@ impl Wing {
         now: Instant,
     ) -> Result<(), Dropped> {
         let allocation = sender.allocation;
+        if allocation.is_none()
+            && let Some(sent) = self.send_home(&sender.five_tuple, message)
+        {
+            return sent;
+        }
         if let Some(allocation) = allocation.and_then(|i| self.allocations.get(i)) {
             allocation.counters.bytes_received.add(message.len());
             allocation.counters.packets_received.add(1);
@@ -129,35 +134,29 @@ impl Wing {
     }
 
     fn hand_up(&mut self, sender: &Sender, message: &[u8], frame: &Frame, now: Instant) {
-        let Sender { five_tuple, rate, .. } = sender;
-        let allocation = sender.allocation.and_then(|i| self.allocations.get(i));
-        let totals = self.totals();
-        match allocation {
-            Some(its) if sender.unanswered.is_none() && its.unanswered.is_full() => {
-                return totals.queue_full.add(1);
-            }
-            // Answered, they would answer.
-            None if five_tuple.transport == Transport::Udp && self.is_ours(five_tuple.client) => {
-                return totals.requests_looped.add(1);
-            }
-            None if !self.shared.turn.admits(five_tuple.client.ip(), *rate, now) => {
-                return totals.requests_over_budget.add(1);
-            }
-            _ => {}
-        }
-        if allocation.is_none() && self.challenge(five_tuple, (message, frame), now) {
+        let five_tuple = &sender.five_tuple;
+        let is_known = sender.allocation.is_some_and(|i| self.allocations.contains(i));
+        if !is_known && self.away_of(five_tuple).is_none() && self.turn_away(sender, message, frame, now) {
             return;
         }
         let allocation = sender.allocation.and_then(|i| self.allocations.get(i));
+        let away = allocation.map_or_else(|| self.away_of(five_tuple), |_| None);
+        if let Some(away) = away {
+            away.heard(message.len(), &self.shared.table, now);
+        }
+        let its = allocation.map(|allocation| &allocation.unanswered);
+        let its = its.or_else(|| away.map(|away| &away.unanswered));
         let totals = self.totals();
+        if sender.unanswered.is_none() && its.is_some_and(|its| its.is_full()) {
+            return totals.queue_full.add(1);
+        }
         let events = &self.shared.events;
-        let no_room = if allocation.is_some() { events.is_full() } else { events.is_crowded() };
+        let no_room = if its.is_some() { events.is_full() } else { events.is_crowded() };
         if !five_tuple.transport.is_stream() && no_room {
             return totals.queue_full.add(1);
         }
         totals.requests.add(1);
-        let of_allocation = || allocation.map(|allocation| Arc::clone(&allocation.unanswered));
-        let unanswered = sender.unanswered.clone().or_else(of_allocation);
+        let unanswered = sender.unanswered.clone().or_else(|| its.map(Arc::clone));
         if let Some(unanswered) = &unanswered {
             unanswered.push();
         }
@@ -168,6 +167,21 @@ impl Wing {
             message: message.to_vec(),
             unanswered,
         });
+    }
+
+    /// Whether a request of someone without an allocation is nothing for Python.
+    fn turn_away(&mut self, sender: &Sender, message: &[u8], frame: &Frame, now: Instant) -> bool {
+        let Sender { five_tuple, rate, .. } = sender;
+        if five_tuple.transport == Transport::Udp && self.is_ours(five_tuple.client) {
+            // Answered, they would answer.
+            self.totals().requests_looped.add(1);
+            return true;
+        }
+        if !self.shared.turn.admits(five_tuple.client.ip(), *rate, now) {
+            self.totals().requests_over_budget.add(1);
+            return true;
+        }
+        self.challenge(five_tuple, (message, frame), now)
     }
 
     pub(super) fn is_ours(&self, client: SocketAddr) -> bool {
@@ -198,12 +212,12 @@ impl Wing {
         let Some(relay) = self.allocations[i].relay(peer.address.ip()) else { return Err(Dropped::Denied) };
         self.flush(now); // what is before it may be cut
         if let Some(socket) = self.sources.get(relay.source).and_then(Source::udp) {
-            let _ = may_fragment(socket, relay.local, false);
+            let _ = fragments(socket, relay.local, Fragments::Forbidden);
         }
         let result = self.send_to_peer(i, peer, data, now);
         self.flush(now);
         if let Some(socket) = self.sources.get(relay.source).and_then(Source::udp) {
-            let _ = may_fragment(socket, relay.local, true);
+            let _ = fragments(socket, relay.local, Fragments::AllowedAgain);
         }
         result
     }
@@ -224,7 +238,7 @@ impl Wing {
         if !self.shared.turn.reserve(worker, data.len() + PACKET, MOST_IN_TRANSIT) {
             return Err(Dropped::QueueFull);
         }
-        self.deliveries[worker].push(target, from, data);
+        self.deliveries[worker].push(target, from, &[data]);
         Ok(())
     }
 
@@ -261,7 +275,10 @@ impl Wing {
         for _ in 0..RECEIVE_SHARE {
             let Some(Source::Relaying { socket, allocation }) = self.sources.get(i) else { break };
             let allocation = *allocation;
-            let count = receiver.receive(socket, asked).unwrap_or(asked);
+            let Ok(count) = receiver.receive(socket, asked) else {
+                self.hear_errors(i, None, now);
+                continue;
+            };
             for arrived in receiver.arrived(count) {
                 let Some(its) = self.allocations.get(allocation) else { break };
                 match its.inward(arrived.from, now) {
@@ -287,8 +304,18 @@ impl Wing {
 
     // The end of a turn
 
-    /// Send what was collected.
+    /// Send what was collected, and what ICMP said meanwhile.
     pub(super) fn flush(&mut self, now: Instant) {
+        self.send_collected(now);
+        if !self.bursts.troubled.is_empty() {
+            for (source, to) in std::mem::take(&mut self.bursts.troubled) {
+                self.hear_errors(source, Some(to), now);
+            }
+            self.send_collected(now);
+        }
+    }
+
+    fn send_collected(&mut self, now: Instant) {
         while let Some(i) = self.queued.pop() {
             self.write_client(i, now);
         }
@@ -301,6 +328,7 @@ impl Wing {
                 self.dropped(Dropped::QueueFull, Some(allocation), packets);
             }
         }
+        self.cross();
         for (worker, deliveries) in self.deliveries.iter_mut().enumerate() {
             if !deliveries.is_empty() {
                 let deliver = Command::Deliver(std::mem::take(deliveries));

@@ -10,6 +10,7 @@ mod addresses;
 mod allocation;
 mod answers;
 pub mod association;
+mod away;
 mod bucket;
 mod budget;
 mod bursts;
@@ -25,6 +26,7 @@ mod ending;
 mod fingerprint;
 pub mod five_tuple;
 pub mod framing;
+mod icmp;
 pub mod integrity;
 pub mod listener;
 mod moving;
@@ -59,6 +61,7 @@ use slab::Slab;
 use self::addresses::Known;
 use self::allocation::{Allocation, Relay};
 use self::association::Association;
+use self::away::{Away, Crossing};
 use self::bursts::Bursts;
 use self::client::Client;
 pub(crate) use self::command::Command;
@@ -147,7 +150,9 @@ pub(crate) struct Wing {
     /// Made with the first listener: its buffers are 2 MiB.
     receiver: Option<Box<Receiver>>,
     /// Clients whose allocation another worker has (RFC 8016).
-    away: HashMap<FiveTuple, usize>,
+    away: HashMap<FiveTuple, Away>,
+    /// For each worker, of such clients.
+    crossings: Vec<Crossing>,
     /// Clients over DTLS, by where they are.
     associations: HashMap<secure::Key, usize>,
     /// What is to be encrypted, and what was.
@@ -167,6 +172,7 @@ pub(crate) struct Wing {
 impl Wing {
     pub fn new(index: usize, shared: Arc<Shared>, registry: Registry, token: fn(usize) -> Token) -> Self {
         let deliveries = shared.inboxes.iter().map(|_| Deliveries::default()).collect();
+        let crossings = shared.inboxes.iter().map(|_| Crossing::default()).collect();
         Self {
             index,
             shared,
@@ -179,6 +185,7 @@ impl Wing {
             deadlines: BinaryHeap::new(),
             receiver: None,
             away: HashMap::new(),
+            crossings,
             associations: HashMap::new(),
             sealing: [Vec::new(), Vec::new()],
             scratch: Vec::new(),
@@ -203,9 +210,14 @@ impl Wing {
             Command::Unhear(listener) => self.close(listener, CloseReason::Requested, now),
             Command::Answer(five_tuple, message) => self.answer(five_tuple, &message, now),
             Command::Allocate(allocate) => self.allocate(*allocate, now),
-            Command::Detour { five_tuple, home } => self.detour(five_tuple, home),
+            Command::Detour { five_tuple, away } => self.detour(five_tuple, away),
             Command::Move { allocation, five_tuple } => self.move_to(allocation, five_tuple),
             Command::Heard(heard) => self.hear_moved(&heard, now),
+            Command::Homeward(messages) => self.take_home(&messages, now),
+            Command::Onward(messages) => self.hand_on(&messages),
+            Command::Left { allocation, five_tuple, reason } => {
+                self.left(allocation, five_tuple, reason, now);
+            }
             Command::Call { connection, allocation, peer, counters } => {
                 self.call(connection, allocation, peer, counters, now);
             }
@@ -274,8 +286,10 @@ impl Wing {
     }
 
     fn allocate(&mut self, allocate: command::Allocate, now: Instant) {
-        let command::Allocate { handle, five_tuple, relays, counters, bytes_per_second, expires } = allocate;
-        let new = Allocation::new(handle, five_tuple, counters, bytes_per_second, expires, now);
+        let command::Allocate { handle, five_tuple, relays, counters, bytes_per_second, movable, expires } =
+            allocate;
+        let mut new = Allocation::new(handle, five_tuple, counters, bytes_per_second, expires, now);
+        new.movable = movable;
         let i = self.allocations.insert(new);
         for relay in relays {
             let socket = match relay.socket {

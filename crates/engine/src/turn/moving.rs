@@ -1,18 +1,21 @@
-//! Allocations that their clients take along to another address (RFC 8016), over UDP.
+//! Allocations that their clients take along to another address (RFC 8016).
 //!
 //! An allocation stays with its worker, as its relayed addresses do. If another worker hears the
-//! client at its new address, that one passes on what it hears; answers and data go out from home.
+//! client at its new address, that one passes on what it hears. Over UDP answers and data go out from
+//! home; a connection stays where it is, too (`away`).
 
 use std::time::Instant;
 
 use super::Wing;
 use super::allocation::Dropped;
+use super::away::Away;
 use super::command::Command;
 use super::datagrams::Sender;
 use super::five_tuple::FiveTuple;
 use super::short_cut::MOST_IN_TRANSIT;
 use super::socket::Arrived;
 use crate::Handle;
+use crate::event::CloseReason;
 
 /// Datagrams of one client, one behind the other.
 #[derive(Debug)]
@@ -31,21 +34,40 @@ impl Heard {
 
 impl Wing {
     /// From here on this client is another worker's; `None`: no more.
-    pub(super) fn detour(&mut self, five_tuple: FiveTuple, home: Option<usize>) {
-        match home.filter(|home| *home != self.index) {
-            Some(home) => self.away.insert(five_tuple, home),
-            None => self.away.remove(&five_tuple),
-        };
+    pub(super) fn detour(&mut self, five_tuple: FiveTuple, away: Option<Away>) {
+        match away.filter(|away| away.home != self.index) {
+            Some(away)
+                if five_tuple.connection != 0 && !self.by_handle.contains_key(&five_tuple.connection) =>
+            {
+                self.say_left(&away, five_tuple, CloseReason::Peer);
+            }
+            Some(away) => {
+                self.away.insert(five_tuple, away);
+            }
+            None => {
+                self.away.remove(&five_tuple);
+            }
+        }
     }
 
     pub(super) fn move_to(&mut self, allocation: Handle, five_tuple: FiveTuple) {
         let Some(super::Place::Allocation(i)) = self.by_handle.get(&allocation).copied() else {
+            // It has ended meanwhile, under the five-tuple that it had before.
+            let mut allocations = self.shared.turn.allocations.lock().expect("no holder panics");
+            if allocations.get(&five_tuple).is_some_and(|(handle, _)| *handle == allocation) {
+                allocations.remove(&five_tuple);
+            }
+            drop(allocations);
             return self.forget_detour(five_tuple);
         };
         let before = std::mem::replace(&mut self.allocations[i].five_tuple, five_tuple);
         self.by_five_tuple.remove(&before);
         self.by_five_tuple.insert(five_tuple, i);
         self.forget_detour(before);
+        let FiveTuple { worker, connection, .. } = five_tuple;
+        if worker == self.index && connection != 0 && !self.by_handle.contains_key(&connection) {
+            self.allocations[i].left = connection;
+        }
     }
 
     /// Whoever hears this client need not pass it on any more.
@@ -53,16 +75,13 @@ impl Wing {
         if five_tuple.worker != self.index
             && let Some(inbox) = self.shared.inboxes.get(five_tuple.worker)
         {
-            inbox.push(crate::command::Command::Turn(Command::Detour { five_tuple, home: None }));
+            inbox.push(crate::command::Command::Turn(Command::Detour { five_tuple, away: None }));
         }
     }
 
     /// Whether what arrived is for another worker, which has it then.
     pub(super) fn pass_home(&mut self, five_tuple: &FiveTuple, arrived: Arrived<'_>) -> bool {
-        if self.away.is_empty() {
-            return false;
-        }
-        let Some(home) = self.away.get(five_tuple).copied() else { return false };
+        let Some(home) = self.away_of(five_tuple).map(|away| away.home) else { return false };
         let mut heard = Heard { five_tuple: *five_tuple, bytes: Vec::new(), ends: Vec::new() };
         for datagram in arrived.datagrams() {
             heard.bytes.extend_from_slice(datagram);
@@ -94,10 +113,5 @@ impl Wing {
                 self.dropped(dropped, allocation, 1);
             }
         }
-    }
-
-    /// The worker that answers a client, if that is another one.
-    pub(super) fn home_of(&self, five_tuple: &FiveTuple) -> Option<usize> {
-        if self.away.is_empty() { None } else { self.away.get(five_tuple).copied() }
     }
 }

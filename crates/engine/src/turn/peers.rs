@@ -148,7 +148,7 @@ impl Wing {
     pub(super) fn hand_over(&mut self, five_tuple: FiveTuple, pipe: Handle, answer: Vec<u8>) {
         let Some(Place::Source(i)) = self.by_handle.get(&five_tuple.connection).copied() else { return };
         let is_client = matches!(self.sources.get(i), Some(Source::Client(_)));
-        if !is_client || self.by_five_tuple.contains_key(&five_tuple) {
+        if !is_client || self.is_allocated(&five_tuple) {
             return;
         }
         if let Source::Client(mut client) = self.sources.remove(i) {

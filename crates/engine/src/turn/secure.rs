@@ -196,7 +196,7 @@ impl Wing {
         }
     }
 
-    /// End a client's association, and its allocation with it.
+    /// End a client's association, and its allocation with it, unless that moves.
     pub(super) fn end_secure(&mut self, a: usize, reason: CloseReason, now: Instant) {
         let Some(Source::Secure(association)) = self.sources.get_mut(a) else { return };
         association.say_goodbye();
@@ -211,9 +211,7 @@ impl Wing {
             self.associations.remove(&key);
         }
         self.by_handle.remove(&five_tuple.connection);
-        if let Some(allocation) = self.by_five_tuple.get(&five_tuple).copied() {
-            self.end(allocation, reason, now);
-        }
+        self.lose_client(five_tuple, reason, now);
     }
 
     /// Look after associations whose time has come.
@@ -221,7 +219,7 @@ impl Wing {
         let (mut overdue, mut due) = (Vec::new(), Vec::new());
         for a in self.associations.values() {
             let Some(Source::Secure(association)) = self.sources.get(*a) else { continue };
-            let has_allocation = self.by_five_tuple.contains_key(&association.five_tuple);
+            let has_allocation = self.is_allocated(&association.five_tuple);
             match association.overdue(has_allocation, now) {
                 Some(reason) => overdue.push((*a, reason)),
                 None if association.deadline <= now => due.push(*a),

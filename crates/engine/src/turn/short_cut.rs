@@ -25,8 +25,10 @@ struct Packet {
 pub const PACKET: usize = size_of::<Packet>();
 
 impl Deliveries {
-    pub fn push(&mut self, to: Handle, from: SocketAddr, data: &[u8]) {
-        self.bytes.extend_from_slice(data);
+    pub fn push(&mut self, to: Handle, from: SocketAddr, parts: &[&[u8]]) {
+        for part in parts {
+            self.bytes.extend_from_slice(part);
+        }
         self.packets.push(Packet { to, from, end: self.bytes.len() });
     }
 

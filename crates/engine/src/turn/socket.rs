@@ -87,10 +87,11 @@ pub fn relaying(address: SocketAddr) -> io::Result<(UdpSocket, SocketAddr)> {
 }
 
 /// What a relayed address needs once it has a peer; most that are allocated never get one. Its datagrams
-/// may be cut on their way (RFC 8656 15: nobody asked otherwise).
+/// may be cut on their way (RFC 8656 15: nobody asked otherwise), and what ICMP says of them is kept.
 pub fn prepare(socket: &UdpSocket, local: SocketAddr) {
     widen(&SockRef::from(socket), RELAY_BUFFER);
-    let _ = may_fragment(socket, local, true);
+    let _ = fragments(socket, local, Fragments::Allowed);
+    let _ = sys::receive_errors(socket, local.is_ipv6());
 }
 
 /// A relayed address for TCP (RFC 6062), which does not listen yet.
@@ -123,14 +124,35 @@ pub fn calling(local: SocketAddr, peer: SocketAddr) -> io::Result<TcpStream> {
     Ok(TcpStream::from_std(socket.into()))
 }
 
-/// RFC 8656 15: what a Send indication with DONT-FRAGMENT asks for.
-pub fn may_fragment(socket: &UdpSocket, local: SocketAddr, may: bool) -> io::Result<()> {
+/// Whether datagrams may be cut on their way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fragments {
+    Allowed,
+    /// RFC 8656 15: what a Send indication with DONT-FRAGMENT asks for.
+    Forbidden,
+    /// Again, after they were forbidden. The system tells a socket of IPv4 that just allows them nothing of a
+    /// datagram that was too large before.
+    AllowedAgain,
+}
+
+pub fn fragments(socket: &UdpSocket, local: SocketAddr, fragments: Fragments) -> io::Result<()> {
     if local.is_ipv6() {
-        let discovery = if may { Ipv6PathMtuDiscovery::WANT } else { Ipv6PathMtuDiscovery::DO };
-        return Ok(set_ipv6_mtu_discover(socket, discovery)?);
+        return Ok(set_ipv6_mtu_discover(
+            socket,
+            match fragments {
+                Fragments::Allowed | Fragments::AllowedAgain => Ipv6PathMtuDiscovery::WANT,
+                Fragments::Forbidden => Ipv6PathMtuDiscovery::DO,
+            },
+        )?);
     }
-    let discovery = if may { Ipv4PathMtuDiscovery::DONT } else { Ipv4PathMtuDiscovery::DO };
-    Ok(set_ip_mtu_discover(socket, discovery)?)
+    Ok(set_ip_mtu_discover(
+        socket,
+        match fragments {
+            Fragments::Allowed => Ipv4PathMtuDiscovery::DONT,
+            Fragments::Forbidden => Ipv4PathMtuDiscovery::DO,
+            Fragments::AllowedAgain => Ipv4PathMtuDiscovery::OMIT,
+        },
+    )?)
 }
 
 /// Receives batches of datagrams for one worker.
@@ -154,7 +176,8 @@ impl Receiver {
         Self { state, buffers: vec![0; BUFFER * BATCH_SIZE], metas: [RecvMeta::default(); BATCH_SIZE] }
     }
 
-    /// How many of at most `most` there were: if fewer, no more is waiting.
+    /// How many of at most `most` there were: if fewer, no more is waiting. After an error there may be: it is of
+    /// one datagram, and for a relayed address often of one that was sent. Nothing has arrived then.
     pub fn receive(&mut self, socket: &UdpSocket, most: usize) -> io::Result<usize> {
         let mut chunks = self.buffers.chunks_mut(BUFFER);
         let mut slices: [IoSliceMut<'_>; BATCH_SIZE] =

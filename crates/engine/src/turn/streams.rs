@@ -180,7 +180,7 @@ impl Wing {
         }
     }
 
-    /// End a client's connection, and its allocation with it.
+    /// End a client's connection, and its allocation with it, unless that moves.
     pub(super) fn end_client(&mut self, i: usize, reason: CloseReason, now: Instant) {
         if !matches!(self.sources.get(i), Some(Source::Client(_))) {
             return;
@@ -189,9 +189,7 @@ impl Wing {
         client.say_goodbye();
         let _ = self.registry.deregister(&mut client.socket);
         self.by_handle.remove(&client.five_tuple.connection);
-        if let Some(allocation) = self.by_five_tuple.get(&client.five_tuple).copied() {
-            self.end(allocation, reason, now);
-        }
+        self.lose_client(client.five_tuple, reason, now);
     }
 
     /// Look after connections that say nothing, and listeners that could not accept.
@@ -201,7 +199,7 @@ impl Wing {
         for (i, source) in &self.sources {
             match source {
                 Source::Client(client) => {
-                    let has_allocation = self.by_five_tuple.contains_key(&client.five_tuple);
+                    let has_allocation = self.is_allocated(&client.five_tuple);
                     overdue.extend(client.overdue(has_allocation, now).map(|reason| (i, reason)));
                 }
                 Source::Accepting(accepting) if accepting.paused => paused.push(i),

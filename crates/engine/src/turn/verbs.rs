@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use super::addresses::is_here;
 use super::allocation::Peer;
 use super::association::Identity;
+use super::away::Away;
 use super::challenge::Challenge;
 use super::command::{self, Command};
 use super::directory::{Bound, RelaySocket};
@@ -64,6 +65,7 @@ pub struct Allocate {
     pub relays: Vec<Handle>,
     pub lifetime: Duration,
     pub bytes_per_second: u64,
+    pub movable: bool,
 }
 
 #[derive(Debug)]
@@ -131,6 +133,11 @@ impl Engine {
         };
         self.turn().listeners.lock().expect("no holder panics").insert(handle, listener);
         Ok((handle, bound))
+    }
+
+    /// Whether a listener over `transport` could use them: so that `retune_turn` with the same cannot fail.
+    pub fn check_turn_tls(&self, transport: Transport, tls: &Pem) -> Result<(), VerbError> {
+        secret(transport, tls).map(drop)
     }
 
     pub fn retune_turn(
@@ -277,6 +284,7 @@ impl Engine {
             relays,
             counters,
             bytes_per_second: allocate.bytes_per_second,
+            movable: allocate.movable,
             expires: after(now, allocate.lifetime),
         };
         // Nothing moves before a permission, and the client's next request finds it in the directory.
@@ -326,7 +334,7 @@ impl Engine {
         Ok(())
     }
 
-    /// Let an allocation be of another five-tuple (RFC 8016), over UDP as the one it has.
+    /// Let an allocation be of another five-tuple (RFC 8016), over whatever.
     pub fn move_allocation(&self, allocation: Handle, five_tuple: FiveTuple) -> Result<(), VerbError> {
         self.running()?;
         let mut allocations = self.turn().allocations.lock().expect("no holder panics");
@@ -335,16 +343,14 @@ impl Engine {
         }
         let before = allocations.iter().find(|(_, (handle, _))| *handle == allocation);
         let Some(before) = before.map(|(five_tuple, _)| *five_tuple) else { return Ok(()) }; // it is gone
-        if before.transport != Transport::Udp || five_tuple.transport != Transport::Udp {
-            return value("only an allocation of a client over UDP moves, and to another address over UDP");
-        }
-        if let Some(its) = allocations.remove(&before) {
-            allocations.insert(five_tuple, its);
-        }
+        let Some(its) = allocations.remove(&before) else { return Ok(()) };
+        let counters = Arc::clone(&its.1);
+        allocations.insert(five_tuple, its);
         drop(allocations);
         let home = self.shared.worker_of(allocation);
         if let Some(inbox) = self.shared.inboxes.get(five_tuple.worker) {
-            let detour = Command::Detour { five_tuple, home: Some(home) };
+            let away = Some(Away::new(home, allocation, counters));
+            let detour = Command::Detour { five_tuple, away };
             inbox.push(crate::command::Command::Turn(detour));
         }
         self.tell_turn(allocation, Command::Move { allocation, five_tuple });

@@ -110,7 +110,13 @@ impl DtlsClient {
             external: None,
         };
         let (relay, relayed) = bench.engine.bind_relay(&bind).expect("a free port");
-        let allocate = Allocate { five_tuple, relays: vec![relay], lifetime: PATIENCE, bytes_per_second: 0 };
+        let allocate = Allocate {
+            five_tuple,
+            relays: vec![relay],
+            lifetime: PATIENCE,
+            bytes_per_second: 0,
+            movable: false,
+        };
         (five_tuple, bench.engine.allocate(&allocate).expect("free"), relayed)
     }
 }

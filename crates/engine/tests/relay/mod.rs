@@ -148,7 +148,7 @@ impl Bench {
         let bound: Vec<_> =
             binds.iter().map(|bind| self.engine.bind_relay(bind).expect("a free port")).collect();
         let relays = bound.iter().map(|(handle, _)| *handle).collect();
-        let allocate = Allocate { five_tuple, relays, lifetime, bytes_per_second };
+        let allocate = Allocate { five_tuple, relays, lifetime, bytes_per_second, movable: false };
         let allocation = self.engine.allocate(&allocate).expect("free");
         self.ports.push(socket.try_clone().expect("a socket"));
         Client { socket, five_tuple, allocation, relayed: bound[0].1 }

@@ -19,6 +19,7 @@ use super::{Bench, LOCALHOST, PATIENCE, request};
 /// A listener over TCP or TLS beside the bench's own.
 pub struct Listener {
     pub handle: Handle,
+    pub transport: Transport,
     pub address: SocketAddr,
     pub certificate: Option<Pem>,
 }
@@ -43,7 +44,7 @@ impl Listener {
             limits,
         };
         let (handle, address) = bench.engine.listen_turn(&listen).expect("a free port");
-        Self { handle, address, certificate }
+        Self { handle, transport, address, certificate }
     }
 
     pub fn connect(&self) -> StreamClient {
@@ -106,7 +107,13 @@ impl StreamClient {
             external: None,
         };
         let (relay, relayed) = bench.engine.bind_relay(&bind).expect("a free port");
-        let allocate = Allocate { five_tuple, relays: vec![relay], lifetime: PATIENCE, bytes_per_second: 0 };
+        let allocate = Allocate {
+            five_tuple,
+            relays: vec![relay],
+            lifetime: PATIENCE,
+            bytes_per_second: 0,
+            movable: false,
+        };
         (five_tuple, bench.engine.allocate(&allocate).expect("free"), relayed)
     }
 }

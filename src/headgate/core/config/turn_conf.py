@@ -210,7 +210,9 @@ class TurnConf(Section):
     compatible_channels: Switch = key(
         "compatibleChannels", "allow the channels 0x5000 to 0x7FFF of RFC 5766 too", default=False
     )
-    mobility: Switch = key("mobility", "let clients take their allocation to another address", default=False)
+    mobility: Switch = key(
+        "mobility", "let clients take their allocation to another address or transport", default=False
+    )
     tcp_relay: Switch = key("tcpRelay", "relay TCP connections too", default=False)
     alternate_servers: tuple[Server, ...] = key(
         "alternateServers", "send whoever wants an allocation to these instead, in turn", default=()

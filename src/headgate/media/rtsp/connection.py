@@ -299,7 +299,7 @@ class RtspConnection:
         self._machine.announce_ok()
 
     def _setup(self, event: events.SetupRequested) -> Wait | None:
-        if self._machine.state is State.ANNOUNCED:
+        if self._machine.agreed.state is State.ANNOUNCED:
             track, ssrc = event.track, None
         elif self.session is None and (wait := self._awaited(event.path, query=event.query)) is not None:
             return wait
@@ -316,7 +316,7 @@ class RtspConnection:
             ssrc=ssrc,
         )
         if self.session is not None:
-            self.session.transport = self._machine.lower
+            self.session.transport = self._machine.agreed.lower
         return None
 
     def _join(self, event: events.SetupRequested) -> tuple[int | None, int | None]:
@@ -349,7 +349,7 @@ class RtspConnection:
 
     def _play(self) -> None:
         session = self._session()
-        session.prepare(self._machine.tracks)
+        session.prepare(self._machine.agreed.tracks)
         self._machine.play_ok(self._positions(session))
         # The engine sends in the order of its calls: the answer, then the first packet.
         self._send()
@@ -362,13 +362,13 @@ class RtspConnection:
         if self._description is not None:
             # Before the answer: a publisher may send the moment it has it.
             self._session().publish(
-                self._machine.path, description=self._description, tracks=self._machine.tracks
+                self._machine.agreed.path, description=self._description, tracks=self._machine.agreed.tracks
             )
         self._machine.record_ok()
 
     def _pause(self) -> None:
         session = self._session()
-        if self._machine.state in {State.RECORDING, State.RECORD_PAUSED}:
+        if self._machine.agreed.state in {State.RECORDING, State.RECORD_PAUSED}:
             session.stop_publishing()
         else:
             session.pause()
@@ -387,7 +387,7 @@ class RtspConnection:
             # engine may have given the packets numbers of their own.
             number: Position(
                 sequence=None
-                if track.engine_track.codec.has_key_frames or self._machine.secured
+                if track.engine_track.codec.has_key_frames or self._machine.agreed.secured
                 else sent.sequence,
                 timestamp=sent.timestamp,
             )

@@ -11,7 +11,6 @@ connection use it, which is how sessions are stolen).
 
 from __future__ import annotations
 
-import hmac
 import secrets
 from collections import deque
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -19,6 +18,7 @@ from dataclasses import dataclass, replace
 
 from headgate.core.config.path_names import path_name_mistake
 from headgate.engine import Refusal, Srtp
+from headgate.media.rtsp.agreement import Agreement, SetupTrack
 from headgate.media.rtsp.events import (
     AnnounceRequested,
     Asker,
@@ -35,7 +35,6 @@ from headgate.media.rtsp.events import (
 )
 from headgate.media.rtsp.key_mgmt import (
     OFFERED_SUITE,
-    Keyring,
     key_mgmt_header,
     parse_attribute,
     parse_header,
@@ -44,11 +43,11 @@ from headgate.media.rtsp.key_mgmt import (
 from headgate.media.rtsp.message import Method, ProtocolError, Request, Response, Status
 from headgate.media.rtsp.mikey import Message
 from headgate.media.rtsp.sdp import SessionDescription
-from headgate.media.rtsp.state import STATELESS, TRANSITIONS, State
+from headgate.media.rtsp.state import State
 from headgate.media.rtsp.transport import Group, Lower, Mode, Offer, Pair, Transport, assign, choose
 from headgate.media.rtsp.url import Url
 
-__all__ = ["SESSION_TIMEOUT", "Position", "ServerProtocol", "SetupTrack"]
+__all__ = ["SESSION_TIMEOUT", "Position", "ServerProtocol"]
 
 SESSION_TIMEOUT = 60.0
 """Seconds; RFC 2326 12.37's default, and what every client assumes."""
@@ -79,17 +78,6 @@ class Position:
     def __str__(self) -> str:
         sequence = "" if self.sequence is None else f";seq={self.sequence}"
         return f"{sequence};rtptime={self.timestamp}"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SetupTrack:
-    """A track the client set up."""
-
-    url: Url
-    """As the client named it: RTP-Info must repeat it."""
-    transport: Transport
-    srtp: Srtp | None = None
-    """The keys, where the transport is SRTP."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,24 +115,15 @@ class ServerProtocol:
     ) -> None:
         self._transports = transports
         self._tls = tls
-        self._keys = Keyring()
-        self._make_session_id = make_session_id
         self._heard = now
         self._queue: deque[Request | _Mistake] = deque()
         self._pending: _Decision | None = None
-        self._announced: SessionDescription | None = None
         self._described: Url | None = None
         """What the client last got a description of; a SETUP may lack its query (`Url.base`)."""
         self._events: list[Event] = []
         self._out = bytearray()
         self._over = False
-        self.state = State.INIT
-        self.session_id: str | None = None
-        """RTSP's own session identifier, a secret between this connection and us: never shown or logged."""
-        self.path = ""
-        """The session's; "" without a session."""
-        self.tracks: dict[int, SetupTrack] = {}
-        """By the track's number within the path."""
+        self.agreed = Agreement(make_id=make_session_id)
         self.user_agent = ""
 
     # Bytes and time
@@ -183,7 +162,7 @@ class ServerProtocol:
         Only a session over UDP can be lost without a sign: one over TCP ends with its
         connection. Whether a publisher's datagrams stopped, the engine sees.
         """
-        if self._over_datagrams and self.state is not State.RECORDING:
+        if self.agreed.over_datagrams and self.agreed.state is not State.RECORDING:
             return self._heard + SESSION_TIMEOUT
         return None
 
@@ -199,20 +178,6 @@ class ServerProtocol:
             self._events.append(TimedOut())
             self._advance()
 
-    @property
-    def lower(self) -> Lower | None:
-        """What carries the session's packets; None before the first SETUP."""
-        return next((track.transport.offer.lower for track in self.tracks.values()), None)
-
-    @property
-    def secured(self) -> bool:
-        """Whether the session's packets are SRTP."""
-        return any(track.srtp for track in self.tracks.values())
-
-    @property
-    def _over_datagrams(self) -> bool:
-        return self.lower is not None and self.lower.is_datagrams
-
     # Answers
 
     def describe_ok(self, description: bytes, *, ssrcs: Sequence[int | None] = ()) -> None:
@@ -222,7 +187,7 @@ class ServerProtocol:
         decision = self._decided(Method.DESCRIBE)
         self._described = decision.url
         if self._tls and Lower.UDP in self._transports:
-            keys = [self._keys.key(track, ssrc=ssrc) for track, ssrc in enumerate(ssrcs)]
+            keys = [self.agreed.keys.key(track, ssrc=ssrc) for track, ssrc in enumerate(ssrcs)]
             description = secured(description, keys)
         headers = [("Content-Base", decision.url.base), ("Content-Type", "application/sdp")]
         self._answer(decision.request, headers, description)
@@ -239,7 +204,7 @@ class ServerProtocol:
 
     def announce_ok(self) -> None:
         decision = self._decided(Method.ANNOUNCE)
-        self._announced = decision.description
+        self.agreed.announced = decision.description
         self._move(decision)
 
     def setup_ok(
@@ -259,8 +224,8 @@ class ServerProtocol:
         if decision.offer is None:
             raise RuntimeError("a SETUP without an offer")
         try:
-            self._check_not_set_up(track)
-            taken = [known.transport.pair for known in self.tracks.values()]
+            self.agreed.check_not_set_up(track)
+            taken = [known.transport.pair for known in self.agreed.tracks.values()]
             pair = group.ports if group is not None else assign(decision.offer, taken=taken)
         except ProtocolError as error:
             self._error(decision.request, error)
@@ -271,12 +236,12 @@ class ServerProtocol:
         )
         headers, srtp = [("Transport", str(transport))], None
         if decision.offer.secured and decision.their_key is not None:
-            publishes = self.state is State.ANNOUNCED
+            publishes = self.agreed.state is State.ANNOUNCED
             suite = decision.their_key.suite if publishes else OFFERED_SUITE
-            ours = self._keys.key(track, ssrc=ssrc, suite=suite)
+            ours = self.agreed.keys.key(track, ssrc=ssrc, suite=suite)
             srtp = Srtp(send=ours.srtp_key, receive=decision.their_key.srtp_key)
             headers.append(("KeyMgmt", key_mgmt_header(ours, url=str(decision.url))))
-        self.tracks[track] = SetupTrack(url=decision.url, transport=transport, srtp=srtp)
+        self.agreed.tracks[track] = SetupTrack(url=decision.url, transport=transport, srtp=srtp)
         self._move(decision, headers)
 
     def play_ok(self, positions: Mapping[int, Position]) -> None:
@@ -285,7 +250,7 @@ class ServerProtocol:
         headers = [("Range", "npt=0-")] if decision.request.header("Range") is not None else []
         info = [
             f"url={track.url}{positions[number]}"
-            for number, track in sorted(self.tracks.items())
+            for number, track in sorted(self.agreed.tracks.items())
             if number in positions
         ]
         if info:
@@ -343,7 +308,7 @@ class ServerProtocol:
         self.user_agent = request.header("User-Agent") or self.user_agent
         if request.header("Require") is not None or request.header("Proxy-Require") is not None:
             raise ProtocolError(Status.OPTION_NOT_SUPPORTED, "we know no options")
-        self._check_session(request)
+        self.agreed.check_id(request)
         match method:
             case Method.OPTIONS:
                 self._answer(request, [("Public", PUBLIC)])
@@ -371,7 +336,7 @@ class ServerProtocol:
         )
 
     def _announce(self, request: Request) -> None:
-        self._check_state(Method.ANNOUNCE)
+        self.agreed.check_state(Method.ANNOUNCE)
         url = self._target(request)
         path = _path_name(url)
         kind = request.header("Content-Type") or "application/sdp"
@@ -387,21 +352,20 @@ class ServerProtocol:
 
     def _setup(self, request: Request) -> None:
         url = self._target(request)
-        base, track = self._meant(url)
-        if self.state is State.ANNOUNCED and track is None:
+        base, track = self.agreed.meant(url)
+        if self.agreed.state is State.ANNOUNCED and track is None:
             raise ProtocolError(Status.NOT_FOUND, "no track was announced under this URL")
         path = _path_name(base)
-        replaces = self._asks_for_another_session(request, path=path, track=track)
+        replaces = self.agreed.asks_for_another(request, path=path, track=track)
         if not replaces:
-            self._check_state(Method.SETUP)
-            if self.state is not State.INIT and path != self.path:
-                raise ProtocolError(Status.BAD_REQUEST, "the session is about another path")
-            self._check_not_set_up(track)
+            self.agreed.check_state(Method.SETUP)
+            self.agreed.check_path(path)
+            self.agreed.check_not_set_up(track)
         # Nobody publishes to a group: RFC 2326 lets only readers share one.
         allowed = {
             each
             for each in self._transports
-            if each is not Lower.MULTICAST or self.state is not State.ANNOUNCED
+            if each is not Lower.MULTICAST or self.agreed.state is not State.ANNOUNCED
         }
         their_key = self._their_key(request, track)
         offer = choose(
@@ -410,10 +374,10 @@ class ServerProtocol:
             tls=self._tls,
             keyed=their_key is not None,
         )
-        wanted = Mode.RECORD if self.state is State.ANNOUNCED else Mode.PLAY
+        wanted = Mode.RECORD if self.agreed.state is State.ANNOUNCED else Mode.PLAY
         if offer.mode not in {None, wanted}:
             raise ProtocolError(Status.BAD_REQUEST, f"mode {offer.mode} in a session for {wanted}")
-        if not replaces and self.lower not in {None, offer.lower}:
+        if not replaces and self.agreed.lower not in {None, offer.lower}:
             raise ProtocolError(Status.BAD_REQUEST, "one session over several transports")
         if replaces:
             self._end_session()
@@ -433,8 +397,8 @@ class ServerProtocol:
         """What the client sends this track with: it says so in SETUP, or said in its description."""
         header = request.header("KeyMgmt")
         announced = None
-        if self._announced is not None and track is not None:
-            announced = self._announced.key_mgmt(track)
+        if self.agreed.announced is not None and track is not None:
+            announced = self.agreed.announced.key_mgmt(track)
         if not self._tls or (header is None and announced is None):
             return None
         try:
@@ -448,24 +412,13 @@ class ServerProtocol:
             return described.plain_query
         return base.plain_query
 
-    def _asks_for_another_session(self, request: Request, *, path: str, track: int | None) -> bool:
-        """No id asks for a session of its own (RFC 2326 10.4), which here takes the other's place.
-
-        FFmpeg does this when no datagram came through: it pauses, and sets everything up again
-        over TCP. Who merely forgets the id from one track to the next means the session there is.
-        """
-        if request.header("Session") is not None:
-            return False
-        repeats = track in self.tracks or path != self.path
-        return self.state is State.PLAY_PAUSED or (self.state is State.READY and repeats)
-
     def _control(self, request: Request, method: Method) -> None:
-        self._check_state(method)
+        self.agreed.check_state(method)
         url = self._target(request)
-        base, track = self._meant(url)
-        if base.name != self.path:
+        base, track = self.agreed.meant(url)
+        if base.name != self.agreed.path:
             raise ProtocolError(Status.NOT_FOUND, "the session is about another path")
-        if track is not None and len(self.tracks) > 1 and base is not url:
+        if track is not None and len(self.agreed.tracks) > 1 and base is not url:
             raise ProtocolError(Status.ONLY_AGGREGATE_OPERATION_ALLOWED, f"{method} of a single track")
         decision = _Decision(request=request, method=method, url=url)
         match method:
@@ -473,12 +426,11 @@ class ServerProtocol:
                 self._decide(decision, PlayRequested())
             case Method.PAUSE:
                 self._decide(decision, PauseRequested())
-            case Method.RECORD if self.state is State.RECORD_PAUSED and self.secured:
+            case Method.RECORD if self.agreed.state is State.RECORD_PAUSED and self.agreed.secured:
                 # A second flow under the same keys would take old packets again, and miss the roll-overs.
                 raise ProtocolError(Status.METHOD_NOT_VALID_IN_THIS_STATE, "RECORD after PAUSE over SRTP")
             case Method.RECORD:
-                missing = len(self._announced.medias) - len(self.tracks) if self._announced else 0
-                if missing:
+                if missing := self.agreed.missing:
                     raise ProtocolError(
                         Status.METHOD_NOT_VALID_IN_THIS_STATE, f"{missing} announced tracks are not set up"
                     )
@@ -488,35 +440,11 @@ class ServerProtocol:
                 self._end_session()
                 self._events.append(TornDown())
 
-    # Checks
-
-    def _check_session(self, request: Request) -> None:
-        header = request.header("Session")
-        if header is None:
-            return
-        given = header.partition(";")[0].strip().encode()
-        if self.session_id is None or not hmac.compare_digest(given, self.session_id.encode()):
-            raise ProtocolError(Status.SESSION_NOT_FOUND, "a Session that is not this connection's")
-
-    def _check_state(self, method: Method) -> None:
-        if method not in TRANSITIONS[self.state]:
-            raise ProtocolError(Status.METHOD_NOT_VALID_IN_THIS_STATE, f"{method} while {self.state.name}")
-
-    def _check_not_set_up(self, track: int | None) -> None:
-        if track in self.tracks:
-            raise ProtocolError(Status.METHOD_NOT_VALID_IN_THIS_STATE, f"track {track} is set up already")
-
     @staticmethod
     def _target(request: Request) -> Url:
         if request.url is None:
             raise ProtocolError(Status.BAD_REQUEST, f"{request.method} of *")
         return request.url
-
-    def _meant(self, url: Url) -> tuple[Url, int | None]:
-        """The path's URL and the number of the track meant, by the publisher's own controls or by ours."""
-        if self._announced is None:
-            return url.track
-        return self._announced.find(url, path=self.path, taken=self.tracks)
 
     # Steps
 
@@ -534,11 +462,8 @@ class ServerProtocol:
 
     def _move(self, decision: _Decision, headers: Collection[tuple[str, str]] = ()) -> None:
         """Enter the state that a granted request leads to, answer it, and look at the next."""
-        if self.state is State.INIT:
-            self.session_id = self._make_session_id()
-            base = decision.url if decision.method is Method.ANNOUNCE else decision.url.track[0]
-            self.path = base.name
-        self.state = TRANSITIONS[self.state][decision.method]
+        base = decision.url if decision.method is Method.ANNOUNCE else decision.url.track[0]
+        self.agreed.move(decision.method, path=base.name)
         self._answer(decision.request, headers)
         self._advance()
 
@@ -552,8 +477,7 @@ class ServerProtocol:
         if error.status is Status.NOT_IMPLEMENTED:
             headers = (("Public", PUBLIC),)
         elif error.status is Status.METHOD_NOT_VALID_IN_THIS_STATE:  # RFC 2326 11.3.6: Allow
-            allowed = [method for method in Method if method in STATELESS | TRANSITIONS[self.state].keys()]
-            headers = (("Allow", ", ".join(allowed)),)
+            headers = (("Allow", ", ".join(self.agreed.allowed)),)
         elif error.status is Status.OPTION_NOT_SUPPORTED and request is not None:
             wanted = (request.header("Require"), request.header("Proxy-Require"))
             headers = (("Unsupported", ", ".join(option for option in wanted if option)),)
@@ -565,20 +489,15 @@ class ServerProtocol:
     def _write(self, response: Response) -> None:
         """Add the headers that every answer has."""
         headers = [("Server", SERVER_NAME), *response.headers]
-        if self.session_id is not None:
-            timeout = f";timeout={SESSION_TIMEOUT:.0f}" if self._over_datagrams else ""
-            headers.append(("Session", self.session_id + timeout))
+        if self.agreed.session_id is not None:
+            timeout = f";timeout={SESSION_TIMEOUT:.0f}" if self.agreed.over_datagrams else ""
+            headers.append(("Session", self.agreed.session_id + timeout))
         self._out += Response(
             status=response.status, cseq=response.cseq, headers=tuple(headers), body=response.body
         ).serialise()
 
     def _end_session(self) -> None:
-        self.state = State.INIT
-        self.session_id = None
-        self.path = ""
-        self.tracks.clear()
-        self._keys.forget()
-        self._announced = None
+        self.agreed.end()
         if self._pending is not None:  # what it asked about is gone
             error = ProtocolError(Status.SESSION_NOT_FOUND, "the session ended meanwhile")
             self._error(self._decided(None).request, error)

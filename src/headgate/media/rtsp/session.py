@@ -32,8 +32,8 @@ from headgate.engine import (
 )
 from headgate.engine import CloseReason as EngineReason
 from headgate.media.path import Path, Paths
+from headgate.media.rtsp.agreement import SetupTrack
 from headgate.media.rtsp.multicast import Multicast, MulticastSender
-from headgate.media.rtsp.protocol import SetupTrack
 from headgate.media.rtsp.sdp import SessionDescription
 from headgate.media.rtsp.transport import Group, Lower
 from headgate.media.rtsp.tunnel import Tunnels
