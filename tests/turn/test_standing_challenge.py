@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from headgate.api.exposition import expose
+from headgate.api.relay_metrics import relay_families
 from headgate.core.config.turn_conf import TurnConf
 from headgate.server import Server
 from headgate.turn.nonce import HEAD
@@ -62,7 +64,10 @@ async def test_it_is_counted_as_what_it_is() -> None:
         for _ in range(3):
             await live.send(live.client.build(Method.ALLOCATE, ASKED))
             await live.receive()
-        assert Overview(server.turn, registry=server.registry).counters.refusals == {401: 3}
+        overview = Overview(server.turn, registry=server.registry)
+        assert overview.counters.refusals == {401: 3}
+        text = expose(relay_families(overview, server.loop.engine))
+        assert "headgate_turn_requests_total 3" in text
 
 
 async def test_a_nonce_of_the_engines_lets_in_whom_it_was_given() -> None:
