@@ -375,6 +375,9 @@ class Engine:
     def refused_connections(self) -> int:
         """Connections refused so far, because of a limit or for want of descriptors."""
 
+    def workers_restarted(self) -> int:
+        """Workers that stood still for 2 s so far, and were replaced: what they had ended with `FAULT`."""
+
     def listen(self, listen: Listen) -> tuple[int, int]:
         """Bind and listen. Returns the handle and the bound port.
 

@@ -166,7 +166,8 @@ class CloseReason(enum.IntEnum):
     STREAM_CLOSED = 7
     SHUTDOWN = 9
     FAULT = 10
-    """A bug in the engine, which ended this session only; it was logged to stderr."""
+    """A bug in the engine, which ended this session only, or a worker of it that stood still, and all that it
+    had; either is logged to stderr."""
     CONNECT = 11
     """`Engine.connect`: nobody answered, or not in time. A certificate that is not believed is `TLS`."""
     JOINED = 12

@@ -81,6 +81,7 @@ async def test_the_server(house: House, operator: httpx.AsyncClient) -> None:
     assert families["headgate_events_dropped"].samples[0].value == 2
     assert families["headgate_events"].samples[0].value == house.bus.last_id
     assert families["headgate_connections_refused"].samples[0].value == 0
+    assert families["headgate_engine_workers_restarted"].samples[0].value == 0
 
 
 async def test_refusals_by_status(operator: httpx.AsyncClient) -> None:

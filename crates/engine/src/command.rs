@@ -1,9 +1,10 @@
 //! What the verbs tell a worker, and how it is woken.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::io;
-use std::net::SocketAddr;
+use std::net::{Shutdown, SocketAddr};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::mpsc::Sender;
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
@@ -21,6 +22,7 @@ use crate::interleaved::Channels;
 use crate::latency::Latency;
 use crate::srtp::Protection;
 use crate::stream::{Delivery, Stream};
+use crate::term::Term;
 use crate::tunnel::Upstream;
 use crate::turn;
 use crate::udp::Port;
@@ -29,7 +31,7 @@ use crate::udp::Port;
 pub enum Command {
     Listen(TcpListener, Arc<Listener>),
     /// What connections to come have in common.
-    Retune(Handle, Box<Listener>),
+    Retune(Handle, Arc<Listener>),
     Adopt {
         handle: Handle,
         socket: TcpStream,
@@ -39,6 +41,7 @@ pub enum Command {
     },
     Connect {
         handle: Handle,
+        counters: Arc<Counters>,
         socket: TcpStream,
         tls: Option<Box<rustls::ClientConnection>>,
         admission: Admission,
@@ -94,6 +97,13 @@ pub enum Command {
     Resume(Handle),
     Deliver(Delivery),
     Turn(turn::Command),
+    /// A worker was given up, and these with it.
+    Bereave {
+        worker: usize,
+        lost: Arc<HashSet<Handle>>,
+    },
+    /// For tests: be at this so long, and say when it begins.
+    StandStill(std::time::Duration, Sender<()>),
     Stop,
 }
 
@@ -134,40 +144,84 @@ pub struct ReadUdp {
 #[derive(Debug)]
 pub struct Inbox {
     waiting: Mutex<Waiting>,
-    waker: Waker,
+    /// Those of this turn. Not the worker's own, as a successor goes on with them.
+    batch: Mutex<VecDeque<Command>>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Waiting {
-    commands: Vec<Command>,
+    commands: VecDeque<Command>,
     /// Whether the worker was woken because of them.
     woken: bool,
+    waker: Waker,
 }
 
 impl Inbox {
     pub fn new(waker: Waker) -> Self {
-        Self { waiting: Mutex::default(), waker }
+        let waiting = Waiting { commands: VecDeque::new(), woken: false, waker };
+        Self { waiting: Mutex::new(waiting), batch: Mutex::default() }
     }
 
     pub fn push(&self, command: Command) {
         let mut waiting = self.waiting.lock().expect("no holder panics");
-        waiting.commands.push(command);
+        waiting.commands.push_back(command);
         if !std::mem::replace(&mut waiting.woken, true) {
             // Fails only when the worker is gone, and the command with it.
-            let _: io::Result<()> = self.waker.wake();
+            let _: io::Result<()> = waiting.waker.wake();
         }
     }
 
     /// As `push`, for what has time until the worker wakes up anyway: it ticks.
     pub fn push_quietly(&self, command: Command) {
-        self.waiting.lock().expect("no holder panics").commands.push(command);
+        self.waiting.lock().expect("no holder panics").commands.push_back(command);
     }
 
-    /// Swaps the commands into `into`, which must be empty.
-    pub fn take(&self, into: &mut Vec<Command>) {
+    /// What is there now is what `next` gives.
+    pub fn begin(&self, term: &Term) {
+        let mut batch = self.batch.lock().expect("no holder panics");
+        if term.is_over() {
+            return;
+        }
         let mut waiting = self.waiting.lock().expect("no holder panics");
-        std::mem::swap(&mut waiting.commands, into);
+        if batch.is_empty() {
+            std::mem::swap(&mut waiting.commands, &mut batch);
+        } else {
+            batch.append(&mut waiting.commands); // a predecessor left some
+        }
         waiting.woken = false;
+    }
+
+    /// The next command of this turn, unless they are another's by now.
+    pub fn next(&self, term: &Term) -> Option<Command> {
+        let mut batch = self.batch.lock().expect("no holder panics");
+        if term.is_over() { None } else { batch.pop_front() }
+    }
+
+    /// Wake another worker from now on, and now. The term of the one before is over.
+    pub fn hand_over(&self, waker: Waker) {
+        let _batch = self.batch.lock().expect("no holder panics"); // it is not in `begin` any more
+        let mut waiting = self.waiting.lock().expect("no holder panics");
+        waiting.waker = waker;
+        waiting.woken = true;
+        let _: io::Result<()> = waiting.waker.wake();
+    }
+}
+
+/// A listener as its worker's successor needs it.
+#[derive(Debug)]
+pub struct Door {
+    /// A second descriptor, by which also its port can be shared. The worker has the first, and takes this
+    /// one away when it has closed it.
+    pub socket: Socket,
+    pub listener: Arc<Listener>,
+    /// The worker was told to close it.
+    pub closing: bool,
+}
+
+impl Door {
+    /// Also for a worker that stood still, and has a descriptor as long as it does.
+    pub fn shut(&self) {
+        let _ = self.socket.shutdown(Shutdown::Both);
     }
 }
 
@@ -179,9 +233,11 @@ pub struct Shared {
     pub table: Table,
     /// Of each worker.
     pub latency: Vec<Arc<Latency>>,
-    /// Second descriptors of listeners, by which their ports can be shared. Their worker has the first, and
-    /// takes this one away when it has closed it.
-    pub listening: Mutex<HashMap<Handle, Socket>>,
+    pub listening: Mutex<HashMap<Handle, Door>>,
+    /// The UDP ports that are open.
+    pub ports: Mutex<HashMap<Handle, Arc<Port>>>,
+    /// Those that stood still.
+    pub workers_restarted: AtomicU64,
     pub turn: turn::directory::Directory,
     next: AtomicU64,
 }
@@ -203,6 +259,8 @@ impl Shared {
             turn,
             latency,
             listening: Mutex::default(),
+            ports: Mutex::default(),
+            workers_restarted: AtomicU64::new(0),
             next: AtomicU64::new(1),
         }
     }

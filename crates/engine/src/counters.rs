@@ -1,7 +1,7 @@
 //! Totals of connections, flows and streams: written by one worker, read by anyone.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed, Ordering::SeqCst};
 use std::sync::{Arc, RwLock};
 use std::time::Instant;
 
@@ -29,6 +29,8 @@ pub struct Counters {
     jitter_s: Total,
     /// Milliseconds after the table's epoch.
     heard: Total,
+    /// Whether `Closed` was said, or never will be.
+    ended: AtomicBool,
 }
 
 /// A number many may read while one writes.
@@ -75,6 +77,15 @@ impl Counters {
         self.jitter_s.set(seconds.to_bits());
     }
 
+    /// `false`: it was before.
+    pub fn end(&self) -> bool {
+        !self.ended.swap(true, SeqCst)
+    }
+
+    pub fn is_ended(&self) -> bool {
+        self.ended.load(SeqCst)
+    }
+
     fn read(&self, elapsed_ms: u64) -> Snapshot {
         Snapshot {
             bytes_received: self.bytes_received.get(),
@@ -118,6 +129,19 @@ impl Table {
 
     pub fn forget(&self, handle: Handle) {
         self.by_handle.write().expect("no holder panics").remove(&handle);
+    }
+
+    /// The counters of a handle, the first time that it ends.
+    pub fn end(&self, handle: Handle) -> Option<Arc<Counters>> {
+        let table = self.by_handle.read().expect("no holder panics");
+        table.get(&handle).filter(|counters| counters.end()).map(Arc::clone)
+    }
+
+    /// End some that have not ended yet; those.
+    pub fn end_all(&self, which: impl Fn(Handle) -> bool) -> Vec<(Handle, Arc<Counters>)> {
+        let table = self.by_handle.read().expect("no holder panics");
+        let ended = table.iter().filter(|(handle, counters)| which(**handle) && counters.end());
+        ended.map(|(handle, counters)| (*handle, Arc::clone(counters))).collect()
     }
 
     /// Note that bytes arrived.

@@ -28,6 +28,7 @@ pub struct Remote {
 /// The two ports of a flow and its remote addresses, which are its own until dropped.
 #[derive(Debug)]
 pub struct Path {
+    flow: Handle,
     pub rtp: Arc<Port>,
     pub rtcp: Arc<Port>,
     pub remotes: Vec<Remote>,
@@ -35,14 +36,14 @@ pub struct Path {
 
 impl Path {
     /// `None`: another flow has one of the addresses.
-    pub fn claim(rtp: Arc<Port>, rtcp: Arc<Port>, remotes: Vec<Remote>) -> Option<Self> {
-        let mut path = Self { rtp, rtcp, remotes: Vec::with_capacity(remotes.len()) };
+    pub fn claim(flow: Handle, rtp: Arc<Port>, rtcp: Arc<Port>, remotes: Vec<Remote>) -> Option<Self> {
+        let mut path = Self { flow, rtp, rtcp, remotes: Vec::with_capacity(remotes.len()) };
         for remote in remotes {
-            if !path.rtp.claim(remote.rtp) {
+            if !path.rtp.claim(remote.rtp, flow) {
                 return None;
             }
-            if !path.rtcp.claim(remote.rtcp) {
-                path.rtp.release(remote.rtp);
+            if !path.rtcp.claim(remote.rtcp, flow) {
+                path.rtp.release(remote.rtp, flow);
                 return None;
             }
             path.remotes.push(remote);
@@ -54,8 +55,8 @@ impl Path {
 impl Drop for Path {
     fn drop(&mut self) {
         for remote in &self.remotes {
-            self.rtp.release(remote.rtp);
-            self.rtcp.release(remote.rtcp);
+            self.rtp.release(remote.rtp, self.flow);
+            self.rtcp.release(remote.rtcp, self.flow);
         }
     }
 }
@@ -114,6 +115,7 @@ pub struct DatagramReader {
     pub flow: Reader,
     pub path: Path,
     pub connection: Handle,
+    pub reports: Arc<ReaderReports>,
     backlog: VecDeque<(Arc<Unit>, Position)>,
     protection: Option<Box<Protection>>,
     /// The first unit of the backlog as this reader gets it, where the socket took a part of it only.
@@ -121,8 +123,14 @@ pub struct DatagramReader {
 }
 
 impl DatagramReader {
-    pub fn new(flow: Reader, path: Path, connection: Handle, protection: Option<Box<Protection>>) -> Self {
-        Self { flow, path, connection, backlog: VecDeque::new(), protection, begun: None }
+    pub fn new(
+        flow: Reader,
+        path: Path,
+        connection: Handle,
+        reports: Arc<ReaderReports>,
+        protection: Option<Box<Protection>>,
+    ) -> Self {
+        Self { flow, path, connection, reports, backlog: VecDeque::new(), protection, begun: None }
     }
 
     /// `sealed` is room to work in, as for `resume`; what is in it means nothing.
@@ -254,12 +262,13 @@ mod tests {
         let to = client.local_addr().expect("bound");
         let (rtp, rtcp) = (Port::bind(2, any, None).expect("free"), Port::bind(3, any, None).expect("free"));
         let remotes = vec![Remote { track: 0, rtp: to, rtcp: to }];
-        let path = Path::claim(rtp, rtcp, remotes).expect("free addresses");
+        let path = Path::claim(2, rtp, rtcp, remotes).expect("free addresses");
         let table = Table::new(now);
         let specs = [TrackSpec { codec: Codec::H264, clock_rate: 90000 }];
         let stream = Arc::new(Stream::new(1, &specs, 1472, table.add(1, now), 1));
         let flow = Reader::new(2, stream, table.add(2, now), 0, true, Arc::default(), [0].into_iter());
-        let mut reader = DatagramReader::new(flow, path, 3, None);
+        let reports = Arc::new(ReaderReports::new(Arc::clone(&flow.counters), 1, Vec::new()));
+        let mut reader = DatagramReader::new(flow, path, 3, reports, None);
         let mut room = Sealed::default();
         reader.flow.play();
         let unit = |kind: Kind, laid_out: bool| {

@@ -12,6 +12,7 @@ use rustix::event::{EventfdFlags, eventfd};
 use crate::Handle;
 use crate::counters::Snapshot;
 use crate::rtsp::Refusal;
+use crate::term::Term;
 use crate::turn::five_tuple::FiveTuple;
 
 /// Why a connection or flow ended. The twin is `CloseReason` in `engine.py`.
@@ -152,7 +153,31 @@ impl EventQueue {
     /// Always queued: `Accepted` only after `is_full` was asked, `Received` within
     /// `Unanswered`, and one `HttpReceived`, `Malformed` and `Closed` a handle bound the length.
     pub fn push(&self, event: Event) {
+        self.enqueue(&mut self.waiting.lock().expect("no holder panics"), event);
+    }
+
+    /// As `push`, for a worker: whose term is over is not heard.
+    pub fn tell(&self, term: &Term, event: Event) {
+        self.tell_with(term, || Some(event));
+    }
+
+    pub fn tell_with(&self, term: &Term, make: impl FnOnce() -> Option<Event>) {
         let mut waiting = self.waiting.lock().expect("no holder panics");
+        if !term.is_over()
+            && let Some(event) = make()
+        {
+            self.enqueue(&mut waiting, event);
+        }
+    }
+
+    /// End a worker's term. What `last` finds no event of that worker can contradict any more.
+    pub fn end<T>(&self, term: &Term, last: impl FnOnce() -> T) -> T {
+        let _waiting = self.waiting.lock().expect("no holder panics");
+        term.end();
+        last()
+    }
+
+    fn enqueue(&self, waiting: &mut Waiting, event: Event) {
         waiting.events.push_back(event);
         if !std::mem::replace(&mut waiting.signalled, true) {
             // Cannot fail: the counter is far from its maximum, as it is cleared before it is written again.

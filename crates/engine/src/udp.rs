@@ -1,6 +1,7 @@
 //! UDP sockets for RTP and RTCP, with segmentation offload where the kernel has it.
 
-use std::collections::HashSet;
+use std::collections::hash_map::Entry;
+use std::collections::{HashMap, HashSet};
 use std::io::{self, IoSliceMut};
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::sync::{Arc, Mutex, Weak};
@@ -37,8 +38,8 @@ pub struct Port {
 #[derive(Debug, Default)]
 struct Group {
     ports: Vec<Weak<Port>>,
-    /// Remote addresses that belong to a flow, so that no two share one.
-    claims: HashSet<SocketAddr>,
+    /// Remote addresses and the flows they belong to, so that no two share one.
+    claims: HashMap<SocketAddr, Handle>,
 }
 
 impl Port {
@@ -97,12 +98,26 @@ impl Port {
     }
 
     /// `false`: another flow has the address.
-    pub fn claim(&self, remote: SocketAddr) -> bool {
-        self.group.lock().expect("no holder panics").claims.insert(remote)
+    pub fn claim(&self, remote: SocketAddr, flow: Handle) -> bool {
+        match self.group.lock().expect("no holder panics").claims.entry(remote) {
+            Entry::Occupied(_) => false,
+            Entry::Vacant(entry) => {
+                entry.insert(flow);
+                true
+            }
+        }
     }
 
-    pub fn release(&self, remote: SocketAddr) {
-        self.group.lock().expect("no holder panics").claims.remove(&remote);
+    /// Nothing happens where the address is another flow's by now.
+    pub fn release(&self, remote: SocketAddr, flow: Handle) {
+        let mut group = self.group.lock().expect("no holder panics");
+        if group.claims.get(&remote) == Some(&flow) {
+            group.claims.remove(&remote);
+        }
+    }
+
+    pub fn release_all(&self, flows: &HashSet<Handle>) {
+        self.group.lock().expect("no holder panics").claims.retain(|_, flow| !flows.contains(flow));
     }
 
     /// Send a unit's packets from run `from` on, byte `offset` within it. Returns where to go on, if the socket is full.

@@ -79,6 +79,10 @@ impl Engine {
         self.0.events().refused_connections.load(SeqCst)
     }
 
+    fn workers_restarted(&self) -> u64 {
+        self.0.workers_restarted()
+    }
+
     fn listen(&self, py: Python<'_>, listen: Listen) -> PyResult<(u64, u16)> {
         let beside = listen.beside();
         let listen = listen.convert()?;

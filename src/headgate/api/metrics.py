@@ -67,6 +67,11 @@ SERVER_TOTALS: Sequence[tuple[str, str, Callable[[View], float]]] = (
         lambda v: v.engine.refused_connections(),
     ),
     (
+        "engine_workers_restarted_total",
+        "Workers of the engine that stood still and were replaced.",
+        lambda v: v.engine.workers_restarted(),
+    ),
+    (
         "access_throttled_total",
         "Requests that were refused unseen, after too many wrong credentials.",
         lambda v: v.access.throttled,

@@ -3,6 +3,7 @@
 //! Workers ask with every packet, so they keep the list and look only whether it has changed; the
 //! ports of a host are a table of atomics.
 
+use std::collections::HashSet;
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::sync::atomic::{AtomicU64, Ordering::Acquire, Ordering::Relaxed, Ordering::Release};
 use std::sync::{Arc, OnceLock, RwLock};
@@ -104,6 +105,18 @@ impl Addresses {
         }
     }
 
+    /// Forget these allocations wherever they are.
+    pub fn lose(&self, lost: &HashSet<Handle>) {
+        let current = Arc::clone(&self.current.read().expect("no holder panics"));
+        let pages = current.hosts.iter().flat_map(|(_, ports)| ports.0.iter().filter_map(OnceLock::get));
+        for entry in pages.flatten() {
+            let handle = entry.load(Acquire);
+            if handle != 0 && lost.contains(&handle) {
+                let _ = entry.compare_exchange(handle, 0, Release, Relaxed);
+            }
+        }
+    }
+
     fn ports(&self, host: IpAddr) -> Option<Arc<Ports>> {
         let current = self.current.read().expect("no holder panics");
         current.hosts.iter().find(|(known, _)| *known == host).map(|(_, ports)| Arc::clone(ports))
@@ -149,7 +162,9 @@ mod tests {
         addresses.relay(address, 8);
         addresses.unrelay(address, 7);
         assert_eq!(known.ours.relayed(address), Some(8));
-        addresses.unrelay(address, 8);
+        addresses.lose(&HashSet::from([7, 9]));
+        assert_eq!(known.ours.relayed(address), Some(8));
+        addresses.lose(&HashSet::from([8]));
         assert_eq!(known.ours.relayed(address), None);
     }
 

@@ -9,7 +9,7 @@ use super::bursts::To;
 use super::client::Client;
 use super::command::Command;
 use super::five_tuple::{FiveTuple, Transport};
-use super::{Place, Source, Wing, channel_data, stun};
+use super::{Place, Source, Wing, channel_data, stun, way_out};
 use crate::Handle;
 
 impl Wing {
@@ -73,8 +73,8 @@ impl Wing {
         let Some(to) = self.way_to(&allocation.five_tuple, i) else { return Err(Dropped::QueueFull) };
         allocation.counters.bytes_sent.add(size);
         allocation.counters.packets_sent.add(1);
-        let Self { bursts, sources, .. } = self;
-        bursts.push(to, parts, |i| sources.get(i)?.udp());
+        let Self { bursts, sources, term, .. } = self;
+        bursts.push(to, parts, way_out(sources, term));
         Ok(())
     }
 
@@ -122,8 +122,8 @@ impl Wing {
         if let Some(i) = allocation {
             let _ = self.frame(i, [message, &[], &[]]);
         } else if let Some(to) = self.way_to(&five_tuple, usize::MAX) {
-            let Self { bursts, sources, .. } = self;
-            bursts.push(to, [message, &[], &[]], |i| sources.get(i)?.udp());
+            let Self { bursts, sources, term, .. } = self;
+            bursts.push(to, [message, &[], &[]], way_out(sources, term));
         }
     }
 

@@ -48,6 +48,13 @@ pub struct Crossing {
     onward: Deliveries,
 }
 
+impl Crossing {
+    /// What `Directory::reserve` was asked for.
+    pub fn size(&self) -> usize {
+        self.homeward.size() + self.onward.size()
+    }
+}
+
 impl Wing {
     pub(super) fn away_of(&self, five_tuple: &FiveTuple) -> Option<&Away> {
         if self.away.is_empty() { None } else { self.away.get(five_tuple) }
@@ -109,6 +116,7 @@ impl Wing {
 
     /// What clients of ours sent over connections of others.
     pub(super) fn take_home(&mut self, messages: &Deliveries, now: Instant) {
+        self.shared.turn.release(self.index, messages.size());
         for (allocation, client, message) in messages.packets() {
             let Some(Place::Allocation(i)) = self.by_handle.get(&allocation).copied() else { continue };
             let its = &self.allocations[i];
@@ -123,11 +131,11 @@ impl Wing {
                 self.dropped(dropped, Some(i), 1);
             }
         }
-        self.shared.turn.release(self.index, messages.size());
     }
 
     /// What allocations of others have for connections of ours.
     pub(super) fn hand_on(&mut self, messages: &Deliveries) {
+        self.shared.turn.release(self.index, messages.size());
         for (connection, _, message) in messages.packets() {
             let source = match self.by_handle.get(&connection) {
                 Some(Place::Source(i)) => self.sources.get(*i),
@@ -143,7 +151,6 @@ impl Wing {
                 self.dropped(Dropped::QueueFull, None, 1);
             }
         }
-        self.shared.turn.release(self.index, messages.size());
     }
 
     // The end of a connection
@@ -177,7 +184,7 @@ impl Wing {
         }
     }
 
-    fn leave(&mut self, i: usize, five_tuple: FiveTuple, reason: CloseReason, now: Instant) {
+    pub(super) fn leave(&mut self, i: usize, five_tuple: FiveTuple, reason: CloseReason, now: Instant) {
         let its = &mut self.allocations[i];
         // What we end ends. What the network or the client ends waits, until it expires.
         let is_ours = matches!(reason, CloseReason::Requested | CloseReason::Shutdown);

@@ -11,7 +11,7 @@ use super::five_tuple::{FiveTuple, Transport};
 use super::nonces::{self, Nonces};
 use super::request::Frame;
 use super::stun::{COOKIE, HEADER};
-use super::{Wing, fingerprint};
+use super::{Wing, fingerprint, way_out};
 
 /// Of the attributes: a realm is the longest, with 512 bytes.
 pub const MOST: usize = 1024;
@@ -124,8 +124,8 @@ impl Wing {
         let mut buffer = [0; HEADER + MOST + fingerprint::SIZE];
         let answer = challenge.write(&mut buffer, (message, frame), &client, seconds);
         if let Some(to) = self.way_to(five_tuple, usize::MAX) {
-            let Self { bursts, sources, .. } = self;
-            bursts.push(to, [answer, &[], &[]], |i| sources.get(i)?.udp());
+            let Self { bursts, sources, term, .. } = self;
+            bursts.push(to, [answer, &[], &[]], way_out(sources, term));
         }
         true
     }

@@ -11,7 +11,7 @@ use super::five_tuple::{FiveTuple, Transport};
 use super::request::Frame;
 use super::short_cut::{Deliveries, MOST_IN_TRANSIT, PACKET};
 use super::socket::{Fragments, Receiver, fragments};
-use super::{Place, Source, Wing, channel_data, stun};
+use super::{Place, Source, Wing, channel_data, stun, way_out};
 use crate::Handle;
 use crate::event::{Event, Unanswered};
 
@@ -44,6 +44,9 @@ impl Wing {
         let Some(mut receiver) = self.receiver.take() else { return false };
         let mut more = true;
         for _ in 0..RECEIVE_SHARE {
+            if !self.term.goes_on() {
+                break; // what is left in the socket is a successor's
+            }
             let Some(Source::Hearing(hearing)) = self.sources.get(i) else { break };
             let listener = Arc::clone(&hearing.listener);
             let Some(socket) = hearing.socket() else { break };
@@ -160,13 +163,16 @@ impl Wing {
         if let Some(unanswered) = &unanswered {
             unanswered.push();
         }
-        self.shared.events.push(Event::StunReceived {
-            five_tuple: *five_tuple,
-            allocation: allocation
-                .map_or_else(|| self.shared.turn.allocation(five_tuple), |allocation| allocation.handle),
-            message: message.to_vec(),
-            unanswered,
-        });
+        self.shared.events.tell(
+            &self.term,
+            Event::StunReceived {
+                five_tuple: *five_tuple,
+                allocation: allocation
+                    .map_or_else(|| self.shared.turn.allocation(five_tuple), |allocation| allocation.handle),
+                message: message.to_vec(),
+                unanswered,
+            },
+        );
     }
 
     /// Whether a request of someone without an allocation is nothing for Python.
@@ -201,8 +207,8 @@ impl Wing {
             return Err(Dropped::Denied);
         }
         let to = To { source: relay.source, address: peer.address, via: None, allocation: i };
-        let Self { bursts, sources, .. } = self;
-        bursts.push(to, [data, &[], &[]], |i| sources.get(i)?.udp());
+        let Self { bursts, sources, term, .. } = self;
+        bursts.push(to, [data, &[], &[]], way_out(sources, term));
         self.relayed(data.len());
         Ok(())
     }
@@ -243,12 +249,12 @@ impl Wing {
     }
 
     pub(super) fn deliver_all(&mut self, deliveries: &Deliveries, now: Instant) {
+        self.shared.turn.release(self.index, deliveries.size());
         for (target, from, data) in deliveries.packets() {
             if let Err(dropped) = self.deliver(target, from, data, now) {
                 self.dropped(dropped, None, 1);
             }
         }
-        self.shared.turn.release(self.index, deliveries.size());
     }
 
     /// As if it had come from a peer at the relayed address `from`.
@@ -273,6 +279,9 @@ impl Wing {
         let mut asked = FEW;
         let mut more = true;
         for _ in 0..RECEIVE_SHARE {
+            if !self.term.goes_on() {
+                break;
+            }
             let Some(Source::Relaying { socket, allocation }) = self.sources.get(i) else { break };
             let allocation = *allocation;
             let Ok(count) = receiver.receive(socket, asked) else {
@@ -306,6 +315,9 @@ impl Wing {
 
     /// Send what was collected, and what ICMP said meanwhile.
     pub(super) fn flush(&mut self, now: Instant) {
+        if self.term.is_over() {
+            return;
+        }
         self.send_collected(now);
         if !self.bursts.troubled.is_empty() {
             for (source, to) in std::mem::take(&mut self.bursts.troubled) {
@@ -320,8 +332,8 @@ impl Wing {
             self.write_client(i, now);
         }
         if !self.bursts.is_empty() {
-            let Self { bursts, sources, .. } = self;
-            bursts.flush(|i| sources.get(i)?.udp());
+            let Self { bursts, sources, term, .. } = self;
+            bursts.flush(way_out(sources, term));
         }
         if !self.bursts.lost.is_empty() {
             for (allocation, packets) in std::mem::take(&mut self.bursts.lost) {

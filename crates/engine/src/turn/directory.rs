@@ -1,7 +1,7 @@
 //! What the verbs and the workers share.
 
 use std::collections::HashMap;
-use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::net::{IpAddr, SocketAddr, TcpListener, UdpSocket};
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, OnceLock, RwLock};
 use std::time::Instant;
@@ -47,6 +47,8 @@ pub struct Directory {
     pub challenge: RwLock<Option<Arc<Challenge>>>,
     pub receiving: OnceLock<Arc<UdpSocketState>>,
     pub listeners: Mutex<HashMap<Handle, Arc<Listener>>>,
+    /// Second descriptors of what accepts connections, for a worker's successor.
+    pub doors: Mutex<HashMap<Handle, TcpListener>>,
     pub relays: Mutex<HashMap<Handle, Bound>>,
     /// So that a second allocation of a five-tuple is refused at once.
     pub allocations: Mutex<HashMap<FiveTuple, (Handle, Arc<Counters>)>>,
@@ -91,6 +93,7 @@ impl Directory {
     /// Let go of every socket: nobody is left to watch them.
     pub fn clear(&self) {
         self.listeners.lock().expect("no holder panics").clear();
+        self.doors.lock().expect("no holder panics").clear();
         self.relays.lock().expect("no holder panics").clear();
     }
 

@@ -1,14 +1,15 @@
 //! How listeners and allocations end.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::os::fd::AsRawFd;
 use std::time::Instant;
 
 use mio::unix::SourceFd;
 
+use super::five_tuple::FiveTuple;
 use super::{Place, Source, Wing};
 use crate::Handle;
-use crate::event::{CloseReason, Event};
+use crate::event::CloseReason;
 
 impl Wing {
     pub fn close(&mut self, handle: Handle, reason: CloseReason, now: Instant) {
@@ -50,6 +51,9 @@ impl Wing {
 
     /// End an allocation: nothing of it is left when Python hears of it.
     pub(super) fn end(&mut self, i: usize, reason: CloseReason, now: Instant) {
+        if !self.term.goes_on() {
+            return; // it ended with this worker
+        }
         self.flush(now);
         let pipes = self.allocations.get_mut(i).map(|allocation| std::mem::take(&mut allocation.pipes));
         for pipe in pipes.unwrap_or_default() {
@@ -60,17 +64,31 @@ impl Wing {
         self.by_handle.remove(&handle);
         self.by_five_tuple.remove(&allocation.five_tuple);
         self.forget_detour(allocation.five_tuple);
-        let directory = &self.shared.turn;
-        for relay in allocation.relays.into_iter().flatten() {
-            directory.addresses.unrelay(relay.external, handle);
-            directory.addresses.unrelay(relay.local, handle);
-            // Closed, it is watched no more.
-            drop(self.sources.try_remove(relay.source));
+        let relays = allocation.relays.into_iter().flatten();
+        let addresses = relays.clone().flat_map(|relay| [relay.external, relay.local]);
+        self.unlist(handle, &allocation.five_tuple, addresses);
+        for relay in relays {
+            drop(self.sources.try_remove(relay.source)); // closed, it is watched no more
         }
         drop(allocation.inviting.and_then(|inviting| self.sources.try_remove(inviting)));
-        directory.allocations.lock().expect("no holder panics").remove(&allocation.five_tuple);
-        let counters = self.shared.table.read(&allocation.counters, now);
-        self.shared.events.push(Event::Closed { handle, reason, counters });
+        self.shared.closed(&self.term, handle, reason, now);
+    }
+
+    /// Nobody finds an allocation any more, whoever has its five-tuple or addresses next.
+    pub(super) fn unlist(
+        &self,
+        handle: Handle,
+        five_tuple: &FiveTuple,
+        addresses: impl Iterator<Item = SocketAddr>,
+    ) {
+        let directory = &self.shared.turn;
+        for address in addresses {
+            directory.addresses.unrelay(address, handle);
+        }
+        let mut allocations = directory.allocations.lock().expect("no holder panics");
+        if allocations.get(five_tuple).is_some_and(|(other, _)| *other == handle) {
+            allocations.remove(five_tuple);
+        }
     }
 
     /// Refresh with lifetime 0 and one family (RFC 8656 8.2): the other goes on.

@@ -42,6 +42,7 @@ mod short_cut;
 mod socket;
 mod streams;
 pub mod stun;
+mod succession;
 pub mod totals;
 pub mod verbs;
 
@@ -77,6 +78,7 @@ use self::totals::Totals;
 use crate::Handle;
 use crate::command::Shared;
 use crate::event::CloseReason;
+use crate::term::Term;
 
 /// Bytes read of a connection at a time.
 const SCRATCH: usize = 64 * 1024;
@@ -98,6 +100,11 @@ impl Hearing {
         let bound = self.listener.bound;
         SocketAddr::new(at.unwrap_or(bound.ip()).to_canonical(), bound.port())
     }
+}
+
+/// The socket that something goes out by. A worker whose term is over sends nothing more.
+fn way_out<'s>(sources: &'s Slab<Source>, term: &'s Term) -> impl Fn(usize) -> Option<&'s UdpSocket> {
+    |i| sources.get(i).filter(|_| !term.is_over())?.udp()
 }
 
 /// Something with a descriptor.
@@ -138,6 +145,7 @@ enum Place {
 pub(crate) struct Wing {
     index: usize,
     shared: Arc<Shared>,
+    term: Arc<Term>,
     registry: Registry,
     /// The token of one of our sources.
     token: fn(usize) -> Token,
@@ -170,12 +178,19 @@ pub(crate) struct Wing {
 }
 
 impl Wing {
-    pub fn new(index: usize, shared: Arc<Shared>, registry: Registry, token: fn(usize) -> Token) -> Self {
+    pub fn new(
+        index: usize,
+        shared: Arc<Shared>,
+        term: Arc<Term>,
+        registry: Registry,
+        token: fn(usize) -> Token,
+    ) -> Self {
         let deliveries = shared.inboxes.iter().map(|_| Deliveries::default()).collect();
         let crossings = shared.inboxes.iter().map(|_| Crossing::default()).collect();
         Self {
             index,
             shared,
+            term,
             registry,
             token,
             sources: Slab::new(),
@@ -278,7 +293,11 @@ impl Wing {
         i
     }
 
+    /// Nothing happens where the listener was inherited.
     fn hear(&mut self, listener: Arc<Listener>, state: &Arc<UdpSocketState>) {
+        if self.by_handle.contains_key(&listener.handle) {
+            return;
+        }
         self.receiver.get_or_insert_with(|| Box::new(Receiver::new(Arc::clone(state))));
         let handle = listener.handle;
         let i = self.watch(Source::Hearing(Box::new(Hearing { listener, worker: self.index })));
@@ -288,6 +307,11 @@ impl Wing {
     fn allocate(&mut self, allocate: command::Allocate, now: Instant) {
         let command::Allocate { handle, five_tuple, relays, counters, bytes_per_second, movable, expires } =
             allocate;
+        if counters.is_ended() {
+            // With a predecessor of this worker, to which nothing of it was known.
+            let addresses = relays.iter().flat_map(|relay| [relay.external, relay.local]);
+            return self.unlist(handle, &five_tuple, addresses);
+        }
         let mut new = Allocation::new(handle, five_tuple, counters, bytes_per_second, expires, now);
         new.movable = movable;
         let i = self.allocations.insert(new);

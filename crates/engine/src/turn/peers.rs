@@ -65,6 +65,9 @@ impl Wing {
     /// Whether there may be more.
     pub(super) fn welcome(&mut self, i: usize, now: Instant) -> bool {
         for _ in 0..ACCEPT_SHARE {
+            if !self.term.goes_on() {
+                return false;
+            }
             let Some(Source::Inviting(inviting)) = self.sources.get_mut(i) else { return false };
             inviting.paused = false;
             let (socket, peer) = match inviting.socket.accept() {
@@ -118,7 +121,7 @@ impl Wing {
             Some((i, socket)) => {
                 self.begin(Pipe::new(handle, i, peer, socket, Stage::Connecting, counters, now));
             }
-            None => self.tell_closed(handle, CloseReason::Connect, &counters, now),
+            None => self.shared.closed(&self.term, handle, CloseReason::Connect, now),
         }
     }
 
@@ -184,6 +187,9 @@ impl Wing {
 
     /// What became ready at either end of a connection. Whether there may be more.
     pub(super) fn carry(&mut self, i: usize, now: Instant) -> bool {
+        if !self.term.goes_on() {
+            return false;
+        }
         let i = if let Some(Source::Joined(pipe)) = self.sources.get(i) { *pipe } else { i };
         let Self { sources, allocations, scratch, .. } = self;
         let Some(Source::Pipe(pipe)) = sources.get_mut(i) else { return false };
@@ -217,17 +223,13 @@ impl Wing {
 
     fn tell_connected(&self, allocation: usize, connection: Handle, peer: SocketAddr, incoming: bool) {
         let allocation = self.allocations[allocation].handle;
-        self.shared.events.push(Event::PeerConnected { allocation, connection, peer, incoming });
-    }
-
-    fn tell_closed(&self, handle: Handle, reason: CloseReason, counters: &Counters, now: Instant) {
-        let counters = self.shared.table.read(counters, now);
-        self.shared.events.push(Event::Closed { handle, reason, counters });
+        let event = Event::PeerConnected { allocation, connection, peer, incoming };
+        self.shared.events.tell(&self.term, event);
     }
 
     /// End a connection with a peer, and the client's that carries it.
     pub(super) fn end_pipe(&mut self, i: usize, reason: CloseReason, now: Instant) {
-        if !matches!(self.sources.get(i), Some(Source::Pipe(_))) {
+        if !matches!(self.sources.get(i), Some(Source::Pipe(_))) || !self.term.goes_on() {
             return;
         }
         let Source::Pipe(mut pipe) = self.sources.remove(i) else { return };
@@ -237,13 +239,13 @@ impl Wing {
             let _ = self.registry.deregister(&mut client.socket);
             self.sources.try_remove(*source);
         }
-        let (handle, counters) = (pipe.handle, Arc::clone(&pipe.counters));
+        let handle = pipe.handle;
         self.by_handle.remove(&handle);
         if let Some(allocation) = self.allocations.get_mut(pipe.allocation) {
             allocation.pipes.retain(|other| *other != i);
         }
         drop(pipe); // whoever hears `Closed` may use the addresses at once
-        self.tell_closed(handle, reason, &counters, now);
+        self.shared.closed(&self.term, handle, reason, now);
     }
 
     /// Look after connections that nobody takes up, and those that a limit held.

@@ -11,7 +11,7 @@ use super::cookie::{COOKIE, Hello, TOO_OLD};
 use super::datagrams::Sender;
 use super::five_tuple::{FiveTuple, Transport};
 use super::listener::{Admission, Listener};
-use super::{Place, Source, Wing};
+use super::{Place, Source, Wing, way_out};
 use crate::Handle;
 use crate::event::CloseReason;
 
@@ -71,8 +71,8 @@ impl Wing {
             return self.totals().requests_over_budget.add(1);
         }
         if let Some(to) = self.way(listener.handle, client, server, usize::MAX) {
-            let Self { bursts, sources, .. } = self;
-            bursts.push(to, [message, &[], &[]], |i| sources.get(i)?.udp());
+            let Self { bursts, sources, term, .. } = self;
+            bursts.push(to, [message, &[], &[]], way_out(sources, term));
         }
     }
 
@@ -160,8 +160,8 @@ impl Wing {
         let five_tuple = association.five_tuple;
         let allocation = self.by_five_tuple.get(&five_tuple).copied().unwrap_or(usize::MAX);
         if let Some(to) = self.way(five_tuple.listener, five_tuple.client, five_tuple.server, allocation) {
-            let Self { bursts, sources, .. } = self;
-            bursts.push(to, [packet, &[], &[]], |i| sources.get(i)?.udp());
+            let Self { bursts, sources, term, .. } = self;
+            bursts.push(to, [packet, &[], &[]], way_out(sources, term));
         }
     }
 
@@ -198,6 +198,9 @@ impl Wing {
 
     /// End a client's association, and its allocation with it, unless that moves.
     pub(super) fn end_secure(&mut self, a: usize, reason: CloseReason, now: Instant) {
+        if !self.term.goes_on() {
+            return;
+        }
         let Some(Source::Secure(association)) = self.sources.get_mut(a) else { return };
         association.say_goodbye();
         let five_tuple = association.five_tuple;
@@ -230,6 +233,7 @@ impl Wing {
             self.end_secure(a, reason, now);
         }
         for a in due {
+            self.term.beat();
             if let Some(Source::Secure(association)) = self.sources.get_mut(a) {
                 let woken = association.wake(now);
                 self.drive(a, woken, now);

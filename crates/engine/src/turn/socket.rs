@@ -1,10 +1,10 @@
 //! UDP sockets of clients and peers.
 
 use std::io::{self, IoSlice, IoSliceMut};
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
 use std::sync::Arc;
 
-use mio::net::{TcpListener, TcpStream};
+use mio::net::TcpStream;
 use quinn_udp::{BATCH_SIZE, RecvMeta, UdpSockRef, UdpSocketState};
 use rustix::net::sockopt::{
     Ipv4PathMtuDiscovery, Ipv6PathMtuDiscovery, set_ip_mtu_discover, set_ipv6_mtu_discover,
@@ -69,7 +69,7 @@ pub fn accepting(address: SocketAddr) -> io::Result<(TcpListener, SocketAddr)> {
     socket.set_nonblocking(true)?;
     socket.bind(&address.into())?;
     socket.listen(BACKLOG)?;
-    let socket = TcpListener::from_std(socket.into());
+    let socket = TcpListener::from(socket);
     let bound = socket.local_addr()?;
     Ok((socket, bound))
 }

@@ -36,6 +36,9 @@ pub(super) struct Accepting {
 impl Wing {
     pub(super) fn begin_accepting(&mut self, listener: Arc<Listener>, socket: TcpListener) {
         let handle = listener.handle;
+        if self.by_handle.contains_key(&handle) {
+            return; // it was inherited
+        }
         let accepting = Accepting { socket, listener, next_worker: 0, paused: false };
         let i = self.sources.insert(Source::Accepting(Box::new(accepting)));
         if let Some(Source::Accepting(accepting)) = self.sources.get_mut(i) {
@@ -182,7 +185,7 @@ impl Wing {
 
     /// End a client's connection, and its allocation with it, unless that moves.
     pub(super) fn end_client(&mut self, i: usize, reason: CloseReason, now: Instant) {
-        if !matches!(self.sources.get(i), Some(Source::Client(_))) {
+        if !matches!(self.sources.get(i), Some(Source::Client(_))) || !self.term.goes_on() {
             return;
         }
         let Source::Client(mut client) = self.sources.remove(i) else { return };

@@ -1,9 +1,12 @@
 //! The verbs of TURN.
 
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Shutdown, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+
+use mio::net::TcpListener;
+use socket2::SockRef;
 
 use super::addresses::is_here;
 use super::allocation::Peer;
@@ -106,7 +109,7 @@ impl Engine {
         let listener = |bound, sockets| {
             Arc::new(Listener::new(handle, listen.transport, bound, tls, listen.limits, sockets))
         };
-        let (listener, bound) = match listen.transport {
+        let bound = match listen.transport {
             Transport::Udp | Transport::Dtls => {
                 let receiving = match self.turn().receiving.get() {
                     Some(receiving) => Arc::clone(receiving),
@@ -118,21 +121,29 @@ impl Engine {
                 let (sockets, bound) = socket::listening(listen.address, self.shared.inboxes.len())?;
                 let listener = listener(bound, sockets);
                 self.turn().addresses.listen(handle, bound);
+                self.keep(&listener);
                 for inbox in &self.shared.inboxes {
                     let hear = Command::Hear(Arc::clone(&listener), Arc::clone(&receiving));
                     inbox.push(crate::command::Command::Turn(hear));
                 }
-                (listener, bound)
+                bound
             }
             Transport::Tcp | Transport::Tls => {
                 let (socket, bound) = socket::accepting(listen.address)?;
                 let listener = listener(bound, Vec::new());
-                self.tell_turn(handle, Command::Accept(Arc::clone(&listener), socket));
-                (listener, bound)
+                self.turn().doors.lock().expect("no holder panics").insert(handle, socket.try_clone()?);
+                self.keep(&listener);
+                self.tell_turn(handle, Command::Accept(listener, TcpListener::from_std(socket)));
+                bound
             }
         };
-        self.turn().listeners.lock().expect("no holder panics").insert(handle, listener);
         Ok((handle, bound))
+    }
+
+    /// Before its workers are told: one of them may be a successor, who looks here.
+    fn keep(&self, listener: &Arc<Listener>) {
+        let mut listeners = self.turn().listeners.lock().expect("no holder panics");
+        listeners.insert(listener.handle, Arc::clone(listener));
     }
 
     /// Whether a listener over `transport` could use them: so that `retune_turn` with the same cannot fail.
@@ -395,6 +406,9 @@ impl Engine {
     pub(crate) fn close_turn(&self, handle: Handle) {
         self.turn().addresses.close(handle);
         self.turn().relays.lock().expect("no holder panics").remove(&handle);
+        if let Some(door) = self.turn().doors.lock().expect("no holder panics").remove(&handle) {
+            let _ = SockRef::from(&door).shutdown(Shutdown::Both);
+        }
         if self.turn().listeners.lock().expect("no holder panics").remove(&handle).is_some() {
             for inbox in &self.shared.inboxes {
                 inbox.push(crate::command::Command::Turn(Command::Unhear(handle)));

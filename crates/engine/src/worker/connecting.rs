@@ -9,6 +9,7 @@ use mio::net::TcpStream;
 use super::{Place, Ready, Worker, register};
 use crate::Handle;
 use crate::connection::{Admission, Connection};
+use crate::counters::Counters;
 use crate::event::{CloseReason, Event};
 
 impl Worker {
@@ -18,14 +19,14 @@ impl Worker {
         mut socket: TcpStream,
         tls: Option<Box<rustls::ClientConnection>>,
         admission: Admission,
+        counters: Arc<Counters>,
         now: Instant,
     ) {
-        let counters = self.shared.table.add(handle, now);
         let entry = self.connections.vacant_entry();
         let i = entry.key();
         let both = Interest::READABLE | Interest::WRITABLE;
         register(&self.poll, &mut socket, Ready::Connection(i), both);
-        entry.insert(Connection::outgoing(handle, socket, tls, admission, Arc::clone(&counters), now));
+        entry.insert(Connection::outgoing(handle, socket, tls, admission, counters, now));
         self.places.insert(handle, Place::Connection(i));
     }
 
@@ -39,7 +40,7 @@ impl Worker {
             Ok(None) => {}
             Ok(Some((local, remote))) => {
                 let connection = connection.handle;
-                self.shared.events.push(Event::Connected { connection, remote, local });
+                self.shared.events.tell(&self.term, Event::Connected { connection, remote, local });
                 self.write(i, now);
             }
             Err(_) => self.doomed.push((i, connection.closing().unwrap_or(CloseReason::Connect))),

@@ -5,23 +5,29 @@ use std::time::Instant;
 
 use mio::unix::SourceFd;
 
-use super::{Place, Shard, Worker};
+use super::units::Shard;
+use super::{Place, Worker};
 use crate::Handle;
 use crate::command::Command;
 use crate::datagram::DatagramPublisher;
-use crate::event::{CloseReason, Event};
+use crate::event::CloseReason;
 use crate::publisher::Publisher;
 use crate::stream::Stream;
 
 impl Worker {
     pub(super) fn close(&mut self, handle: Handle, reason: CloseReason, now: Instant) {
+        if !self.term.goes_on() {
+            return; // it ended with this worker
+        }
         match self.places.get(&handle).copied() {
             Some(Place::Listener(i)) => {
                 self.accept(i, now); // whom the kernel has let in already would be reset
                 let mut accepting = self.listeners.remove(i);
                 let _ = self.poll.registry().deregister(&mut accepting.socket);
                 drop(accepting); // before its second descriptor, so that the port is free then
-                self.shared.listening.lock().expect("no holder panics").remove(&handle);
+                if let Some(door) = self.shared.listening.lock().expect("no holder panics").remove(&handle) {
+                    door.shut();
+                }
                 self.places.remove(&handle);
             }
             Some(Place::Port(i)) => {
@@ -55,7 +61,7 @@ impl Worker {
                     self.route(path.rtp.handle, remote.rtp, None);
                     self.route(path.rtcp.handle, remote.rtcp, None);
                 }
-                self.shared.tell(connection, Command::Untie { connection, flow: handle });
+                self.tell(connection, Command::Untie { connection, flow: handle });
                 drop((flow, path)); // whoever hears `Closed` may use the addresses at once
                 self.closed(handle, reason, now);
             }
@@ -65,10 +71,10 @@ impl Worker {
                 self.leave_shard(&reader.flow.stream, |shard| shard.readers.retain(|reader| *reader != i));
                 for remote in &reader.path.remotes {
                     let port = reader.path.rtcp.handle;
-                    self.shared.tell(port, Command::Route { port, remote: remote.rtcp, to: None });
+                    self.tell(port, Command::Route { port, remote: remote.rtcp, to: None });
                 }
                 let connection = reader.connection;
-                self.shared.tell(connection, Command::Untie { connection, flow: handle });
+                self.tell(connection, Command::Untie { connection, flow: handle });
                 // The addresses are free only behind their `Route` above, and before `Closed` says so.
                 drop(reader);
                 self.closed(handle, reason, now);
@@ -96,7 +102,7 @@ impl Worker {
 
     pub(super) fn end_datagram_flows(&mut self, i: usize, reason: CloseReason) {
         for flow in std::mem::take(&mut self.connections[i].datagram_flows) {
-            self.shared.tell(flow, Command::Close(flow, reason));
+            self.tell(flow, Command::Close(flow, reason));
         }
     }
 
@@ -134,7 +140,7 @@ impl Worker {
     /// Drop what failed during this turn.
     pub(super) fn reap(&mut self, now: Instant) {
         for (i, reason) in std::mem::take(&mut self.doomed) {
-            if self.connections.contains(i) {
+            if self.term.goes_on() && self.connections.contains(i) {
                 self.end_interleaved(i, reason, now);
                 self.end_datagram_flows(i, reason);
                 let mut connection = self.connections.remove(i);
@@ -146,8 +152,7 @@ impl Worker {
 
     pub(super) fn closed(&mut self, handle: Handle, reason: CloseReason, now: Instant) {
         self.places.remove(&handle);
-        let counters = self.shared.table.read_all(&[handle], now).pop().flatten().unwrap_or_default();
-        self.shared.events.push(Event::Closed { handle, reason, counters });
+        self.shared.closed(&self.term, handle, reason, now);
     }
 
     pub(super) fn stop(&mut self, now: Instant) {

@@ -4,7 +4,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::{Place, Route, Worker};
+use super::ports::Route;
+use super::{Place, Worker};
 use crate::Handle;
 use crate::command::Command;
 use crate::event::CloseReason;
@@ -18,7 +19,7 @@ impl Worker {
         for (track, port) in self.members[i].ports.clone().into_iter().enumerate() {
             self.route_reports(i, port, track);
         }
-        self.shared.tell(connection, Command::Tie { connection, flow });
+        self.tell(connection, Command::Tie { connection, flow });
     }
 
     /// Of several on one host the first is told: nothing says whose the reports are.
@@ -47,7 +48,7 @@ impl Worker {
                 self.route_reports(next, port, track);
             }
         }
-        self.shared.tell(connection, Command::Untie { connection, flow });
+        self.tell(connection, Command::Untie { connection, flow });
         self.closed(flow, reason, now);
     }
 }

@@ -28,7 +28,7 @@ impl Worker {
         let mut connection = self.connections.remove(i);
         let _ = self.poll.registry().deregister(&mut connection.wire.socket);
         self.closed(post, CloseReason::Joined, now);
-        self.shared.tell(get, Command::Feed { get, upstream: Box::new(connection.into_upstream()) });
+        self.tell(get, Command::Feed { get, upstream: Box::new(connection.into_upstream()) });
     }
 
     /// Read from a POST what its GET's client says. Where there is no such GET any more, it is closed.

@@ -7,12 +7,15 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use mio::Interest;
+use mio::net::TcpListener;
 use mio::unix::SourceFd;
 
-use super::{Accepting, BoundPort, Place, REPORT_INTERVAL, Ready, Route, Shard, Worker, register, reports};
+use super::ports::{BoundPort, Route};
+use super::units::{REPORT_INTERVAL, Shard, reports};
+use super::{Accepting, Place, Ready, Worker, register};
 use crate::Handle;
 use crate::command::{Command, PublishUdp, ReadTcp, ReadUdp};
-use crate::connection::Connection;
+use crate::connection::{Connection, Listener};
 use crate::datagram::{DatagramPublisher, DatagramReader, ReaderReports, Remote};
 use crate::event::{CloseReason, Event};
 use crate::interleaved::{TcpPublisher, TcpReader};
@@ -25,9 +28,9 @@ use crate::udp::Port;
 const NONE: Handle = 0;
 
 impl Worker {
-    pub(super) fn obey(&mut self, commands: &mut Vec<Command>, now: Instant) {
-        self.shared.inboxes[self.index].take(commands);
-        for command in commands.drain(..) {
+    pub(super) fn obey(&mut self, now: Instant) {
+        self.shared.inboxes[self.index].begin(&self.term);
+        while let Some(command) = self.shared.inboxes[self.index].next(&self.term) {
             // Each guarded on its own, so that no other session loses its commands with it.
             let ready = match &command {
                 Command::Answer(handle, _)
@@ -56,17 +59,10 @@ impl Worker {
                     self.again(Ready::Turn(i));
                 }
             }
-            Command::Listen(mut socket, listener) => {
-                let entry = self.listeners.vacant_entry();
-                let place = entry.key();
-                register(&self.poll, &mut socket, Ready::Listener(place), Interest::READABLE);
-                self.places.insert(listener.handle, Place::Listener(place));
-                entry.insert(Accepting { socket, listener, paused_until: None });
-                self.accept(place, now);
-            }
+            Command::Listen(socket, listener) => self.listen(socket, listener, now),
             Command::Retune(handle, listener) => {
                 if let Some(Place::Listener(i)) = self.places.get(&handle) {
-                    self.listeners[*i].retune(*listener);
+                    self.listeners[*i].listener = listener;
                 }
             }
             Command::Adopt { handle, mut socket, remote, local, admission } => {
@@ -74,12 +70,13 @@ impl Worker {
                 // From here on verbs find the connection: nobody may hear of it earlier.
                 let canonical =
                     |address: SocketAddr| SocketAddr::new(address.ip().to_canonical(), address.port());
-                self.shared.events.push(Event::Accepted {
+                let accepted = Event::Accepted {
                     listener: admission.listener(),
                     connection: handle,
                     remote: canonical(remote),
                     local: canonical(local),
-                });
+                };
+                self.shared.events.tell(&self.term, accepted);
                 let entry = self.connections.vacant_entry();
                 let i = entry.key();
                 let both = Interest::READABLE | Interest::WRITABLE;
@@ -92,15 +89,15 @@ impl Worker {
                     Err(_) => self.closed(handle, CloseReason::Tls, now),
                 }
             }
-            Command::Connect { handle, socket, tls, admission } => {
-                self.connect(handle, socket, tls, admission, now);
+            // Of a flow or connection that ended with a predecessor.
+            Command::Connect { counters, .. } if counters.is_ended() => {}
+            Command::PublishUdp(publish) if publish.counters.is_ended() => {}
+            Command::ReadUdp(read) if read.counters.is_ended() => {}
+            Command::Hear(member) if member.reports.counters.is_ended() => {}
+            Command::Connect { handle, counters, socket, tls, admission } => {
+                self.connect(handle, socket, tls, admission, counters, now);
             }
-            Command::Receive(port) => {
-                let i = self.receive_at(&port);
-                let fd = port.socket.as_raw_fd();
-                register(&self.poll, &mut SourceFd(&fd), Ready::Port(i), Interest::READABLE);
-                self.places.insert(port.handle, Place::Port(i));
-            }
+            Command::Receive(port) => self.open(&port),
             Command::PublishTcp { flow, stream, counters, connection, channels, protection } => {
                 let Some(i) = self.free_connection(connection, flow, now) else { return };
                 let flow = Publisher::new(flow, stream, counters, false, now);
@@ -114,7 +111,7 @@ impl Worker {
                 Some(Place::Connection(i)) if self.connections[*i].closing().is_none() => {
                     self.connections[*i].datagram_flows.push(flow);
                 }
-                _ => self.shared.tell(flow, Command::Close(flow, CloseReason::Peer)),
+                _ => self.tell(flow, Command::Close(flow, CloseReason::Peer)),
             },
             Command::Untie { connection, flow } => {
                 if let Some(Place::Connection(i)) = self.places.get(&connection) {
@@ -133,8 +130,37 @@ impl Worker {
             Command::EndStream(stream) => self.end_stream(stream, now),
             Command::Close(handle, reason) => self.close(handle, reason, now),
             Command::Turn(command) => self.turn.obey(command, now),
+            Command::Bereave { worker, lost } => self.bereave(worker, &lost, now),
+            Command::StandStill(how_long, begun) => {
+                let _ = begun.send(());
+                std::thread::sleep(how_long);
+            }
             Command::Stop => self.stopping = true,
         }
+    }
+
+    /// Nothing happens where the listener was inherited.
+    pub(super) fn listen(&mut self, mut socket: TcpListener, listener: Arc<Listener>, now: Instant) {
+        if self.places.contains_key(&listener.handle) {
+            return;
+        }
+        let entry = self.listeners.vacant_entry();
+        let place = entry.key();
+        register(&self.poll, &mut socket, Ready::Listener(place), Interest::READABLE);
+        self.places.insert(listener.handle, Place::Listener(place));
+        entry.insert(Accepting { socket, listener, paused_until: None });
+        self.accept(place, now);
+    }
+
+    /// As `listen`, for a UDP port.
+    pub(super) fn open(&mut self, port: &Arc<Port>) {
+        if self.places.contains_key(&port.handle) {
+            return;
+        }
+        let i = self.receive_at(port);
+        let fd = port.socket.as_raw_fd();
+        register(&self.poll, &mut SourceFd(&fd), Ready::Port(i), Interest::READABLE);
+        self.places.insert(port.handle, Place::Port(i));
     }
 
     fn receive_at(&mut self, port: &Arc<Port>) -> usize {
@@ -177,16 +203,16 @@ impl Worker {
         for Remote { track, rtcp, .. } in &path.remotes {
             let to = Some((Arc::clone(&reports), *track));
             let port = path.rtcp.handle;
-            self.shared.tell(port, Command::Route { port, remote: *rtcp, to });
+            self.tell(port, Command::Route { port, remote: *rtcp, to });
         }
         let latency = Arc::clone(&self.shared.latency[self.index]);
         let at = self.index;
         let reader = Reader::new(flow, Arc::clone(&stream), counters, at, true, latency, tracks.into_iter());
-        let i = self.readers.insert(DatagramReader::new(reader, path, connection, protection));
+        let i = self.readers.insert(DatagramReader::new(reader, path, connection, reports, protection));
         self.places.insert(flow, Place::Reader(i));
         self.shard(&stream, now).readers.push(i);
         if connection != NONE {
-            self.shared.tell(connection, Command::Tie { connection, flow });
+            self.tell(connection, Command::Tie { connection, flow });
         }
     }
 
@@ -224,7 +250,7 @@ impl Worker {
             self.route(rtcp, remote.rtcp, Some(Route::Rtcp(i, remote.track)));
         }
         self.places.insert(handle, Place::Publisher(i));
-        self.shared.tell(connection, Command::Tie { connection, flow: handle });
+        self.tell(connection, Command::Tie { connection, flow: handle });
     }
 
     fn shard(&mut self, stream: &Arc<Stream>, now: Instant) -> &mut Shard {

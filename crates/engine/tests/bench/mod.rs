@@ -1,6 +1,8 @@
 //! What the tests over real sockets share: a running engine and its clients.
 #![allow(dead_code, reason = "no test file needs all of it")]
 
+pub mod still;
+
 use std::collections::VecDeque;
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};

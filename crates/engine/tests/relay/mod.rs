@@ -2,6 +2,7 @@
 #![allow(dead_code, reason = "no test file needs all of it")]
 
 pub mod dtls;
+pub mod peers;
 pub mod stream;
 
 use std::collections::VecDeque;
@@ -27,7 +28,7 @@ pub struct Bench {
     pub engine: Engine,
     pub listener: Handle,
     pub server: SocketAddr,
-    seen: VecDeque<Event>,
+    pub seen: VecDeque<Event>,
     /// So that no other client gets the port of one whose allocation still stands.
     ports: Vec<UdpSocket>,
 }

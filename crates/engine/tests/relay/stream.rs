@@ -71,7 +71,7 @@ pub fn certificate(algorithm: &str) -> Pem {
     (made.stdout.clone(), made.stdout)
 }
 
-fn secure(socket: TcpStream, certificate: &[u8]) -> StreamOwned<ClientConnection, TcpStream> {
+pub fn secure(socket: TcpStream, certificate: &[u8]) -> StreamOwned<ClientConnection, TcpStream> {
     let certificate = CertificateDer::from_pem_slice(certificate).expect("a certificate");
     let fingerprint = digest(&SHA256, &certificate).as_ref().try_into().expect("32 bytes");
     let tls = ClientTls { server_name: "localhost".into(), fingerprint: Some(fingerprint) };

@@ -11,7 +11,18 @@ from typing import TypeVar
 from headgate.core.config import GlobalConf
 from headgate.core.errors import HeadgateError
 from headgate.core.session import Session
-from headgate.engine import Engine, GroupSender, JoinGroup, ReadUdp, Remote, Stream, UdpPort
+from headgate.engine import (
+    Closed,
+    CloseReason,
+    EngineLoop,
+    Event,
+    GroupSender,
+    JoinGroup,
+    ReadUdp,
+    Remote,
+    Stream,
+    UdpPort,
+)
 from headgate.media.rtsp.descriptors import multicast_limit
 from headgate.media.rtsp.interfaces import multicast_interfaces
 from headgate.media.rtsp.transport import Group, Pair
@@ -67,7 +78,7 @@ class MulticastSender:
 
     def __init__(
         self,
-        engine: Engine,
+        loop: EngineLoop,
         *,
         stream: Stream,
         groups: Sequence[Group],
@@ -79,14 +90,16 @@ class MulticastSender:
         """By track."""
         self.sockets = _sockets(len(groups), interfaces)
         """Those it may hold."""
-        self._engine = engine
+        self._loop = loop
+        self._engine = loop.engine
         self._members: set[Session] = set()
         self._playing: set[Session] = set()
+        self._flows: dict[int, tuple[int, int]] = {}
+        """What sends by each interface, and the ports that it has there."""
         with ExitStack() as stack:
             self._reports = [self._join(group, interfaces, stack) for group in groups]
-            self._flows = [
-                flow for each in interfaces if (flow := self._send_by(each, stream, stack)) is not None
-            ]
+            for interface in interfaces:
+                self._send_by(interface, stack)
             if not self._flows:
                 raise NoMulticast("no interface of this machine can multicast")
             self._open = stack.pop_all()
@@ -133,34 +146,54 @@ class MulticastSender:
         stack.callback(self._engine.close, port.handle)
         return port
 
-    def _send_by(self, interface: str, stream: Stream, stack: ExitStack) -> int | None:
-        """None where this interface cannot: it may have gone down a moment ago."""
-        remotes = [
-            Remote(track=number, host=group.host, rtp_port=group.ports.rtp, rtcp_port=group.ports.rtcp)
-            for number, group in enumerate(self.groups)
-        ]
+    def _send_by(self, interface: str, stack: ExitStack) -> None:
+        """Nothing where this interface cannot: it may have gone down a moment ago."""
         with ExitStack() as opened, suppress(OSError):
             ports: list[int] = []
             for _ in ("RTP", "RTCP"):
                 port = self._engine.group_sender(GroupSender(interface=interface, ttl=TTL))
                 opened.callback(self._engine.close, port.handle)
                 ports.append(port.handle)
-            flow = self._engine.read_udp(
-                ReadUdp(stream=stream, connection=0, rtp=ports[0], rtcp=ports[1], remotes=remotes)
-            )
+            self._begin(rtp=ports[0], rtcp=ports[1])
             stack.push(opened.pop_all())
-            stack.callback(self._engine.close, flow)
-            return flow
-        return None
+            stack.callback(self._end_flows)  # before their ports
+
+    def _begin(self, *, rtp: int, rtcp: int) -> int:
+        """A flow by these ports. Raises OSError; ValueError: there is no such stream any more."""
+        remotes = [
+            Remote(track=number, host=group.host, rtp_port=group.ports.rtp, rtcp_port=group.ports.rtcp)
+            for number, group in enumerate(self.groups)
+        ]
+        flow = self._engine.read_udp(
+            ReadUdp(stream=self.stream, connection=0, rtp=rtp, rtcp=rtcp, remotes=remotes)
+        )
+        self._flows[flow] = rtp, rtcp
+        self._loop.attach(flow, self._on_flow)
+        return flow
+
+    def _end_flows(self) -> None:
+        while self._flows:
+            self._engine.close(self._flows.popitem()[0])
+
+    def _on_flow(self, event: Event) -> None:
+        """One that the engine has lost is made anew, and for those who hear it that is a gap."""
+        if not isinstance(event, Closed) or (ports := self._flows.pop(event.handle, None)) is None:
+            return
+        if event.reason != CloseReason.FAULT:
+            return  # with its stream
+        with suppress(OSError, ValueError):
+            flow = self._begin(rtp=ports[0], rtcp=ports[1])
+            if self._playing:
+                self._engine.play(flow)
 
 
 class Multicast:
     """Owns every sender: one for each stream that somebody reads over multicast."""
 
     def __init__(
-        self, engine: Engine, *, interfaces: Callable[[], Sequence[str]] = multicast_interfaces
+        self, loop: EngineLoop, *, interfaces: Callable[[], Sequence[str]] = multicast_interfaces
     ) -> None:
-        self._engine = engine
+        self._loop = loop
         self._interfaces = interfaces
         self._groups = Groups()
         self._senders: dict[Stream, MulticastSender] = {}
@@ -199,7 +232,7 @@ class Multicast:
         ports = Pair(settings.multicast_rtp_port, settings.multicast_rtcp_port)
         groups = [Group(host=str(address), ports=ports, ttl=TTL) for address in addresses]
         try:
-            sender = MulticastSender(self._engine, stream=stream, groups=groups, interfaces=interfaces)
+            sender = MulticastSender(self._loop, stream=stream, groups=groups, interfaces=interfaces)
         except BaseException:
             self._groups.release(addresses)
             raise

@@ -79,7 +79,7 @@ class RtspServer:
         self._leases = leases
         self._tasks = asyncio.TaskGroup()
         self._tunnels = Tunnels()
-        self.multicast = Multicast(loop.engine)
+        self.multicast = Multicast(loop)
         self._shared: Shared | None = None
         """What new connections get; those there are keep theirs."""
         self._listeners = Listeners(loop)

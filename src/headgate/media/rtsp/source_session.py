@@ -20,6 +20,7 @@ from headgate.engine import (
     Stream,
     UdpPort,
 )
+from headgate.engine import CloseReason as EngineReason
 from headgate.media.path import Path, Paths
 from headgate.media.rtsp.client_events import SourceTrack
 from headgate.media.rtsp.sdp import SessionDescription
@@ -54,7 +55,7 @@ class SourceSession(Session):
         self._paths = paths
         self._connection = connection
         self._on_end = on_end
-        """Told once, when somebody ended the session."""
+        """Told when somebody ended the session, or it is to end: the first time counts."""
         self._path: Path | None = None
         self._flows: list[int] = []
 
@@ -154,6 +155,9 @@ class SourceSession(Session):
         self._loop.attach(flow, self._on_flow)
 
     def _on_flow(self, event: Event) -> None:
-        if isinstance(event, Closed):
-            self._flows.remove(event.handle)
-            self.finish(event.counters)
+        if not isinstance(event, Closed):
+            return
+        self._flows.remove(event.handle)
+        self.finish(event.counters)
+        if event.reason == EngineReason.FAULT:
+            self._on_end(CloseReason.FAULT)  # its connection may stand, and nothing would come any more
