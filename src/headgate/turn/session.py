@@ -15,6 +15,7 @@ from headgate.turn.relay import ClientTransport
 __all__ = ["ENDLESS", "CredentialLease", "TurnSession"]
 
 TRANSPORTS = {int(transport): transport.name for transport in ClientTransport}
+NOTHING = Totals()
 LONGEST_TIMER = 86_400.0  # seconds; then it is looked at again
 
 
@@ -85,7 +86,7 @@ class TurnSession(Session):
         self.transport = TRANSPORTS[five_tuple.transport]
         self.flowing = True
         """Whether the engine still has the allocation."""
-        self.counted = Totals()
+        self.counted = NOTHING
         """What it moved over transports that it has left (RFC 8016): it counts for those."""
         self._end = end
 
