@@ -7,6 +7,10 @@ UV_PIP := $(BIN)/uv pip
 export CARGO_TARGET_DIR ?= $(CURDIR)/target
 # One interpreter for every build of pyo3, so that cargo and maturin keep each other's work warm.
 export PYO3_PYTHON := $(CURDIR)/$(BIN)/python
+# Bytecode is kept, whatever the environment says: a server starts in half the time, and the tests start a hundred.
+export PYTHONDONTWRITEBYTECODE :=
+# Processes in which Python's tests run, a file in each (tests/side_by_side.py); as many as the machine is to have cores.
+PROCESSES ?= 2
 
 # What the journeys in tests/ drive the server with: clients nobody here wrote.
 TEST_PACKAGES := ffmpeg openssl gstreamer1.0-tools gstreamer1.0-plugins-base gstreamer1.0-plugins-good \
@@ -34,7 +38,7 @@ build: $(VENV)/.locked $(VENV)/.rooms ## Make a wheel in dist/.
 test: $(VENV)/.engine-dev $(VENV)/.rooms $(VENV)/.test-packages ## Run every test: the engine's, the pages', then Python's. TESTS=… chooses some of Python's.
 	cargo test --locked -p headgate-engine -p headgate-load
 	npm --prefix $(ROOMS) test
-	$(BIN)/python -m pytest $(TESTS)
+	$(BIN)/python -m pytest $(or $(TESTS),-n $(PROCESSES) --no-loadscope-reorder)
 
 check: $(VENV)/.engine-dev $(VENV)/.rooms-packages ## Formatting, lints, types, floors, and the engine's stub against the engine.
 	$(BIN)/ruff check .
@@ -55,7 +59,8 @@ bench: $(VENV)/.engine-release $(VENV)/.locked-dev ## Measure the server and its
 	cargo build --locked --release -p headgate-load
 	$(BIN)/python -m benchmarks $(BENCH)
 
-fuzz: ## Run every fuzz target for SECONDS=20 each (needs the nightly toolchain).
+fuzz: $(VENV)/.engine-dev ## Run every fuzz target for SECONDS=20 each (needs the nightly toolchain).
+	$(BIN)/python -m tests.rooms.hostile $(or $(SECONDS),20)
 	scripts/fuzz $(or $(SECONDS),20)
 
 lock: $(VENV)/.uv ## Resolve the Python dependencies anew.

@@ -45,7 +45,10 @@ def main() -> int:
         return 1
     pairs: list[tuple[Journey | RelayJourney, list[Server]]] = [
         *((journey, media) for journey in broadcasts),
-        *((journey, [*relaying, *(below if journey.floor else [])]) for journey in relays),
+        *(
+            (journey, below if journey.direct else [*relaying, *(below if journey.floor else [])])
+            for journey in relays
+        ),
     ]
     rows = [row for journey, servers in pairs for row in _measure(load, journey, servers, arguments)]
     control_rows = _measure_control(load, media, arguments) if control else []

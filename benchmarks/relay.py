@@ -52,6 +52,8 @@ class RelayJourney:
     """Of the generator's command, without what all journeys have."""
     floor: bool = False
     """It can be put on the floor too, which neither authenticates nor knows Send."""
+    direct: bool = False
+    """No server is in it: the load's clients and its peers write to each other. It is the floor's alone."""
     pinned: bool = True
     """The server has one CPU for itself (and coturn one relay thread), the load the others."""
     quick: bool = False
@@ -89,6 +91,8 @@ class RelayJourney:
             raise LoadError("the load ended before it was measured")
         used = watched[-1].cpu_seconds - watched[0].cpu_seconds
         match self.load:
+            case RelayLoad.RELAY if self.direct:
+                return _travelled(result)
             case RelayLoad.RELAY:
                 return _relayed(result, used=used)
             case RelayLoad.ALLOCATE:
@@ -104,12 +108,21 @@ def _relayed(result: Mapping[str, Any], *, used: float) -> dict[Figure, float]:
     forwarded = echoed["packets"] + received["packets"]
     if not forwarded or not used:
         raise LoadError("nothing was relayed while measuring")
-    # One way: to the peer where there is one, to the other client otherwise.
-    latency = (echoed if echoed["packets"] else received)["latency_us"]
     return {
         Figure.US_PER_PACKET: used / forwarded * 1e6,
         Figure.PACKETS_PER_CPU_MS: forwarded / used / 1e3,
         Figure.CORE_PERCENT: used / result["seconds"] * 100,
+        **_travelled(result),
+    }
+
+
+def _travelled(result: Mapping[str, Any]) -> dict[Figure, float]:
+    echoed, received = result["echoed"], result["received"]
+    if not received["packets"]:
+        raise LoadError("nothing came back while measuring")
+    # One way: to the peer where there is one, to the other client otherwise.
+    latency = (echoed if echoed["packets"] else received)["latency_us"]
+    return {
         Figure.P50_US: latency["p50"],
         Figure.P99_US: latency["p99"],
         Figure.LATE_US: result["sent"]["late_us"]["p50"],

@@ -76,7 +76,6 @@ def _prepare_headgate(program: str, place: Place) -> Sequence[str]:
         "  peers: {allow: [127.0.0.0/8, '::1/128']}",
         "  quotas:",
         *(f"    {quota}: 0" for quota in _QUOTAS),
-        "    bytesPerSecond: 1T",
     ]
     file = place.folder / "server.yml"
     file.write_text("\n".join(lines) + "\n")
@@ -89,6 +88,7 @@ _QUOTAS = (
     "allocationsPerAddress",
     "newAllocationsPerSecond",
     "answersPerSecond",
+    "bytesPerSecond",
 )
 
 

@@ -31,6 +31,7 @@ rtspAddress: 127.0.0.1:0
 rtpAddress: 127.0.0.1:0
 rtcpAddress: 127.0.0.1:0
 turn: {interfaces: []}
+rooms: {address: ''}
 readTimeout: 300s
 hls: no
 rtmp: no

@@ -20,6 +20,7 @@ from headgate.core.config import Applications, Configuration, GlobalConf, OwnCon
 from headgate.core.config.secrets import REDACTED, redacted
 from headgate.core.config.section import Section
 from headgate.core.events import ConfigurationChanged
+from headgate.core.webhooks.webhooks import Webhooks
 from headgate.server import Server
 from tests.media.rtsp.live import Client
 
@@ -110,8 +111,10 @@ def test_every_secret_of_the_model_has_its_canary() -> None:
 
 
 @pytest.fixture
-async def server(caplog: pytest.LogCaptureFixture) -> AsyncIterator[Server]:
+async def server(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Server]:
     caplog.set_level(logging.DEBUG)
+    # Nobody takes its last words.
+    monkeypatch.setitem(Webhooks.__init__.__kwdefaults__, "farewell_timeout", 0.1)
     async with Server(settings()) as server:
         yield server
 

@@ -265,11 +265,12 @@ async def test_a_webhook_is_told_of_everything_up_to_the_end() -> None:
 
 async def test_webhooks_follow_the_file(tmp_path: Path) -> None:
     file = tmp_path / "headgate.yml"
-    file.write_text("api: no\nrtsp: no\nturn: {interfaces: []}\n")
+    nothing = "api: no\nrtsp: no\nturn: {interfaces: []}\nrooms: {address: ''}\n"
+    file.write_text(nothing)
     startup = Startup.load(file, {"HEADGATE_STATE_DIR": str(tmp_path / "state")})
     async with Receiver.open() as receiver, Server(startup) as server:
         hook = f'[{{url: "{receiver.url}", secret: sixteen characters}}]'
-        file.write_text(f"api: no\nrtsp: no\nturn: {{interfaces: []}}\nwebhooks: {hook}\n")
+        file.write_text(f"{nothing}webhooks: {hook}\n")
         assert await server.store.reload()
         (request,) = await receiver.has(1)
         assert (request.document["type"], request.document["keys"]) == ("configuration.changed", ["webhooks"])

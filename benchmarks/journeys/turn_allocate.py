@@ -16,7 +16,11 @@ JOURNEYS = (
         targets=_CHEAP,
     ),
     RelayJourney(
-        name="turn-allocate-64", load=RelayLoad.ALLOCATE, options={"count": 4000, "ways": 64}, targets=_CHEAP
+        name="turn-allocate-64",
+        load=RelayLoad.ALLOCATE,
+        options={"count": 4000, "ways": 64},
+        # As fast as that clients must be let in again after a restart (reliability F-01).
+        targets=_CHEAP | {Figure.ALLOCATIONS_PER_S: Bound(least=2000)},
     ),
     RelayJourney(
         name="turn-allocate-release",

@@ -125,6 +125,7 @@ class Server:
             registry=self.registry,
             settings=configuration.own.turn,
             state=startup.state.path.parent if startup.state else None,
+            operators=self._operators,
         )
         self.rooms = RoomsServer(
             registry=self.registry,
@@ -152,7 +153,7 @@ class Server:
             webhooks=self.webhooks.senders,
             closures=self.rtsp.closures,
             rooms=self.rooms.directory,
-            renewals=lambda: (self.rtsp.renewal, *self.turn.renewals.present),
+            renewals=lambda: (self.rtsp.renewal, self.rooms.renewal, *self.turn.renewals.present),
             relay=Overview(self.turn, registry=self.registry),
         )
         self._operator = Site(
@@ -199,6 +200,9 @@ class Server:
     def metrics(self) -> Endpoint | None:
         return self._metrics.endpoint
 
+    def _operators(self) -> list[Endpoint]:
+        return [one for one in (self.operator, self.metrics) if one is not None]
+
     async def __aenter__(self) -> Self:
         async with AsyncExitStack() as stack:
             await stack.enter_async_context(self.access)
@@ -232,6 +236,7 @@ class Server:
             self._tasks.create_task(self.store.reload())
             self._tasks.create_task(self.rtsp.renewal.look())
             self._tasks.create_task(self.turn.renewals.look())
+            self._tasks.create_task(self.rooms.renewal.look())
 
     def _recheck(self, _: Change) -> None:
         """Access has changed: whoever is here may have lost it."""
@@ -270,7 +275,7 @@ class Server:
             service=functools.partial(pull_service, self.registry),
             addresses=SourceAddresses(
                 allowed=lambda: self.configuration.own.source_networks,
-                operators=lambda: [one for one in (self.operator, self.metrics) if one is not None],
+                operators=self._operators,
             ),
         )
         return dict.fromkeys(("rtsp", "rtsps"), functools.partial(RtspPuller, shared=shared))

@@ -16,6 +16,7 @@ from headgate.core.tunnel import Tunnel
 from headgate.engine import Codec, OpenStream, Track
 from tests.api.house import LONG_AGO, Connection, House
 
+NOBODY = "7c56532b-2846-45df-9f8a-87fd0cace0b6"
 # Seed 002, key by key and in order.
 PATH = ["name", "confName", "source", "ready", "readyTime", "tracks", "bytesReceived", "bytesSent", "readers"]
 CONNECTION = ["id", "created", "remoteAddr", "bytesReceived", "bytesSent", "session"]
@@ -239,10 +240,10 @@ class TestSessions:
     ("method", "route"),
     [
         ("GET", "/v3/rtspsconns/list"),
-        ("GET", f"/v3/rtspsconns/get/{uuid4()}"),
+        ("GET", f"/v3/rtspsconns/get/{NOBODY}"),
         ("GET", "/v3/rtspssessions/list"),
-        ("GET", f"/v3/rtspssessions/get/{uuid4()}"),
-        ("POST", f"/v3/rtspssessions/kick/{uuid4()}"),
+        ("GET", f"/v3/rtspssessions/get/{NOBODY}"),
+        ("POST", f"/v3/rtspssessions/kick/{NOBODY}"),
     ],
 )
 async def test_routes_of_a_protocol_that_is_off(operator: httpx.AsyncClient, method: str, route: str) -> None:

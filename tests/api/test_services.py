@@ -8,6 +8,7 @@ import pytest
 from pydantic import TypeAdapter
 
 from headgate.api.documents import services as document
+from headgate.api.long_list import PIECE
 from headgate.core.service import Protocol
 from headgate.core.session import CloseReason, Role
 from tests.api.house import LONG_AGO, House
@@ -71,6 +72,16 @@ class TestSessions:
         states = [resource["attributes"]["state"] for resource in answer["data"]]
         assert states == ["Listener Session", "Session ready for routing"] * 2
         TypeAdapter(document.SessionCollection).validate_json(json.dumps(answer), strict=True)
+
+    async def test_a_long_collection(self, house: House, operator: httpx.AsyncClient) -> None:
+        """It is made in pieces, of which nothing is to be seen."""
+        sessions = [house.visit("live/cam") for _ in range(3 * PIECE)]
+        for query in ("", "?pretty=true"):
+            data = (await operator.get(f"/v1/sessions{query}")).json()["data"]
+            found = [int(one["id"]) for one in data]
+            assert found == sorted(set(found))
+            assert found[-len(sessions) :] == [session.id.number for session in sessions]
+            assert len(found) > len(sessions), "there is a listener, too"
 
     @pytest.mark.parametrize("form", ["number", "uuid", "code"])
     async def test_a_kill_by_any_of_its_ids(

@@ -48,6 +48,20 @@ def test_between_clients_a_message_counts_once_and_its_way_ends_at_the_other() -
     assert (found[Figure.P50_US], found[Figure.DELIVERED_PERCENT]) == (80, 50)
 
 
+def test_without_a_server_there_is_only_the_way() -> None:
+    """What a relay's latency is measured against: nobody's CPU time, and the same way."""
+    seen, result = watched(cpu=(0.0, 0.0)), relayed(echoed=1000, received=999)
+    found = RelayJourney(name="j", load=RelayLoad.RELAY, direct=True).figures(seen, result)
+    assert found == {
+        Figure.P50_US: 40,
+        Figure.P99_US: 90,
+        Figure.LATE_US: 30,
+        Figure.DELIVERED_PERCENT: 99.9,
+    }
+    with pytest.raises(LoadError):
+        RelayJourney(name="j", load=RelayLoad.RELAY, direct=True).figures(seen, relayed(echoed=0, received=0))
+
+
 def test_an_allocation_costs_the_cpu_time_of_both_its_requests() -> None:
     latency = {"p50": 300, "p99": 900}
     result = {"allocated": 4000, "failed": 1, "per_second": 2500.0, "latency_us": latency}

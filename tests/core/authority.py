@@ -76,8 +76,12 @@ class Authority:
 
     def context(self) -> ssl.SSLContext:
         """Of a client that believes this authority and nobody else."""
-        pem = self._certificate.public_bytes(serialization.Encoding.PEM).decode()
-        return ssl.create_default_context(cadata=pem)
+        return ssl.create_default_context(cadata=self.pem.decode())
+
+    @property
+    def pem(self) -> bytes:
+        """Its own certificate, for who is to believe it."""
+        return self._certificate.public_bytes(serialization.Encoding.PEM)
 
 
 def files_in(directory: Path) -> CertificateFiles:

@@ -47,18 +47,24 @@ class Clip:
 
 
 def make_clip(codecs: Codecs, directory: Path) -> Clip:
+    """Unless it is there."""
     video_codec, audio_codec = {"h264+aac": ("h264", "aac"), "h265+opus": ("hevc", "opus")}[codecs.value]
     file = directory / f"{video_codec}-{audio_codec}.mkv"
+    pictures, sounds = file.with_suffix(".pictures"), file.with_suffix(".sounds")
+    if not sounds.exists():  # the last that is made
+        _make(codecs, file, pictures=pictures, sounds=sounds)
+    return Clip(file, video_codec, audio_codec, checksums(pictures), checksums(sounds))
+
+
+def _make(codecs: Codecs, file: Path, *, pictures: Path, sounds: Path) -> None:
     _ffmpeg(
         *("-f", "lavfi", "-t", f"{SECONDS}", "-i", SOURCE, "-f", "lavfi", "-t", f"{SECONDS}", "-i", TONE),
         *("-pix_fmt", "yuv420p", *ENCODERS[codecs], f"{file}"),
     )
-    pictures, sounds = file.with_suffix(".pictures"), file.with_suffix(".sounds")
     _ffmpeg(
         *("-i", f"{file}", "-map", "0:v", "-f", "framemd5", f"{pictures}"),
         *("-map", "0:a", "-c", "copy", "-f", "framemd5", f"{sounds}"),
     )
-    return Clip(file, video_codec, audio_codec, checksums(pictures), checksums(sounds))
 
 
 def make_loud_clip(directory: Path) -> Path:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -58,8 +60,12 @@ def stage(tmp_path: Path) -> Iterator[Stage]:
 @pytest.fixture(scope="session")
 def clips(tmp_path_factory: pytest.TempPathFactory) -> dict[Codecs, Clip]:
     require("ffmpeg", "ffprobe")
-    directory = tmp_path_factory.mktemp("clips")
-    return {codecs: make_clip(codecs, directory) for codecs in Codecs}
+    directory = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        directory = directory.parent  # that of all processes: the first makes them
+    with (directory / "clips.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        return {codecs: make_clip(codecs, directory) for codecs in Codecs}
 
 
 @pytest.fixture

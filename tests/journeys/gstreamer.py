@@ -10,7 +10,7 @@ from tests.journeys.clip import HEIGHT, WIDTH, Clip
 from tests.journeys.ffmpeg import Transport
 from tests.journeys.program import Program, Stage
 
-__all__ = ["pictures", "publish", "read"]
+__all__ = ["pictures", "publish", "read", "succeed"]
 
 PARSERS = {"h264": "h264parse", "hevc": "h265parse", "aac": "aacparse", "opus": "opusparse"}
 VIDEO_READERS = {
@@ -45,6 +45,12 @@ def read(
         *("!", "filesink", f"location={file}"),
     )
     return program, file
+
+
+def succeed(reader: Program) -> None:
+    """Wait for its end. It may hang up before its PAUSE or TEARDOWN is through, and calls that an error."""
+    farewell = "gst_rtspsrc_pause", "gst_rtspsrc_close"
+    assert reader.wait() == 0 or any(word in reader.output for word in farewell), reader.output
 
 
 def pictures(file: Path) -> list[str]:

@@ -18,6 +18,8 @@ from tests.journeys.gate import Gate, settings
 from tests.journeys.program import Stage, require
 
 READERS = 5
+START = 10
+"""Pictures. A reader over UDP that has some before the first report sets its clock anew with that."""
 
 
 def readers_of(gate: Gate, path: str) -> list[str]:
@@ -69,7 +71,7 @@ def test_readers_stay_when_another_publisher_takes_the_path(
     before = gate.events.publishes(path)
     watching = [Watching(stage, gate.rtsp(path), transport, name=f"{i}") for i in range(READERS)]
     for reader in watching:
-        reader.reach(10)
+        reader.reach(START)
     attached = readers_of(gate, path)
     assert len(attached) == READERS
 
@@ -83,7 +85,7 @@ def test_readers_stay_when_another_publisher_takes_the_path(
     assert readers_of(gate, path) == attached, "0 of them were dropped"
     assert not list(gate.events.matching("path.notReady", path=path))
     for reader in watching:
-        gaps = [after - before for before, after in itertools.pairwise(reader.times)]
+        gaps = [after - before for before, after in itertools.pairwise(reader.times[START - 1 :])]
         usual = sorted(gaps)[len(gaps) // 2]
         assert min(gaps) > 0, "time does not run backwards"
         assert max(gaps) < 100 * usual, "nor jumps: it is as much later as it was"

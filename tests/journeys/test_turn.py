@@ -48,9 +48,11 @@ def relaying(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gate]:
     subprocess.run(command, check=True, capture_output=True, timeout=30)
     section = relay()
     assert isinstance(section["interfaces"], list)
+    section["interfaces"].append({"transport": "tcp", "bind": "[::1]:0"})
     section["interfaces"] += [
-        {"transport": transport, "bind": "127.0.0.1:0", "cert": str(certificate), "key": str(key)}
+        {"transport": transport, "bind": bind, "cert": str(certificate), "key": str(key)}
         for transport in ("tls", "dtls")
+        for bind in ("127.0.0.1:0", "[::1]:0")
     ]
     with Gate.open(directory, settings(rtsp=False, turn=section)) as gate:
         yield gate
@@ -113,16 +115,32 @@ def test_to_a_peer_and_back(relaying: Gate, echo: int, transport: str) -> None:
     check(together({name: partial(uclient, *mode, *there, port=port) for name, mode in MODES.items()}))
 
 
+def test_where_no_client_comes_over_udp(echo: int, tmp_path: Path) -> None:
+    """A firewall may let TCP through alone; peers are heard over UDP all the same."""
+    interfaces = [{"transport": "tcp", "bind": "127.0.0.1:0"}]
+    with Gate.open(tmp_path, settings(rtsp=False, turn=relay(interfaces=interfaces))) as gate:
+        there = ("-t", "-c", *COUNT, "-e", "127.0.0.1", "-r", str(echo))
+        check({"TCP alone": uclient(*there, port=ports(gate)["TCP", "127.0.0.1"])})
+
+
 def test_to_a_peer_of_ipv6(relaying: Gate, echo: int) -> None:
+    """From clients of both families, over every transport."""
     there = ("-x", "-c", *COUNT, "-e", "::1", "-r", str(echo))
     bound = ports(relaying)
-    hosts = ("127.0.0.1", "::1")
-    check(together({host: partial(uclient, *there, port=bound["UDP", host], server=host) for host in hosts}))
+    check(
+        together(
+            {
+                f"{transport} at {host}": partial(
+                    uclient, *over, *there, port=bound[transport, host], server=host
+                )
+                for transport, over in OVER.items()
+                for host in ("127.0.0.1", "::1")
+            }
+        )
+    )
 
 
-# Not over TLS: when two records arrive at once Debian's client reads one, and the last stay unread. With
-# coturn's own server it loses as many.
-@pytest.mark.parametrize("transport", ["UDP", "TCP", "DTLS"])
+@pytest.mark.parametrize("transport", OVER)
 def test_client_to_client(relaying: Gate, transport: str) -> None:
     port = ports(relaying)[transport, "127.0.0.1"]
     over = (*OVER[transport], *CALL)
@@ -137,7 +155,9 @@ def test_client_to_client_over_tcp(relaying: Gate, transport: str) -> None:
     check({"RFC 6062": tally})
 
 
-@pytest.mark.parametrize("transport", ["UDP", "TCP", "DTLS"])  # TLS: as above
+# Over TLS and DTLS this client breaks off or crashes as it moves, with coturn's own server as well (11
+# times of 12): `test_turn_moving.py` moves over TLS, the engine's tests over DTLS.
+@pytest.mark.parametrize("transport", ["UDP", "TCP"])
 def test_allocations_move(relaying: Gate, transport: str) -> None:
     """RFC 8016: every client comes back with its ticket over another socket before it sends anything."""
     port = ports(relaying)[transport, "127.0.0.1"]

@@ -79,6 +79,7 @@ def test_two_pages_see_each_other_through_the_relay(browser: Browser, tmp_path: 
         for page in (caller, called):
             report = seeing(page)
             assert (report["local"], report["remote"]) == ("relay", "relay")
+        for page in (caller, called):  # not before both have seen each other
             page.evaluate("connection.close()")
             page.close()
         for (server,) in servers:

@@ -1,6 +1,7 @@
 """Many allocations, and many packets (reliability F-01, F-02), shortened: what must not happen shows at once.
 
-Rates are measured by `make bench`, with an optimised engine; here nothing may be lost, and nothing grow.
+Rates, and coturn's beside them, are measured by `make bench` with an optimised engine (`turn-allocate-64`,
+`turn-peer-many`); here nothing may be lost, and nothing grow.
 """
 
 from __future__ import annotations

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import socket
 import struct
 import subprocess
@@ -10,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
+import psutil
 import pytest
 
 from headgate.turn.stun.address import TransportAddress
@@ -18,7 +20,7 @@ from headgate.turn.stun.message import Message, Method
 from tests.journeys.gate import Gate, settings
 from tests.journeys.program import require
 from tests.journeys.test_turn import ports, relay
-from tests.journeys.turn_client import UDP, TurnClient, appended, error_of
+from tests.journeys.turn_client import TCP, UDP, TurnClient, appended, error_of
 from tests.turn.test_peers import INTERNAL_V4, INTERNAL_V6, embedded
 
 RELAYS = ("127.0.0.2", "::1")
@@ -32,8 +34,17 @@ INSIDE = sorted(
     }
     - set(RELAYS)
 )
-METHODS = (Method.ALLOCATE, Method.REFRESH, Method.CREATE_PERMISSION, Method.CHANNEL_BIND)
-TRANSPORTS = ("udp", "tcp", "tls")
+METHODS = (
+    Method.ALLOCATE,
+    Method.REFRESH,
+    Method.CREATE_PERMISSION,
+    Method.CHANNEL_BIND,
+    Method.CONNECT,
+    Method.CONNECTION_BIND,
+)
+TRANSPORTS = ("udp", "tcp", "tls", "dtls")
+STREAMS = ("tcp", "tls")
+V6 = (int(Attribute.REQUESTED_ADDRESS_FAMILY), b"\x02\0\0\0")
 BOTH = (int(Attribute.ADDITIONAL_ADDRESS_FAMILY), b"\x02\0\0\0")
 
 
@@ -49,7 +60,9 @@ def shipped(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gate]:
     ]
     subprocess.run(command, check=True, capture_output=True, timeout=30)
     interfaces: list[dict[str, str]] = [{"transport": one, "bind": "127.0.0.1:0"} for one in TRANSPORTS]
-    interfaces[-1] |= {"cert": str(certificate), "key": str(key)}
+    for interface in interfaces:
+        if interface["transport"] in {"tls", "dtls"}:
+            interface |= {"cert": str(certificate), "key": str(key)}
     section = relay(
         interfaces=interfaces,
         relayAddresses=list(RELAYS),
@@ -60,20 +73,52 @@ def shipped(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gate]:
         yield gate
 
 
+PLACES = ((socket.AF_INET, "127.0.0.1"), (socket.AF_INET, "127.0.0.2"), (socket.AF_INET6, "::1"))
+TRIES = 100
+
+
+@contextlib.contextmanager
+def everywhere(kind: socket.SocketKind) -> Iterator[list[socket.socket]]:
+    """Bound to one port of every address of this host."""
+    for _ in range(TRIES):
+        with ExitStack() as stack:
+            found: list[socket.socket] = []
+            try:
+                for family, host in PLACES:
+                    one = stack.enter_context(socket.socket(family, kind))
+                    one.bind((host, found[0].getsockname()[1] if found else 0))
+                    one.settimeout(0)
+                    found.append(one)
+            except OSError:
+                continue
+            yield found
+            return
+    pytest.fail("no port is free at every address")
+
+
 @pytest.fixture
 def canaries() -> Iterator[list[socket.socket]]:
-    """Listen where nobody may send: on one port of every address of this host."""
-    with ExitStack() as stack:
-        first = stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
-        first.bind(("127.0.0.1", 0))
-        found = [first]
-        for family, host in ((socket.AF_INET, "127.0.0.2"), (socket.AF_INET6, "::1")):
-            another = stack.enter_context(socket.socket(family, socket.SOCK_DGRAM))
-            another.bind((host, first.getsockname()[1]))
-            found.append(another)
-        for canary in found:
-            canary.settimeout(0)
+    """Listen where nobody may send."""
+    with everywhere(socket.SOCK_DGRAM) as found:
         yield found
+
+
+@pytest.fixture
+def doors() -> Iterator[list[socket.socket]]:
+    """Listen where nobody may connect to."""
+    with everywhere(socket.SOCK_STREAM) as found:
+        for door in found:
+            door.listen()
+        yield found
+
+
+def closed(doors: list[socket.socket]) -> bool:
+    """Whether nobody has come to any of them."""
+    for door in doors:
+        with contextlib.suppress(BlockingIOError):
+            door.accept()[0].close()
+            return False
+    return True
 
 
 def silent(canaries: list[socket.socket]) -> bool:
@@ -105,6 +150,34 @@ def test_the_inside_is_no_peer(shipped: Gate, canaries: list[socket.socket], tra
     assert silent(canaries)
 
 
+@pytest.mark.parametrize("transport", STREAMS)
+def test_the_inside_is_not_connected_to(shipped: Gate, doors: list[socket.socket], transport: str) -> None:
+    """S-01, S-02: the same for a TCP allocation (RFC 6062), which has Connect beside CreatePermission."""
+    port = doors[0].getsockname()[1]
+    answers: dict[str, tuple[int | None, int | None]] = {}
+    for family, relayed in zip(((), (V6,)), RELAYS, strict=True):
+        with TurnClient(port_of(shipped, transport), transport=transport) as client:
+            assert error_of(client.ask(Method.ALLOCATE, TCP, *family)) is None
+            for host in INSIDE:
+                if (":" in host) == (":" in relayed):
+                    peer = TransportAddress(host, port)
+                    answers[host] = client.connect(peer), client.permit(peer)
+            # At the addresses that we relay from our own relayed ones alone are connected to.
+            assert client.connect(TransportAddress(relayed, port)) == 403
+    assert answers.keys() == set(INSIDE)
+    assert {host: codes for host, codes in answers.items() if codes != (403, 403)} == {}
+    assert closed(doors)
+
+
+def test_a_tcp_allocation_is_for_clients_over_tcp(shipped: Gate) -> None:
+    """RFC 6062 5.1: over UDP and DTLS there is none that could get past the gate."""
+    for transport in ("udp", "dtls"):
+        with TurnClient(port_of(shipped, transport), transport=transport) as client:
+            assert error_of(client.ask(Method.ALLOCATE, TCP)) == 400
+            client.allocate()
+            assert client.connect(TransportAddress("8.8.8.8", 53)) == 403
+
+
 @pytest.mark.parametrize("transport", TRANSPORTS)
 def test_beside_our_relayed_addresses_nobody_hears(
     shipped: Gate, canaries: list[socket.socket], transport: str
@@ -122,19 +195,59 @@ def test_beside_our_relayed_addresses_nobody_hears(
     assert silent(canaries)
 
 
-def test_our_own_listeners_are_no_peers(tmp_path: Path) -> None:
-    """Not even where the network they are in is opened: a loop would be the least that comes of it."""
-    with Gate.open(tmp_path, settings(rtsp=False, turn=relay())) as gate:
-        port = port_of(gate, "udp")
-        with TurnClient(port) as client:
-            client.allocate()
+@pytest.fixture
+def opened(tmp_path: Path) -> Iterator[Gate]:
+    """Every listener there is, in a network that `turn.peers` opens."""
+    wings: dict[str, object] = {
+        "rooms": {"address": "127.0.0.1:0"},
+        "metrics": True,
+        "metricsAddress": "127.0.0.1:0",
+    }
+    with Gate.open(tmp_path, settings(**wings, turn=relay())) as gate:
+        yield gate
+
+
+def bound(gate: Gate, kind: str) -> set[int]:
+    """Ports at which the server takes whatever comes, as the kernel tells."""
+    sockets = psutil.Process(gate.process.pid).net_connections(kind=kind)
+    return {one.laddr.port for one in sockets if not one.raddr}
+
+
+def denied(gate: Gate) -> int:
+    text = gate.http.get("/metrics").text
+    return int(re.findall(r'headgate_turn_dropped_total\{reason="denied"\} (\d+)', text)[0])
+
+
+def test_no_datagram_reaches_our_own_listeners(opened: Gate) -> None:
+    """S-01: a loop would be the least that comes of it."""
+    ports = bound(opened, "udp4")
+    assert len(ports) == 3, "TURN, RTP and RTCP"
+    before = denied(opened)
+    with TurnClient(port_of(opened, "udp")) as client:
+        client.allocate()
+        for port in ports:
             peer = TransportAddress("127.0.0.1", port)
             assert client.permit(peer) is None
             client.indicate(peer, client.build(Method.BINDING))
-            client.refresh(600)
-            client.socket.settimeout(0)
-            with pytest.raises(BlockingIOError):
-                client.receive()
+            client.indicate(peer, bytes((128, 96)) + bytes(20))  # of RTP
+        client.refresh(600)
+        client.socket.settimeout(0)
+        with pytest.raises(BlockingIOError):
+            client.receive()
+    assert denied(opened) - before == 2 * len(ports)
+
+
+def test_no_connection_reaches_our_own_listeners(opened: Gate, doors: list[socket.socket]) -> None:
+    """S-01: RTSP, rooms, TURN itself, and the operator's, which would take us for its operator."""
+    ports = bound(opened, "tcp4")
+    assert len(ports) == 5, "RTSP, rooms, TURN, the operator's and metrics"
+    with TurnClient(port_of(opened, "tcp"), transport="tcp") as client:
+        assert error_of(client.ask(Method.ALLOCATE, TCP)) is None
+        for port in ports:
+            assert client.connect(TransportAddress("127.0.0.1", port)) == 403
+        # What is not ours the network's being open does open.
+        assert client.connect(TransportAddress(*doors[0].getsockname())) is None
+    assert not closed(doors)
 
 
 @pytest.mark.parametrize("transport", TRANSPORTS)

@@ -85,6 +85,7 @@ def bindings(port: int, *, source: str, until: threading.Event) -> list[float]:
     return sorted(took)
 
 
+@pytest.mark.alone
 def test_fifteen_thousand_sources_leave_nothing(plain: Gate) -> None:
     """S-04: Allocate without integrity, and with one that does not hold."""
     port = port_of(plain)
@@ -118,6 +119,7 @@ def test_fifteen_thousand_sources_leave_nothing(plain: Gate) -> None:
         client.refresh(0)
 
 
+@pytest.mark.alone
 def test_strangers_cannot_be_made_loud(plain: Gate) -> None:
     """S-06: 10,000 requests a second of one source. Two seconds of ten, after its burst is used up."""
     heard = sent = 0
@@ -234,6 +236,7 @@ def test_names_are_names(tmp_path: Path) -> None:
             assert not line.startswith(("event:", "data:", "b: c"))
 
 
+@pytest.mark.alone
 def test_a_flood_of_garbage(plain: Gate) -> None:
     """F-09, three seconds of sixty: as many datagrams as one core makes, half of them with a header."""
     port = port_of(plain)

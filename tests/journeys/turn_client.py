@@ -6,6 +6,7 @@ import os
 import socket
 import ssl
 import struct
+import subprocess
 import zlib
 from types import TracebackType
 from typing import Self
@@ -15,12 +16,14 @@ from headgate.turn.stun.answer import Answer
 from headgate.turn.stun.attribute import Attribute
 from headgate.turn.stun.integrity import PasswordAlgorithm, long_term_key
 from headgate.turn.stun.message import HEADER_SIZE, Message, MessageClass, Method
+from tests.journeys.program import require
 from tests.journeys.turnutils import PASSWORD, USER
 
-__all__ = ["UDP", "TurnClient", "appended", "error_of"]
+__all__ = ["TCP", "UDP", "TurnClient", "appended", "error_of"]
 
 FINGERPRINT_XOR = 0x5354554E  # RFC 8489 14.7
 UDP = (int(Attribute.REQUESTED_TRANSPORT), b"\x11\0\0\0")
+TCP = (int(Attribute.REQUESTED_TRANSPORT), b"\x06\0\0\0")
 PATIENCE = 10.0  # seconds; only a failing test waits so long
 
 
@@ -36,11 +39,15 @@ class TurnClient:
         name: str = USER,
         password: str = PASSWORD,
     ) -> None:
-        self.is_stream = transport != "udp"
-        self.socket = socket.socket(type=socket.SOCK_STREAM if self.is_stream else socket.SOCK_DGRAM)
+        self.is_stream = transport in {"tcp", "tls"}
+        self._openssl: subprocess.Popen[bytes] | None = None
+        if transport == "dtls":
+            self.socket = self._over_dtls(port)
+        else:
+            self.socket = socket.socket(type=socket.SOCK_STREAM if self.is_stream else socket.SOCK_DGRAM)
+            self.socket.bind((source, 0))
+            self.socket.connect(("127.0.0.1", port))
         self.socket.settimeout(PATIENCE)
-        self.socket.bind((source, 0))
-        self.socket.connect(("127.0.0.1", port))
         if self.is_stream:
             self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if transport == "tls":
@@ -57,6 +64,22 @@ class TurnClient:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.socket.close()
+        if self._openssl is not None:
+            self._openssl.kill()
+            self._openssl.wait()
+
+    def _over_dtls(self, port: int) -> socket.socket:
+        """The end of a pair of which openssl has the other: what is sent as one is one record, and back."""
+        require("openssl")
+        ours, its = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with its:
+            self._openssl = subprocess.Popen(
+                ["openssl", "s_client", "-dtls1_2", "-quiet", "-connect", f"127.0.0.1:{port}"],
+                stdin=its,
+                stdout=its,
+                stderr=subprocess.DEVNULL,
+            )
+        return ours
 
     # Messages
 
@@ -141,6 +164,10 @@ class TurnClient:
     def bind(self, number: int, peer: TransportAddress) -> int | None:
         channel = (int(Attribute.CHANNEL_NUMBER), struct.pack(">HH", number, 0))
         return error_of(self.ask(Method.CHANNEL_BIND, channel, peers=(peer,)))
+
+    def connect(self, peer: TransportAddress) -> int | None:
+        """RFC 6062, of a TCP allocation: what was wrong, or None."""
+        return error_of(self.ask(Method.CONNECT, peers=(peer,)))
 
     def refresh(self, lifetime: int) -> Message:
         return self.ask(Method.REFRESH, (int(Attribute.LIFETIME), lifetime.to_bytes(4)))

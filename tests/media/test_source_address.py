@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
 import pytest
@@ -186,10 +186,14 @@ async def test_a_client_does_not_choose_this_machine(
         source = {"source": f"rtsp://$G1:{canary.port}/x", "source_on_demand": True}
         async with (
             open_server(paths={"~^from/(.+)$": {**source, "source_on_demand_start_timeout": 1}}) as server,
-            Client.connect(server) as reader,
+            AsyncExitStack() as clients,
         ):
-            for host in ("127.0.0.1", "localhost", "169.254.169.254"):
-                assert (await reader.ask("DESCRIBE", f"from/{host}")).status == 404
+            hosts = ("127.0.0.1", "localhost", "169.254.169.254")
+            readers = [await clients.enter_async_context(Client.connect(server)) for _ in hosts]
+            asking = (
+                reader.ask("DESCRIBE", f"from/{host}") for reader, host in zip(readers, hosts, strict=True)
+            )
+            assert [answer.status for answer in await asyncio.gather(*asking)] == [404, 404, 404]
         assert canary.calls == 0
         assert "link-local" in caplog.text
         assert "which the configuration does not name" in caplog.text

@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from headgate.core.config.rooms_conf import RoomsConf
+from headgate.rooms.facts import Facts
 from tests.rooms.caller import Caller
 from tests.rooms.conftest import Open, Wing
 
@@ -181,6 +182,17 @@ async def test_a_proxys_header(open_rooms: Open) -> None:
         one = await wing.caller(additional_headers=headers)
         assert one.me["Userid"] == "ann"
         assert one.me["Suserid"]
+        for name, sent in (("Zoë Öz 🫖", "Zoë Öz 🫖".encode()), ("Zoë", "Zoë".encode("latin-1"))):
+            facts = Facts.of(
+                {
+                    "type": "http",
+                    "scheme": "http",
+                    "client": ("127.0.0.1", 1),
+                    "headers": [(b"x-userid", sent)],
+                },
+                wing.server.hub.settings,
+            )
+            assert wing.server.door.accounts.at_connection(facts) == name
     async with open_rooms(users=users, trusted_proxies=["192.0.2.1"]) as wing:
         one = await wing.caller(additional_headers=headers)
         assert one.me["Userid"] == ""

@@ -54,6 +54,19 @@ async def test_what_status_may_have(wing: Wing) -> None:
     assert got["Geolocation"]["altitude"] == 0
 
 
+async def test_delivered_and_read(wing: Wing) -> None:
+    """Before any Hello, as every Id can be written to."""
+    one, other = await wing.callers(2)
+    await one.send("Chat", {"To": other.id, "Chat": {"Message": "hello", "Mid": "m1", "NoEcho": True}})
+    await other.next("Chat")
+    assert (await one.data("Chat"))["Chat"]["Status"] == {"State": "sent"}
+    for status in ({"Mid": "m1", "State": "delivered"}, {"SeenMids": ["m1"]}, {"Typing": "stop"}):
+        await other.send("Chat", {"To": one.id, "Chat": {"NoEcho": True, "Status": status}})
+        envelope = await one.next("Chat")
+        assert (envelope["From"], envelope["Data"]["Chat"]["Status"]) == (other.id, status)
+    await other.silence()
+
+
 async def test_without_a_room_or_a_target(wing: Wing) -> None:
     one = await wing.caller()
     await one.send("Chat", {"To": "", "Chat": {"Message": "hello"}})

@@ -43,6 +43,20 @@ async def test_asked_accepted_and_found_later(open_rooms: Open) -> None:
         assert await ann.error() == "no_such_session"
 
 
+async def test_every_session_of_a_contact_is_found_the_oldest_first(open_rooms: Open) -> None:
+    async with open_rooms(**SHARED) as wing:
+        ann, bob = await login(wing, "ann"), await login(wing, "bob")
+        again = [await login(wing, "bob") for _ in range(3)]
+        await ask(ann, bob, Id="r1")
+        token = (await received(bob))["Token"]
+        body = {"Type": "Sessions", "Sessions": {"Type": "contact", "Token": token}}
+        await ann.send("Sessions", body)
+        found = (await ann.data("Sessions"))["Users"]
+        assert [user["Id"] for user in found] == [bob.id, *(one.id for one in again)]
+        await ann.send("Offer", {"To": again[0].id, "Offer": {}})
+        await again[0].next("Offer")
+
+
 async def test_in_the_same_room_left_is_told_once(open_rooms: Open) -> None:
     async with open_rooms(**SHARED) as wing:
         ann, bob = await login(wing, "ann"), await login(wing, "bob")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.rooms.conftest import Open, Wing
+from tests.rooms.test_accounts import SHARED, login
 
 
 async def test_hello_is_answered_with_everybody_and_the_others_hear_first(wing: Wing) -> None:
@@ -209,6 +210,91 @@ async def test_the_global_room_is_everywhere(open_rooms: Open) -> None:
         assert (await one.data("Joined"))["Id"] == other.id
         await one.send("Users")
         assert {user["Id"] for user in (await one.data("Users"))["Users"]} == {one.id, other.id}
+
+
+async def test_what_is_said_in_the_global_room_is_heard_everywhere(open_rooms: Open) -> None:
+    async with open_rooms(global_room="lounge") as wing:
+        one, other, outside = await wing.callers(3)
+        await one.hello("tea")
+        await other.hello("lounge")
+        await one.next("Joined")
+        await other.send("Chat", {"To": "", "Chat": {"Message": "hear", "NoEcho": True}})
+        assert (await one.data("Chat"))["Chat"]["Message"] == "hear"
+        await other.send("Status", {"Type": "Status", "Status": "here"})
+        assert (await one.data("Status"))["Id"] == other.id
+        await one.send("Chat", {"To": "", "Chat": {"Message": "quietly", "NoEcho": True}})
+        await one.silence()
+        await other.silence()
+        await outside.silence()
+        await other.send("Leave")
+        assert (await one.data("Left"))["Id"] == other.id
+
+
+async def test_only_users_make_rooms_and_guests_come_later(open_rooms: Open) -> None:
+    async with open_rooms(**SHARED, authorize_room_creation=True) as wing:
+        guest, user = await wing.caller(), await login(wing, "ann")
+        assert (await guest.hello())["Code"] == "room_join_requires_account"
+        assert not wing.server.directory.rooms()
+        assert (await user.hello())["Type"] == "Welcome"
+        assert (await guest.hello())["Type"] == "Welcome"
+
+
+async def test_only_users_join_rooms(open_rooms: Open) -> None:
+    async with open_rooms(**SHARED, authorize_room_join=True) as wing:
+        guest, user = await wing.caller(), await login(wing, "ann")
+        assert (await user.hello())["Type"] == "Welcome"
+        assert (await guest.hello())["Code"] == "room_join_requires_account"
+        await user.silence()
+
+
+async def test_in_which_order_a_hello_is_looked_at(open_rooms: Open) -> None:
+    """Each reason is in the way of all that follow it."""
+    settings = {**SHARED, "default_room_enabled": False, "authorize_room_join": True}
+    async with open_rooms(**settings) as wing:
+        guest, ann, bob = await wing.caller(), await login(wing, "ann"), await login(wing, "bob")
+        assert (await guest.hello(""))["Code"] == "default_room_disabled"
+        await ann.hello("tea", Credentials={"PIN": "1"}, Extensions=["state"])
+        assert (await guest.hello("tea"))["Code"] == "room_join_requires_account"
+        await bob.hello("tea", Credentials={"PIN": "1"})
+        await ann.next("Joined")
+
+        async def order(**given: object) -> None:
+            await ann.send("Moderate", given, iid="m")
+            while (await ann.next()).get("Iid") != "m":
+                pass
+
+        await order(Action="settings", Limit=1, Lobby=True, Locked=True)
+        await order(Action="remove", Id=bob.id)
+        await bob.next("Removed")
+        assert (await bob.hello("tea"))["Code"] == "authorization_required"
+        assert (await bob.hello("tea", Credentials={"PIN": "2"}))["Code"] == "invalid_credentials"
+        right = {"Credentials": {"PIN": "1"}}
+        assert (await bob.hello("tea", **right))["Code"] == "removed"
+        late = await login(wing, "cat")
+        assert (await late.hello("tea", **right))["Code"] == "room_locked"
+        await order(Action="settings", Locked=False)
+        assert (await late.hello("tea", **right))["Code"] == "room_full"
+        await order(Action="settings", Limit=0)
+        assert (await late.hello("tea", **right))["Code"] == "admission_required"
+
+
+async def test_a_type_of_ones_own_makes_a_room_of_its_own(wing: Wing) -> None:
+    one, other, third = await wing.callers(3)
+    assert (await one.hello(Type="Party"))["Room"] == {"Type": "Party", "Name": "tea", "Credentials": None}
+    assert len((await other.hello())["Users"]) == 1
+    assert len((await third.hello(Type="Room"))["Users"]) == 2
+    await one.silence()
+
+
+async def test_what_is_said_in_a_room_comes_in_order(wing: Wing) -> None:
+    one, other = await wing.callers(2)
+    await one.hello()
+    await other.hello()
+    await one.next("Joined")
+    for number in range(15):
+        await one.send("Chat", {"To": "", "Chat": {"Message": str(number), "NoEcho": True}})
+    heard = [(await other.data("Chat"))["Chat"]["Message"] for _ in range(15)]
+    assert heard == [str(number) for number in range(15)]
 
 
 async def test_a_room_has_a_limit(open_rooms: Open) -> None:

@@ -91,7 +91,7 @@ def test_the_name_stays_when_the_picture_changes() -> None:
     assert one is not None
     assert other is not None
     name = pictures.keep(None, one)
-    assert len(name) == 20
+    assert len(name) == 24
     assert pictures.keep(name, other) == name
     assert pictures.get(name) is other
     again = decode_picture(drawn("PNG"))

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+from websockets.exceptions import ConnectionClosedError, InvalidStatus
+
 from headgate.core.session import CloseReason
 from tests.rooms.caller import Caller, Document
 from tests.rooms.conftest import Open, Wing
@@ -92,6 +95,20 @@ async def test_who_does_not_come_back_is_gone(open_rooms: Open) -> None:
         assert (await back.hello())["Type"] == "Welcome"
 
 
+async def test_who_is_here_already_comes_back_where_nobody_else_is_let_in(open_rooms: Open) -> None:
+    async with open_rooms(max_sessions=2) as wing:
+        one, other, _ = await pair(wing)
+        for full in (lambda: None, wing.registry.drain):
+            full()
+            await away(one, other)
+            with pytest.raises(InvalidStatus) as caught:
+                await wing.caller()
+            assert caught.value.response.status_code == 503
+            other = await wing.caller(**token(other, seen=0))
+            await other.next("Resumed")
+            assert (await one.data("State"))["State"]["Away"] == []
+
+
 async def test_a_kick_of_one_who_is_away(wing: Wing) -> None:
     one, other, _ = await pair(wing)
     await away(one, other)
@@ -107,6 +124,9 @@ async def test_an_old_client_that_takes_over_says_hello_again(wing: Wing) -> Non
     await one.next("Joined")
     back = await wing.caller(**token(other))
     assert back.id == other.id
+    with pytest.raises(ConnectionClosedError) as caught:
+        await other.next()
+    assert caught.value.rcvd is None, "it is cut, without a word"
     await one.silence()
     await back.hello()
     assert (await one.data("Joined"))["Id"] == other.id

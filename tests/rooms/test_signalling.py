@@ -55,6 +55,11 @@ async def test_an_attestation_finds_the_sender(wing: Wing) -> None:
     assert [user["Id"] for user in envelope["Data"]["Users"]] == [one.id]
     await other.send("Sessions", {"Type": "Sessions", "Sessions": {"Type": "session", "Token": "no"}})
     assert await other.error() == "bad_attestation"
+    await one.socket.close()
+    while len(wing.registry.sessions()) > 1:
+        await other.silence()
+    await other.send("Sessions", body)
+    assert await other.error() == "no_such_session"
 
 
 async def test_an_ad_hoc_conference_reaches_each_but_the_sender(wing: Wing) -> None:
@@ -86,3 +91,18 @@ async def test_keys_are_taken_in_any_case(wing: Wing) -> None:
     one, other = await wing.callers(2)
     await one.socket.send(json.dumps({"tYPE": "Offer", "OFFER": {"TO": other.id, "offer": {"Sdp": "x"}}}))
     assert (await other.data("Offer"))["Offer"] == {"Sdp": "x"}
+
+
+async def test_a_conference_with_one_who_may_not_be_called_reaches_nobody(wing: Wing) -> None:
+    one, other, third = await wing.callers(3)
+    await one.hello(Extensions=["state"])
+    await other.hello()
+    await one.next("Joined")
+    await one.send("Moderate", {"Action": "remove", "Id": other.id}, iid="m")
+    for kind in ("Left", "State"):
+        await one.next(kind)
+    await other.next("Removed")
+    await other.send("Conference", {"Id": "c1", "Conference": [third.id, one.id]})
+    assert await other.error() == "not_allowed"
+    await third.silence()
+    await one.silence()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import time
 from collections.abc import AsyncIterator
@@ -12,7 +13,8 @@ import pytest
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
-from headgate.core.session import CloseReason
+from headgate.core.session import CloseReason, Session
+from headgate.rooms import http_connection
 from headgate.rooms import socket as module
 from tests.rooms.conftest import Open, Wing
 
@@ -40,6 +42,14 @@ async def closed_with(reader: asyncio.StreamReader) -> int:
     async with asyncio.timeout(10):
         data = await reader.read()
     return int.from_bytes(data[data.rindex(b"\x88") + 2 :][:2])
+
+
+async def end_of(wing: Wing, session: Session) -> CloseReason:
+    with wing.registry.bus.subscribe() as news:
+        async with asyncio.timeout(10):
+            while session.close_reason is None:
+                await news.batch()
+    return session.close_reason
 
 
 @pytest.mark.parametrize("origin", ["https://evil.example", "null", "http://127.0.0.1:1", "file://"])
@@ -159,6 +169,90 @@ async def test_somebody_who_does_not_read_is_dropped_and_holds_nobody_up(wing: W
         else:
             envelope = await other.next("Left")
         assert envelope["Data"]["Status"] == "hard"
+
+
+class Slow(asyncio.Transport):
+    """Takes everything and sends nothing, and says so."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.size = 0
+        self.aborted = False
+        self.socket: module.Socket | None = None
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        self.size += len(data)
+        if self.size > 65_536 and self.socket is not None:
+            self.socket.pause_writing()
+
+    def get_write_buffer_size(self) -> int:
+        return self.size
+
+    def abort(self) -> None:
+        self.aborted = True
+
+
+async def test_one_document_may_be_larger_than_what_may_wait(wing: Wing) -> None:
+    """As Welcome is, in a room of thousands: it is what comes behind it that nobody waits for."""
+    transport = Slow()
+    loop = asyncio.get_running_loop()
+    slow = transport.socket = module.Socket(wing.server.hub, transport, loop=loop, gone=lambda _: None)
+    slow.send(b"x" * (module.WRITE_LIMIT + 1))
+    assert not transport.aborted
+    slow.send(b"x")
+    assert transport.aborted
+    slow.connection_lost(None)
+
+
+async def test_compression_is_offered_and_not_taken(wing: Wing) -> None:
+    """S-35: there is nothing to inflate; and what is compressed all the same has a reserved bit."""
+    async with connect(wing.ws, compression="deflate", proxy=None) as one:
+        assert one.response is not None
+        assert "sec-websocket-extensions" not in one.response.headers
+        await one.recv()
+
+
+async def test_a_million_empty_fragments(wing: Wing) -> None:
+    async with raw(wing) as (_, writer):
+        (session,) = wing.registry.sessions()
+        writer.write(b"\x01\x80\x00\x00\x00\x00" + b"\x00\x80\x00\x00\x00\x00" * 1_000_000)
+        assert await end_of(wing, session) is CloseReason.PROTOCOL_ERROR
+    other = await wing.caller()
+    await other.silence()
+
+
+@pytest.mark.parametrize("head", [b"x-junk: " + b"x" * (1 << 20), b"x: y\r\n" * 20_000])
+async def test_an_upgrade_with_a_megabyte_of_headers(wing: Wing, head: bytes) -> None:
+    host, port = wing.address.split(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    writer.write(UPGRADE.format(path="/ws", host=wing.address).encode()[:-2] + head)
+    with contextlib.suppress(ConnectionError):
+        async with asyncio.timeout(10):
+            assert b" 101 " not in await reader.read()
+    writer.close()
+    assert wing.registry.sessions() == []
+
+
+async def test_a_head_that_never_ends(wing: Wing, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(http_connection, "HEAD_TIMEOUT", 0.2)
+    host, port = wing.address.split(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    writer.write(b"GET /ws HTTP/1.1\r\nhost: x\r\n")
+    async with asyncio.timeout(10):
+        with contextlib.suppress(ConnectionError):
+            assert await reader.read() == b""
+    writer.close()
+
+
+async def test_a_goodbye_that_is_never_finished(wing: Wing, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The client has asked for the end, and then neither reads nor closes."""
+    monkeypatch.setattr(module, "CLOSE_TIMEOUT", 0.2)
+    async with raw(wing) as (_, writer):
+        (session,) = wing.registry.sessions()
+        writer.transport.pause_reading()  # type: ignore[attr-defined]
+        writer.write(b"\x88\x82\x00\x00\x00\x00\x03\xe8")
+        assert await end_of(wing, session) is CloseReason.GOODBYE
+        assert len(wing.server.door) == 0
 
 
 async def test_nobody_answers_a_ping(wing: Wing, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import socket
 import struct
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
+from headgate.core.config.change import Change
 from headgate.core.config.turn_conf import TurnConf
+from headgate.core.events import SessionClosed
 from headgate.engine import TurnTransport
 from headgate.server import Server
 from headgate.turn.refusal import ErrorCode
@@ -21,7 +24,7 @@ from tests.media.conftest import configuration
 from tests.turn.dialogue import REALM, UDP, Client, House, error_of, peer_value
 from tests.turn.relay import Link
 
-__all__ = ["SECRET", "LiveClient", "open_relay", "turn"]
+__all__ = ["PATIENCE", "SECRET", "LiveClient", "change", "open_relay", "turn", "until_closed"]
 
 SECRET = "a secret of sixteen or more"
 PATIENCE = 10.0  # seconds; only a failing test waits so long
@@ -109,3 +112,27 @@ class LiveClient:
 
     async def refresh(self, lifetime: int) -> ErrorCode | None:
         return error_of(await self.ask(Method.REFRESH, (Attribute.LIFETIME, lifetime.to_bytes(4))))
+
+
+async def until_closed(server: Server) -> SessionClosed:
+    with server.bus.subscribe() as events:
+        if gone := [one.event for one in server.bus.since(0) if isinstance(one.event, SessionClosed)]:
+            return gone[-1]
+        async with asyncio.timeout(PATIENCE):
+            async for one in events:
+                if isinstance(one.event, SessionClosed):
+                    return one.event
+    raise AssertionError("the bus was closed")
+
+
+async def change(server: Server, **changes: Any) -> None:
+    """As the file's change would."""
+    old = server.configuration
+    own = old.own.model_copy(update={"turn": TurnConf.model_validate(turn(**changes))})
+    prepared = await server.turn.prepare(Change.between(old, _with(old, own)))
+    if prepared is not None:
+        prepared.commit()
+
+
+def _with(old: Any, own: Any) -> Any:
+    return dataclasses.replace(old, own=own)

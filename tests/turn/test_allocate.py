@@ -19,6 +19,7 @@ from tests.turn.dialogue import UDP, Client, House, error_of
 from tests.turn.relay import RelayTwin
 
 TRANSPORT = (Attribute.REQUESTED_TRANSPORT, UDP)
+RESERVE_TOKEN = Attribute.RESERVATION_TOKEN
 V4, V6 = b"\x01\0\0\0", b"\x02\0\0\0"
 
 
@@ -214,10 +215,12 @@ def test_no_port_is_left() -> None:
     assert error_of(ask(house.client(client_port=9))) is ErrorCode.INSUFFICIENT_CAPACITY
 
 
-def test_what_the_engine_refuses_leaves_nothing_behind() -> None:
-    house = House()
+@pytest.mark.parametrize("attributes", [[], [(Attribute.EVEN_PORT, b"\x80")]])
+def test_what_the_engine_refuses_leaves_nothing_behind(attributes: list[tuple[int, bytes]]) -> None:
+    house = House(quotas={"allocationsPerUser": 2})
     house.relay.refuses = True
-    assert error_of(ask(house.client())) is ErrorCode.INSUFFICIENT_CAPACITY
+    for _ in range(3):
+        assert error_of(ask(house.client(), *attributes)) is ErrorCode.INSUFFICIENT_CAPACITY
     assert not house.relay.bound
     assert not house.machine.usage
     assert house.machine.ports_taken == 0
@@ -245,6 +248,34 @@ def test_a_quota_admits_exactly_as_many(quota: str, code: ErrorCode) -> None:
     clients[3].refresh(0)
     assert error_of(ask(late)) is None
     assert house.machine.usage == {"bob": 10}
+
+
+@pytest.mark.parametrize("quota", ["allocationsPerUser", "allocationsPerAddress", "allocations"])
+def test_a_port_that_waits_counts_as_the_allocation_it_will_be(quota: str) -> None:
+    """S-05: or who asks for pairs only, and goes, would have all ports."""
+    house = House(quotas={quota: 3, "newAllocationsPerSecond": 0})
+    reserve = (Attribute.EVEN_PORT, b"\x80")
+    first = house.client()
+    token = ask(first, reserve).attributes[Attribute.RESERVATION_TOKEN]
+    assert house.machine.usage == {"bob": 1}
+    assert error_of(ask(house.client(client_port=2), reserve)) in {
+        ErrorCode.ALLOCATION_QUOTA_REACHED,
+        ErrorCode.INSUFFICIENT_CAPACITY,
+    }
+    first.refresh(0)
+    other = house.client(client_port=3)
+    assert RESERVE_TOKEN in ask(other, reserve).attributes
+    other.refresh(0)
+    assert error_of(ask(house.client(client_port=4))) is None
+    assert error_of(ask(house.client(client_port=5))) is not None
+    # Who comes for a port has been counted already; who does not is counted no more.
+    taken = house.client(client_port=6)
+    assert error_of(ask(taken, (RESERVE_TOKEN, token))) is None
+    house.now += RESERVED
+    house.machine.expire(house.now)
+    assert error_of(ask(house.client(client_port=7))) is None
+    assert error_of(ask(house.client(client_port=8))) is not None
+    assert house.machine.usage == {"bob": 3}
 
 
 def test_a_fresh_expiry_is_no_way_around_a_quota() -> None:
@@ -289,7 +320,7 @@ def test_who_stops_takes_nobody_new_and_lets_the_others_go_on() -> None:
 
 
 def test_ports_come_back_however_an_allocation_ends() -> None:
-    house = House(relayPortRange="50000-50199")
+    house = House(relayPortRange="50000-50199", quotas={"allocationsPerUser": 0})
     clients = [
         house.client(client_port=number, transport=number % 3 + 1, connection=number) for number in range(90)
     ]

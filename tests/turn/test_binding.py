@@ -44,6 +44,47 @@ def test_strangers_get_so_many_answers() -> None:
     assert house.send(house.client(client_host="198.51.100.8").five_tuple, BARE) is not None
 
 
+SIX = [TransportAddress(host, port) for host in ("2001:db8::1", "2001:db8::2") for port in (3478, 3479)]
+ASKS = (Attribute.CHANGE_REQUEST, bytes(4))
+NAMED = (Attribute.SOFTWARE, b"a client that speaks RFC 5780")
+MAPPED, ORIGIN, OTHER = Attribute.XOR_MAPPED_ADDRESS, Attribute.RESPONSE_ORIGIN, Attribute.OTHER_ADDRESS
+
+
+@pytest.mark.parametrize(
+    ("listeners", "attributes", "fingerprint", "told"),
+    [
+        (FOUR, [], False, [MAPPED, OTHER]),
+        (FOUR, [], True, [MAPPED, OTHER]),
+        (FOUR, [ASKS], False, [MAPPED, ORIGIN, OTHER]),
+        (FOUR, [ASKS], True, [MAPPED, ORIGIN, OTHER]),
+        (SIX, [], False, [MAPPED]),
+        (SIX, [], True, [MAPPED]),
+        (SIX, [ASKS], False, [MAPPED]),
+        (SIX, [ASKS], True, [MAPPED, OTHER]),
+        (SIX, [NAMED], False, [MAPPED, ORIGIN, OTHER]),
+    ],
+)
+def test_with_discovery_too(
+    listeners: list[TransportAddress],
+    attributes: list[tuple[int, bytes]],
+    fingerprint: bool,  # noqa: FBT001 (a parameter of pytest's)
+    told: list[Attribute],
+) -> None:
+    """S-06: what discovery adds is told as far as the question is long enough."""
+    house = House(listeners=listeners)
+    request = Answer(Method.BINDING, MessageClass.REQUEST, bytes(12))
+    for attribute, value in attributes:
+        request.add(attribute, value)
+    asked = request.finish(fingerprint=fingerprint)
+    six = listeners is SIX
+    client = house.client(client_host="2001:db8::7" if six else "198.51.100.7", server_host=listeners[0].host)
+    data = house.send(client.five_tuple, asked)
+    assert data is not None
+    assert len(data) <= 2.2 * len(asked)
+    answer = Message(data)
+    assert [kind for kind in answer.attributes if kind != 0x8028] == told
+
+
 @pytest.mark.parametrize("listeners", [[], FOUR[:2], FOUR[::3], FOUR[:3]])
 def test_without_four_listeners_nothing_can_be_changed(listeners: list[TransportAddress]) -> None:
     house = House(listeners=listeners)

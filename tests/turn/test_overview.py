@@ -14,6 +14,7 @@ from headgate.api.app import build
 from headgate.cli import main
 from headgate.core.config.turn_conf import TurnConf
 from headgate.core.events import RelayClosed, RelayPeerDenied
+from headgate.core.session import CloseReason
 from headgate.server import Server
 from headgate.turn.refusal import ErrorCode
 from headgate.turn.stun.address import TransportAddress
@@ -62,6 +63,17 @@ async def test_a_session_as_the_seed_has_it() -> None:
         info = (await gate.operator.get("/info")).json()
         assert (info["port_allocated"], info["port_capacity"]) == (1, 16_384)
         assert info["interfaces"][0]["bind"] == session["interface"]
+
+
+async def test_a_session_that_ends_while_a_list_is_made_is_not_in_it() -> None:
+    async with opened() as gate, LiveClient.connect(gate.server) as bob:
+        await bob.allocate()
+        relay = gate.server.view.relay
+        assert relay is not None
+        (session,) = relay.sessions
+        assert relay.detail(session) is not None
+        gate.server.registry.close(session, CloseReason.KICKED)
+        assert relay.detail(session) is None
 
 
 async def test_numbers_only_go_up_until_it_is_shut() -> None:

@@ -173,3 +173,16 @@ def test_which_numbers_there_are(number: int, *, strict: bool, compatible: bool)
 
 def test_no_channel_to_port_0() -> None:
     assert allocated(House()).bind(0x4000, PEER._replace(port=0)) is ErrorCode.BAD_REQUEST
+
+
+def test_where_clients_reach_us_nothing_else_is_reached() -> None:
+    """S-01: by the address we are bound to or the one known outside, unless `turn.peers` opens it."""
+    outside = TransportAddress("8.8.4.4", 53)
+    for peers, verdict in (({}, ErrorCode.FORBIDDEN), ({"allow": ["8.8.4.4"]}, None)):
+        house = House(peers=peers)
+        house.machine.listening({"192.0.2.5": outside.host})
+        client = house.client(server_host="192.0.2.5")
+        client.allocate()
+        assert client.permit(outside) is verdict
+        house.machine.listening({"192.0.2.5": "8.8.4.5"})
+        assert client.permit(outside) is None, "it is ours no more"

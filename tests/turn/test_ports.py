@@ -10,9 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from headgate.turn.ports import RESERVED, Exhausted, RelayPorts
+from headgate.turn.quotas import Holder
 from headgate.turn.relay import RelayAddress, RelayPort, RelayTransport
 from tests.turn.relay import RelayTwin
 
+BOB = Holder("bob", "198.51.100.7")
 HERE = RelayAddress("192.0.2.1", "203.0.113.1")
 THERE = RelayAddress("2001:db8::1", "2001:db8::1")
 
@@ -50,13 +52,13 @@ def test_even() -> None:
 def test_a_pair_and_its_reservation() -> None:
     twin = RelayTwin()
     ports = RelayPorts(twin, range(50_000, 50_100))
-    first, reservation = ports.bind_pair(HERE, now=10.0)
+    first, reservation = ports.bind_pair(HERE, BOB, now=10.0)
     assert first.port % 2 == 0
     assert reservation.port.port == first.port + 1
     assert ports.deadline() == 10.0 + RESERVED
     ports.expire(10.0 + RESERVED - 0.1)
-    second = ports.take(reservation.token)
-    assert second == reservation.port
+    assert ports.reservation(reservation.token) == reservation
+    assert ports.take(reservation.token) == reservation
     assert ports.take(reservation.token) is None
     assert ports.take(b"") is None
     assert ports.deadline() is None
@@ -67,7 +69,7 @@ def test_a_pair_and_its_reservation() -> None:
 def test_a_reservation_nobody_came_for() -> None:
     twin = RelayTwin()
     ports = RelayPorts(twin, range(50_000, 50_100))
-    first, reservation = ports.bind_pair(HERE, now=0.0)
+    first, reservation = ports.bind_pair(HERE, BOB, now=0.0)
     ports.expire(RESERVED)
     assert ports.take(reservation.token) is None
     assert ports.taken == len(twin.bound) == 1
@@ -110,7 +112,7 @@ def test_none_is_ever_lost(steps: list[tuple[int, int]]) -> None:
                 case 1:
                     held.append(ports.bind(THERE, even=True))
                 case 2:
-                    first, reservation = ports.bind_pair(HERE, now=now)
+                    first, reservation = ports.bind_pair(HERE, BOB, now=now)
                     held.append(first)
                     tokens.append(reservation.token)
                 case 3 if held:
@@ -118,7 +120,7 @@ def test_none_is_ever_lost(steps: list[tuple[int, int]]) -> None:
                 case 4 if tokens:
                     taken = ports.take(tokens.pop())
                     if taken is not None:
-                        held.append(taken)
+                        held.append(taken.port)
                 case 5:
                     ports.expire(now)
         except Exhausted:
@@ -134,4 +136,4 @@ def test_neighbours_on_this_machine_do_not_make_the_pool_look_full() -> None:
     """Half of the range is somebody else's: of the pairs three quarters."""
     others = random.Random(1).sample(range(49_152, 65_536), 8192)
     ports = RelayPorts(RelayTwin(held_by_others=others), range(49_152, 65_536))
-    assert len({ports.bind_pair(HERE, now=0.0)[0].port for _ in range(500)}) == 500
+    assert len({ports.bind_pair(HERE, BOB, now=0.0)[0].port for _ in range(500)}) == 500

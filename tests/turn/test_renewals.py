@@ -26,7 +26,8 @@ PATIENCE = 30.0
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(file_watch, "POLL_INTERVAL", 0.02)
-    monkeypatch.setattr(file_watch, "REST", 0.05)
+    # Longer than it takes to write both files on a busy machine: half of a pair is refused once more.
+    monkeypatch.setattr(file_watch, "REST", 0.3)
 
 
 def over(transport: str, directory: Path) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 mod relay;
 
+use std::io::Read;
 use std::net::Shutdown;
 use std::time::{Duration, Instant};
 
@@ -63,6 +64,51 @@ fn data_moves_both_ways_with_padding() {
         assert_eq!(client.receive(20), request(*b"the response"));
         client.allocate(&mut bench);
     }
+}
+
+/// Clients have been seen that take a record for one message, and lose what else is in it.
+#[test]
+fn each_message_is_a_record() {
+    const COUNT: usize = 200;
+    let mut bench = Bench::start();
+    let listener = Listener::new(&bench, Transport::Tls, usual());
+    let mut client = listener.connect();
+    let (five_tuple, allocation, relayed) = client.allocate(&mut bench);
+    let peer = socket(LOCALHOST);
+    bind_channel(&bench, allocation, 0x4001, peer.local_addr().expect("bound"));
+    bench.engine.answer(five_tuple, request(*b"the response"));
+    assert_eq!(client.receive(20), request(*b"the response"));
+    for _ in 0..COUNT {
+        peer.send_to(&[7; 100], relayed).expect("sent");
+    }
+    for _ in 0..COUNT {
+        let mut header = [0; 5];
+        client.socket.read_exact(&mut header).expect("a record");
+        assert_eq!(header[0], 23, "application data");
+        let size = usize::from(u16::from_be_bytes([header[3], header[4]]));
+        let mut record = vec![0; size];
+        client.socket.read_exact(&mut record).expect("a record");
+        // The message, its kind and AEAD tag.
+        assert_eq!(size, 4 + 100 + 1 + 16);
+    }
+}
+
+#[test]
+fn peers_are_heard_where_no_client_comes_over_udp() {
+    let mut bench = Bench::without_listener();
+    let listener = Listener::new(&bench, Transport::Tcp, usual());
+    let mut client = listener.connect();
+    let (five_tuple, allocation, relayed) = client.allocate(&mut bench);
+    let peer = socket(LOCALHOST);
+    bind_channel(&bench, allocation, 0x4001, peer.local_addr().expect("bound"));
+    bench.engine.answer(five_tuple, request(*b"the response"));
+    assert_eq!(client.receive(20), request(*b"the response"));
+    client.send(&channel(0x4001, b"to and fro"));
+    // Padded, over TCP.
+    client.send(&[0, 0]);
+    assert_eq!(receive(&peer).0, b"to and fro");
+    peer.send_to(b"back", relayed).expect("sent");
+    assert_eq!(client.receive(8), channel(0x4001, b"back"));
 }
 
 #[test]

@@ -19,9 +19,13 @@ from headgate.core.config.networks import Network
 from headgate.core.errors import CredentialsMissing, Denied, Unavailable
 from headgate.core.session import CloseReason
 
-__all__ = ["CHALLENGE", "Admitted", "Entrance"]
+__all__ = ["ADMITTED", "CHALLENGE", "Admitted", "Entrance"]
 
 CHALLENGE = f'Basic realm="{REALM}"'
+ADMITTED = "headgate.admitted"
+"""Where the ASGI scope has who was let in."""
+RELAY_CREDENTIALS = "/relay/credentials"
+"""Open to those who may do nothing else here (`api.relay_holder`)."""
 OPEN_TO_ALL = "/health"
 """Load balancers and orchestrators have no credentials, and it tells them nothing else."""
 QUERY_LIMIT = 16_384
@@ -95,6 +99,8 @@ class Entrance:
 def _action(path: str) -> Action:
     if path == "/metrics":
         return Action.METRICS
+    if path == RELAY_CREDENTIALS:
+        return Action.RELAY
     return Action.PPROF if within(path, "/debug/pprof") else Action.API
 
 

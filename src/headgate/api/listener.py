@@ -17,7 +17,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from headgate.api.entrance import Admitted, Entrance
+from headgate.api.entrance import ADMITTED, Admitted, Entrance
 from headgate.api.failure import APPLICATIONS, MEDIA, SERVICES, failure
 from headgate.core.session import CloseReason
 
@@ -71,7 +71,7 @@ class OperatorListener:
                 async with asyncio.timeout(None) as limit:
                     # An event stream ends with the access it was opened with.
                     with self._entrance.lease(admitted, end=partial(_end_now, limit)):
-                        await self._app(_routed(scope), receive, answer)
+                        await self._app({**_routed(scope), ADMITTED: admitted}, receive, answer)
             except TimeoutError:
                 if answer.started:
                     await answer({"type": "http.response.body", "body": b"", "more_body": False})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -12,6 +12,7 @@ from starlette.responses import Response
 
 from headgate.api.documents import relay as document
 from headgate.api.failure import BadRequest
+from headgate.api.long_list import long_list
 from headgate.api.paging import ItemsPerPage, PageNumber, page_of
 from headgate.api.relay_query import (
     Address,
@@ -20,7 +21,7 @@ from headgate.api.relay_query import (
     parse_endpoint,
     parse_transport,
 )
-from headgate.api.relay_route import Ambiguous, Relayed, RelayRoute, answer
+from headgate.api.relay_route import Ambiguous, Relayed, RelayRoute, answer, answered
 from headgate.api.view import Viewed
 from headgate.core.errors import NotFound
 from headgate.core.relay import Relay, RelayDetail, RelayInterface
@@ -84,12 +85,14 @@ async def get_session(
     if address is not None and interface is not None:
         found = [_only(found)]
     part = page_of(found, page=page, items_per_page=items_per_page)
-    body = [
-        session_document(session, detail)
-        for session in part.items
-        if (detail := relay.detail(session)) is not None
-    ]
-    return answer(body, headers={"x-total-count": str(part.item_count)})
+
+    def documents(sessions: Sequence[Session]) -> Iterator[document.RelaySession]:
+        for session in sessions:
+            if (detail := relay.detail(session)) is not None:
+                yield session_document(session, detail)
+
+    body = await long_list(part.items, documents)
+    return answered(body, headers={"x-total-count": str(part.item_count)})
 
 
 @router.get(

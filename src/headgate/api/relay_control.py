@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import time
 from collections import Counter
+from collections.abc import Iterator, Sequence
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
 from pydantic import TypeAdapter, WithJsonSchema
+from pydantic_core import to_json
 from starlette.requests import Request
 from starlette.responses import Response
 
 from headgate.api.body import read_object
 from headgate.api.documents import relay as document
+from headgate.api.entrance import ADMITTED
 from headgate.api.failure import BadRequest
+from headgate.api.long_list import in_turns, long_list
 from headgate.api.paging import ItemsPerPage, PageNumber, page_of
 from headgate.api.relay import BAD, BUG, TEXT, session_document, statistics_document
+from headgate.api.relay_holder import holder
 from headgate.api.relay_query import ENDPOINT, parse_endpoint, parse_host
-from headgate.api.relay_route import Relayed, RelayRoute, answer
+from headgate.api.relay_route import Relayed, RelayRoute, answer, answered
 from headgate.api.view import Viewed
 from headgate.core.relay import Relay
 from headgate.core.session import CloseReason, Session
@@ -60,18 +65,19 @@ async def list_sessions(
     """Sessions with their statistics, oldest first."""
     found = _found(relay, user=user, address=address, transport=transport)
     part = page_of(found, page=page, items_per_page=items_per_page)
-    totals = view.registry.totals(part.items)
-    items: list[document.SessionTraffic] = [
-        {**session_document(session, detail), **statistics_document(detail, moved)}
-        for session, moved in zip(part.items, totals, strict=True)
-        if (detail := relay.detail(session)) is not None
-    ]
-    body: document.RelaySessions = {
+
+    def documents(sessions: Sequence[Session]) -> Iterator[document.SessionTraffic]:
+        for session, moved in zip(sessions, view.registry.totals(sessions), strict=True):
+            if (detail := relay.detail(session)) is not None:
+                yield {**session_document(session, detail), **statistics_document(detail, moved)}
+
+    items = await long_list(part.items, documents)
+    counts: document.RelaySessions = {
         "itemCount": part.item_count,
         "pageCount": part.page_count,
-        "items": items,
+        "items": [],
     }
-    return answer(body)
+    return answered(to_json(counts).removesuffix(b"[]}") + items + b"}")
 
 
 @router.delete(
@@ -111,9 +117,10 @@ async def list_users(
     sessions = [session for session in relay.sessions if session.user in wanted]
     received: Counter[str] = Counter()
     sent: Counter[str] = Counter()
-    for session, totals in zip(sessions, view.registry.totals(sessions), strict=True):
-        received[session.user or ""] += totals.bytes_received
-        sent[session.user or ""] += totals.bytes_sent
+    async for some in in_turns(sessions):
+        for session, totals in zip(some, view.registry.totals(some), strict=True):
+            received[session.user or ""] += totals.bytes_received
+            sent[session.user or ""] += totals.bytes_sent
     limits = relay.limits
     body: document.RelayUsers = {
         "itemCount": part.item_count,
@@ -183,6 +190,7 @@ def _drain(relay: Relay) -> document.Drain:
     responses={
         200: {"model": document.Credential},
         400: BAD,
+        403: {"description": "For somebody else, and the permission is `relay`.", **TEXT},
         409: {"description": "There is no relay, or no shared secret to make one with.", **TEXT},
         500: BUG,
     },
@@ -193,13 +201,15 @@ def _drain(relay: Relay) -> document.Drain:
         }
     },
 )
-async def mint(relay: Relayed, request: Request) -> Response:
+async def mint(view: Viewed, relay: Relayed, request: Request) -> Response:
     """Make a time-limited credential with the first of `turn.authSecrets`.
 
     The body is `{"user": "…", "ttl": 3600}`; either key may be left out. The password is shown
-    once, and logged nowhere.
+    once, and logged nowhere. Who has the permission `relay` and not `api` gets one for themselves,
+    and for no longer than their token is good.
     """
     user, ttl = _wish(await read_object(request))
+    user, ttl = await holder(view.access, request.scope[ADMITTED], user=user, ttl=ttl)
     try:
         made = relay.mint(user=user, ttl=ttl)
     except ValueError as error:

@@ -15,15 +15,16 @@ from starlette.responses import Response
 
 from headgate.api.failure import BadRequest, failure
 from headgate.api.view import View, Viewed
-from headgate.core.errors import HeadgateError, NotFound, Refused
+from headgate.core.errors import Denied, HeadgateError, NotFound, Refused
 from headgate.core.relay import Relay
 
-__all__ = ["Ambiguous", "RelayRoute", "Relayed", "answer"]
+__all__ = ["Ambiguous", "RelayRoute", "Relayed", "answer", "answered"]
 
 NONCE = "".join(secrets.choice(string.ascii_lowercase + string.digits) for _ in range(16))
 """Another one after every start: who sees it change asks for everything anew."""
 STATUS: tuple[tuple[type[Exception], int], ...] = (
     (BadRequest, 400),
+    (Denied, 403),
     (NotFound, 404),
     (Refused, 409),
 )
@@ -69,4 +70,9 @@ Relayed = Annotated[Relay, Depends(_relayed)]
 
 
 def answer(body: object, *, headers: dict[str, str] | None = None) -> Response:
-    return Response(to_json(body), media_type="application/json", headers=headers)
+    return answered(to_json(body), headers=headers)
+
+
+def answered(text: bytes, *, headers: dict[str, str] | None = None) -> Response:
+    """With what is JSON already."""
+    return Response(text, media_type="application/json", headers=headers)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Annotated, Any
 from uuid import UUID
@@ -16,6 +16,7 @@ from starlette.responses import Response
 
 from headgate.api.documents import services as document
 from headgate.api.failure import SERVICES, failure
+from headgate.api.long_list import in_turns, long_list
 from headgate.api.view import View, Viewed
 from headgate.core.errors import NotFound
 from headgate.core.service import ListenerAddress, Service
@@ -31,6 +32,7 @@ SESSION_STATES = {
 }
 LISTENER_STATE = "Listener Session"
 INDENT = 4
+PRETTY = "true"
 LARGEST_NUMBER_LENGTH = 19  # of a 64-bit number; Python refuses to read thousands of digits
 
 Pretty = Annotated[
@@ -66,19 +68,30 @@ async def ping() -> Response:
 async def list_sessions(view: Viewed, request: Request, pretty: Pretty = None) -> Response:
     """Every session, and every listener of every service, oldest first."""
     root = _root(request)
-    sessions = view.registry.sessions()
-    resources = [
-        _listener_resource(listener, service, root=root)
+    listeners = {
+        listener.number: (listener, service)
         for service in view.registry.services
         for listener in service.listeners
-    ]
-    resources += [
-        _session_resource(session, totals, root=root)
-        for session, totals in zip(sessions, view.registry.totals(sessions), strict=True)
-    ]
-    resources.sort(key=lambda resource: int(resource["id"]))
-    body: document.SessionCollection = {"links": {"self": f"{root}/sessions/"}, "data": resources}
-    return _json(body, pretty=pretty)
+    }
+    everyone = {session.id.number: session for session in view.registry.sessions()}
+
+    def resources(numbers: Sequence[int]) -> Iterator[document.SessionResource]:
+        sessions = [everyone[number] for number in numbers if number in everyone]
+        totals = dict(zip(sessions, view.registry.totals(sessions), strict=True))
+        for number in numbers:
+            if (found := listeners.get(number)) is not None:
+                yield _listener_resource(*found, root=root)
+            elif (session := everyone[number]).state is not SessionState.CLOSED:
+                yield _session_resource(session, totals[session], root=root)
+
+    numbers = sorted(listeners.keys() | everyone.keys())
+    body: document.SessionCollection = {"links": {"self": f"{root}/sessions/"}, "data": []}
+    if pretty == PRETTY:
+        async for some in in_turns(numbers):
+            body["data"] += resources(some)
+        return _json(body, pretty=pretty)
+    head = to_json(body).removesuffix(b"[]}")
+    return Response(head + await long_list(numbers, resources) + b"}", media_type="application/json")
 
 
 @router.get(
@@ -279,7 +292,7 @@ def _root(request: Request) -> str:
 
 
 def _json(body: object, *, pretty: str | None) -> Response:
-    text = to_json(body, indent=INDENT if pretty == "true" else None)
+    text = to_json(body, indent=INDENT if pretty == PRETTY else None)
     return Response(text, media_type="application/json")
 
 

@@ -59,7 +59,7 @@ class Accounts:
         match self._settings.users.mode:
             case UsersMode.HTTPHEADER:
                 header = self._settings.users.httpheader_header
-                return _userid(facts.headers.get(header, "")) if facts.from_proxy else ""
+                return _userid(_text(facts.headers.get(header, ""))) if facts.from_proxy else ""
             case UsersMode.CERTIFICATE:
                 return _userid(facts.certificate_name or self._forwarded_name(facts))
             case _:
@@ -101,6 +101,14 @@ class Accounts:
         if facts.headers.get(users.certificate_verified_header) != users.certificate_verified_header_value:
             return ""
         return _common_name(facts.headers.get(users.certificate_certificate_header, ""))
+
+
+def _text(header: str) -> str:
+    """Of a header's bytes, which are given as Latin-1: proxies write names in UTF-8, some in Latin-1."""
+    try:
+        return header.encode("latin-1").decode()
+    except UnicodeError:
+        return header
 
 
 def _userid(text: str) -> str:

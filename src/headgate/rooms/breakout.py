@@ -29,6 +29,7 @@ def open_rooms(hub: Hub, parent: Room, labels: Sequence[Label]) -> None:
         if len(name) > NAME_LIMIT or (present is not None and present.parent is not parent):
             raise Refusal(Code.NOT_ALLOWED, f"there can be no room {label.label}")
     wanted = {label.label for label in labels}
+    hub.rooms.check_space(len(wanted - parent.breakouts.keys()))
     for label_gone in [label for label in parent.breakouts if label not in wanted]:
         _end(hub, parent.breakouts[label_gone], parent)
     for label in labels:

@@ -57,12 +57,13 @@ class RoomsDoor:
             answer = accept(facts.headers)
             if not facts.may_connect(settings.allowed_origins):
                 return self._turn_away(scope, 403, "this site may not connect (rooms.allowedOrigins)")
-            self.hub.check()
+            arrival = self._arrival(scope, facts)
+            self.hub.check(arrival)
         except BadHandshake as error:
             return self._turn_away(scope, error.status, str(error))
         except (Draining, Refused) as error:
             return self._turn_away(scope, 503, str(error))
-        scope["state"]["admission"] = Admission(answer, self._arrival(scope, facts))
+        scope["state"]["admission"] = Admission(answer, arrival)
         return True
 
     def take(self, transport: asyncio.Transport, scope: Scope, *, early: bytes) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -13,7 +12,7 @@ from headgate.core.registry import Registry
 from headgate.core.relay_credentials import MintRelayCredential
 from headgate.core.service import Service
 from headgate.core.session import CloseReason, SessionState
-from headgate.rooms import chat, contacts, entrance, joining, moderation, signalling, statuses
+from headgate.rooms import chat, contacts, diary, entrance, joining, moderation, signalling, statuses
 from headgate.rooms.decoder import decode
 from headgate.rooms.documents import (
     Alive,
@@ -43,8 +42,6 @@ from headgate.rooms.room import Room
 from headgate.rooms.table import RoomTable
 
 __all__ = ["Counts", "Hub"]
-
-logger = logging.getLogger(__name__)
 
 ATTESTATION_RENEWAL = 180.0  # seconds; one lives for 300
 RETURN_TIMEOUT = 10.0
@@ -95,18 +92,23 @@ class Hub:
         """By Id."""
         self.users: dict[str, dict[str, Participant]] = {}
         """By user id, then Id."""
-        self.rooms = RoomTable()
+        self.rooms = RoomTable(now=now)
         self.counts = Counts()
         self._service = service
         self._away: dict[str, float] = {}
         """Until when they may come back."""
         self._returning: dict[str, float] = {}
         self._closing: set[Room] = set()
+        self.lobbies: set[Room] = set()
+        """Whose moderators have yet to hear of it."""
 
     # Connections
 
-    def check(self) -> None:
-        """Whether somebody new can be taken. Raises Draining, Refused."""
+    def check(self, arrival: Arrival) -> None:
+        """Whether somebody can be taken who is not here already. Raises Draining, Refused."""
+        known = self.identity.read_token(arrival.token) if arrival.token else None
+        if known is not None and self.identity.id_of(known.sid) in self.people:
+            return
         if self.registry.draining:
             raise Draining("the server is stopping")
         if len(self.people) >= self.settings.max_sessions:
@@ -142,6 +144,7 @@ class Hub:
         if userid:
             self.users.setdefault(userid, {})[own] = participant
         self.registry.changed(participant)
+        diary.opened(participant)
         participant.send(answer(entrance.self_document(self, participant), own=own))
         return participant
 
@@ -186,7 +189,10 @@ class Hub:
         self.forget_user(participant)
         if participant.image is not None:
             self.pictures.remove(participant.image)
+        target = participant.target
         told = joining.left(self, participant, gone=True)
+        participant.target = target  # the end tells where it was
+        diary.closed(participant, reason)
         for follower in (participant.followers or set()) - told:
             if (one := self.people.get(follower)) is not None:
                 one.send(joining.left_frame(self, participant, gone=True))
@@ -216,8 +222,11 @@ class Hub:
         for public_id in [public_id for public_id, until in self._returning.items() if until <= now]:
             del self._returning[public_id]
             joining.left(self, self.people[public_id], gone=True)
+            self.registry.changed(self.people[public_id])
         for room in [room for room in self._closing if room.ends is not None and room.ends <= now]:
             moderation.close(self, room, "the room was closed")
+        for room in list(self.lobbies):
+            moderation.tell_moderators(self, room)
         for room in self.rooms.expired(now=now):
             moderation.close(self, room, "the room was empty")
 
@@ -227,6 +236,7 @@ class Hub:
 
     def closed(self, room: Room) -> None:
         self._closing.discard(room)
+        self.lobbies.discard(room)
         self.rooms.drop(room)
 
     # Documents

@@ -28,7 +28,7 @@ def hello(hub: Hub, participant: Participant, document: Hello, iid: str) -> None
     participant.profile.rev += 1
     participant.extend(document.extensions)
     hub.has_returned(participant)
-    leave_lobby(participant)
+    leave_lobby(hub, participant)
     room = participant.room
     if room is not None and room.id != hub.rooms.id_for(document, hub.settings):
         left(hub, participant, gone=False)
@@ -43,7 +43,7 @@ def hello(hub: Hub, participant: Participant, document: Hello, iid: str) -> None
         return
     entry.room.waiting[participant.public_id] = participant
     participant.waiting_for, participant.waiting_iid = entry.room, iid
-    moderation.tell_moderators(entry.room)
+    moderation.tell_moderators(hub, entry.room)
     if not participant.shows_state:
         raise Refusal(Code.ADMISSION_REQUIRED, "a moderator has to admit you; ask again")
     hub.reply(participant, {"Type": "Waiting", "Room": entry.room.document}, iid)
@@ -78,22 +78,22 @@ def welcome(hub: Hub, participant: Participant, room: Room, iid: str) -> None:
 
 
 def leave(hub: Hub, participant: Participant) -> None:
-    leave_lobby(participant)
+    leave_lobby(hub, participant)
     hub.has_returned(participant)
     left(hub, participant, gone=False)
 
 
-def leave_lobby(participant: Participant) -> None:
+def leave_lobby(hub: Hub, participant: Participant) -> None:
     room, participant.waiting_for = participant.waiting_for, None
     if room is not None:
         room.waiting.pop(participant.public_id, None)
-        moderation.tell_moderators(room)
+        moderation.tell_moderators(hub, room)
 
 
 def left(hub: Hub, participant: Participant, *, gone: bool) -> set[str]:
     """Out of its room, if it is in one. Who was told of it, by Id."""
     if gone:
-        leave_lobby(participant)
+        leave_lobby(hub, participant)
     room = participant.room
     if room is None:
         return set()

@@ -15,7 +15,9 @@ from headgate.rooms.room import DECISION_LIMIT, Room
 if TYPE_CHECKING:
     from headgate.rooms.hub import Hub
 
-__all__ = ["close", "moderate", "put_out", "raise_hand", "tell_moderators", "tell_state"]
+__all__ = ["LOBBY_INTERVAL", "close", "moderate", "put_out", "raise_hand", "tell_moderators", "tell_state"]
+
+LOBBY_INTERVAL = 0.5  # seconds
 
 
 def moderate(hub: Hub, sender: Participant, room: Room, order: Moderate, iid: str) -> None:
@@ -84,8 +86,16 @@ def tell_state(room: Room, *, but: Participant | None = None) -> None:
         member.send(frames[moderator])
 
 
-def tell_moderators(room: Room) -> None:
-    """Of the lobby, which is nobody else's business."""
+def tell_moderators(hub: Hub, room: Room) -> None:
+    """Of the lobby, which is nobody else's business.
+
+    At once, and then not again for a moment: strangers come and go as fast as they like.
+    """
+    if hub.now() < room.lobby_told + LOBBY_INTERVAL:
+        hub.lobbies.add(room)
+        return
+    room.lobby_told = hub.now()
+    hub.lobbies.discard(room)
     frame: bytes | None = None
     for public_id in room.moderators:
         member = room.members.get(public_id)

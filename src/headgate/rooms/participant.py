@@ -58,7 +58,7 @@ class Nonce:
 class Profile:
     """What others are told."""
 
-    __slots__ = ("rev", "status", "ua", "userid")
+    __slots__ = ("rev", "size", "status", "ua", "userid")
 
     def __init__(self, userid: str) -> None:
         self.userid = userid
@@ -66,6 +66,8 @@ class Profile:
         self.rev = 0
         """Counts changes."""
         self.status: Any = None
+        self.size = 0
+        """Bytes of it as it came, without its picture."""
 
     def document(self, id: str, *, kind: str = "Online") -> dict[str, Any]:
         """The session object of a list of users."""
@@ -93,6 +95,16 @@ class Profile:
         return {} if self.status is None else {"Status": self.status}
 
 
+class Welcomed:
+    """The lease of everybody here: it does not run out, and a server that drains waits for who has one."""
+
+    def release(self) -> None:
+        pass
+
+
+WELCOMED = Welcomed()
+
+
 class Participant(Session):
     """A session of the service Rooms. The hub owns it; `room` and `waiting_for` are set by it alone."""
 
@@ -111,6 +123,7 @@ class Participant(Session):
         super().__init__(id=id, service=service, remote=arrival.remote, local=arrival.local, created=created)
         self.user_agent = arrival.user_agent
         self.user = userid or None
+        self.lease = WELCOMED
         self.transport = "TCP"
         self.public_id = public_id
         """Id in the protocol."""

@@ -26,6 +26,7 @@ PIXEL_LIMIT = 4_000_000
 FORMATS = ("PNG", "JPEG", "GIF", "WEBP")
 URL = re.compile(r"data:image/[a-z+.-]{1,16};base64,", re.IGNORECASE)
 QUALITY = 85
+NAME_SIZE = 18  # random bytes of a picture's name; the old server had 15
 
 Callback = Callable[["Picture | None"], None]
 Decode = Callable[[bytes, Callback], bool]
@@ -72,7 +73,7 @@ class Pictures:
 
     def keep(self, image: str | None, picture: Picture) -> str:
         """The image's name, which stays when the picture changes."""
-        image = image or base64.urlsafe_b64encode(secrets.token_bytes(15)).decode()
+        image = image or base64.urlsafe_b64encode(secrets.token_bytes(NAME_SIZE)).decode()
         self._pictures[image] = picture
         return image
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import secrets
 from collections import deque
 from collections.abc import Iterator
@@ -16,6 +17,8 @@ __all__ = ["Room", "room_id"]
 
 FORMER_LIMIT = 64
 """Moderators who left and are moderators again when they come back."""
+SHOWN_LIMIT = 256 * 1024
+"""Bytes of statuses in a list of who waits; usual ones have 150 each."""
 DECISION_LIMIT = 4096
 """People a room remembers to have put out, or let in."""
 
@@ -43,6 +46,7 @@ class Room:
         "label",
         "limit",
         "lobby",
+        "lobby_told",
         "locked",
         "members",
         "moderators",
@@ -74,6 +78,8 @@ class Room:
         self.muted: dict[str, set[Media]] = {}
         self.locked = False
         self.lobby = False
+        self.lobby_told = -math.inf
+        """When its moderators heard of who waits."""
         self.limit = 0
         """Its own; 0: the configured one."""
         self.history: deque[dict[str, Any]] | None = None
@@ -170,13 +176,18 @@ class Room:
             "Breakouts": list(self._breakouts()),
         }
         if moderator:
-            state["Waiting"] = [
-                {"Id": public_id, **one.profile.fields(), **one.profile.shown_status()}
-                for public_id, one in self.waiting.items()
-            ]
+            state["Waiting"] = list(self._who_waits())
         if self.parent is not None:
             state["Parent"] = self.parent.document
         return state
+
+    def _who_waits(self) -> Iterator[dict[str, Any]]:
+        """Strangers, who may show much of themselves: past a limit the rest have no Status."""
+        size = 0
+        for public_id, one in self.waiting.items():
+            size += one.profile.size
+            shown = one.profile.shown_status() if size <= SHOWN_LIMIT else {}
+            yield {"Id": public_id, **one.profile.fields(), **shown}
 
     def _breakouts(self) -> Iterator[dict[str, Any]]:
         for label, room in self.breakouts.items():

@@ -11,16 +11,20 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from headgate.core.certificate import Certificate
 from headgate.core.config.change import Change, Prepared
 from headgate.core.config.rooms_conf import RoomsConf
+from headgate.core.errors import ListenError
 from headgate.core.registry import Registry
 from headgate.core.relay_credentials import MintRelayCredential
+from headgate.core.renewal import Renewal
 from headgate.core.service import Endpoint, Protocol, Service
 from headgate.core.session import CloseReason
 from headgate.rooms.accounts import Accounts
 from headgate.rooms.decoding import Decoding
 from headgate.rooms.directory import HubDirectory
 from headgate.rooms.door import RoomsDoor
+from headgate.rooms.encryption import Encryption, Wanted
 from headgate.rooms.hub import Hub
 from headgate.rooms.identity import Identity
 from headgate.rooms.pictures import Pictures
@@ -59,6 +63,7 @@ class RoomsServer:
         self._listening: Listening | None = None
         self._served: Served | None = None
         self._tasks: asyncio.TaskGroup | None = None
+        self.renewal = Renewal(bus=registry.bus, take=self._take)
         self._own_tasks: list[asyncio.Task[None]] = []
         self._decoding = Decoding()
         secrets = self._made.under(settings)
@@ -87,13 +92,19 @@ class RoomsServer:
         """Where the page is, on this machine."""
         if self._listening is None:
             return None
-        scheme = "https" if self._listening.tls is not None else "http"
+        scheme = "https" if self._listening.encryption is not None else "http"
         return f"{scheme}://localhost:{self._listening.endpoint.port}{self.hub.settings.base_path}"
 
     def open(self) -> None:
         """Raises ListenError."""
-        if self.hub.settings.address:
-            self._listening = Listening.open(self.hub.settings)
+        settings = self.hub.settings
+        if not settings.address:
+            return
+        wanted = Wanted.of(settings)
+        encryption = wanted.read() if wanted is not None else None
+        if encryption is not None and (trouble := encryption.certificate.trouble(datetime.now(UTC))):
+            logger.warning("%s: %s; it is served all the same", SERVICE, trouble)
+        self._listening = Listening.open(settings.address, encryption)
 
     def abandon(self) -> None:
         """What `open` opened, where it was never served."""
@@ -114,12 +125,14 @@ class RoomsServer:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+        self.renewal.stop()
         if self._served is not None:
             self._served.stop()
         for task in self._own_tasks:
             task.cancel()
-        if self._tasks is not None:
-            await self._tasks.__aexit__(None, None, None)
+        tasks, self._tasks = self._tasks, None  # nothing is served again
+        if tasks is not None:
+            await tasks.__aexit__(None, None, None)
 
     def close(self) -> None:
         """Say goodbye to everybody. Once is enough."""
@@ -132,29 +145,67 @@ class RoomsServer:
         """Raises ListenError; a listener that stays as it is goes on, and with it everybody."""
         if not change.concerns("rooms") or self._registry.draining:
             return None
-        old, new = change.old.own.rooms, change.new.own.rooms
+        new = change.new.own.rooms
         secrets = self._made.under(new)
-        if _listener(old) == _listener(new):
-            return NewRooms(self, new, secrets, self._listening, None)
-        opened = Listening.open(new) if new.address else None
-        return NewRooms(self, new, secrets, opened, opened)
+        if not new.address:
+            return NewRooms(self, new, secrets, stays=False)
+        wanted = Wanted.of(new)
+        served = self._encryption
+        is_other = wanted != (served.wanted if served is not None else None)
+        if is_other:
+            served = await self._read(wanted)
+        present = self._listening
+        if present is None or present.address != new.address:
+            opened = Listening.open(new.address, served, beside=present)
+        elif (served is None) != (present.encryption is None):
+            opened = present.under(served)
+        else:
+            return NewRooms(self, new, secrets, stays=True, encryption=served if is_other else None)
+        return NewRooms(self, new, secrets, stays=False, opened=opened)
 
-    def follow(self, settings: RoomsConf, secrets: Secrets, listening: Listening | None) -> None:
+    @staticmethod
+    async def _read(wanted: Wanted | None) -> Encryption | None:
+        """Raises ListenError, also for a certificate that nobody would believe: one is served already."""
+        if wanted is None:
+            return None
+        encryption = await asyncio.to_thread(wanted.read)
+        if trouble := encryption.certificate.trouble(datetime.now(UTC)):
+            raise wanted.files.refused(trouble)
+        return encryption
+
+    def follow(self, settings: RoomsConf, secrets: Secrets) -> None:
         """Go over to new settings. Tokens hold as long as what they are made with stays."""
         self.hub.settings = settings
         self.hub.identity = Identity(secrets, realm=settings.server_realm, wall=time.time)
         self.door.accounts = Accounts(settings, secret=secrets.users, wall=time.time)
         self._app.wing = self._wing(settings)
-        if listening is self._listening:
-            return
+
+    def show(self, encryption: Encryption) -> None:
+        """To those who connect from now on."""
+        if self._listening is not None:
+            self._listening.show(encryption)
+        self._follow_files()
+
+    def move(self, listening: Listening | None) -> None:
+        """Serve there, and not where it was; None: there are no rooms any more."""
         if self._served is not None:
             self._served.stop()
-            self._served = None
         self._listening = listening
         if listening is None:
             for participant in list(self.hub.people.values()):
                 self._registry.close(participant, CloseReason.RECONFIGURED)
         self._serve()
+
+    def _take(self, certificate: Certificate) -> None:
+        """Show it to those who connect from now on. Raises ValueError when it is of no use."""
+        present = self._listening
+        if present is None or present.encryption is None or self._tasks is None:
+            return  # switched off meanwhile
+        try:
+            encryption = present.encryption.wanted.under(certificate)
+        except ListenError as error:
+            raise ValueError(str(error)) from None
+        present.show(encryption)
 
     def _wing(self, settings: RoomsConf) -> Wing:
         return Wing(
@@ -164,8 +215,20 @@ class RoomsServer:
             started=datetime.now(UTC),
         )
 
+    @property
+    def _encryption(self) -> Encryption | None:
+        return self._listening.encryption if self._listening is not None else None
+
+    def _follow_files(self) -> None:
+        encryption = self._encryption
+        if self._tasks is not None:
+            files = encryption.wanted.files if encryption is not None else None
+            present = encryption.certificate if encryption is not None else None
+            self.renewal.follow(files, present, tasks=self._tasks)
+
     def _serve(self) -> None:
-        listening = self._listening
+        self._follow_files()
+        listening, self._served = self._listening, None
         if listening is None:
             if self._service is not None:
                 self._registry.remove_service(self._service)
@@ -197,22 +260,22 @@ class RoomsServer:
                 logger.exception("a bug while looking at what has lasted long enough")
 
 
-def _listener(settings: RoomsConf) -> tuple[object, ...]:
-    """What another socket, or another certificate, is needed for."""
-    tls = (settings.server_cert, settings.server_key, settings.users) if settings.encryption else ()
-    return (settings.address, settings.encryption, *tls)
-
-
 @dataclass(frozen=True, slots=True)
 class NewRooms:
     server: RoomsServer
     settings: RoomsConf
     secrets: Secrets
-    listening: Listening | None
-    opened: Listening | None
+    stays: bool
+    """The listener does, with other `encryption` where there is some."""
+    encryption: Encryption | None = None
+    opened: Listening | None = None
 
     def commit(self) -> None:
-        self.server.follow(self.settings, self.secrets, self.listening)
+        self.server.follow(self.settings, self.secrets)
+        if not self.stays:
+            self.server.move(self.opened)
+        elif self.encryption is not None:
+            self.server.show(self.encryption)
 
     async def rollback(self) -> None:
         if self.opened is not None:

@@ -22,11 +22,13 @@ def relay(hub: Hub, sender: Participant, signal: Signal) -> None:
 
 
 def confer(hub: Hub, sender: Participant, document: Conference) -> None:
-    """To each of those it names; the server's own ones rule where the room is a conference."""
+    """To each of those it names; the server's own ones rule where the room is a conference.
+
+    Raises Refusal, and then nobody was told.
+    """
     if sender.room is not None and sender.room.kind == "Conference":
         return
     data = {"Type": "Conference", "Id": document.id, "Conference": list(document.ids)}
-    for public_id in dict.fromkeys(document.ids):
-        if public_id != sender.public_id and public_id in hub.people:
-            target = hub.find(public_id, sender=sender)
-            target.send(hub.frame_of(sender, data, to=public_id))
+    present = [one for one in dict.fromkeys(document.ids) if one != sender.public_id and one in hub.people]
+    for target in [hub.find(one, sender=sender) for one in present]:
+        target.send(hub.frame_of(sender, data, to=target.public_id))

@@ -7,7 +7,6 @@ import contextlib
 import functools
 import os
 import socket
-import ssl
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -15,9 +14,9 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from headgate.core.config.networks import ListenAddress
-from headgate.core.config.rooms_conf import RoomsConf, UsersMode
 from headgate.core.errors import ListenError
 from headgate.core.service import Endpoint
+from headgate.rooms.encryption import Changing, Encryption
 from headgate.rooms.http_connection import Door, HttpConnection
 
 __all__ = ["Listening", "Served"]
@@ -27,46 +26,64 @@ BACKLOG = 4096
 """Connections that wait: after a restart everybody comes back at once."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Listening:
     """A bound socket, and what is needed to serve it."""
 
-    socket: socket.socket
-    tls: ssl.SSLContext | None
+    address: str
+    """As it is configured."""
+    endpoint: Endpoint
+    """Where it is bound, also when it is closed."""
+    bound: socket.socket
+    encryption: Encryption | None
+    context: Changing | None
+    """None where there is no TLS."""
 
     @classmethod
-    def open(cls, settings: RoomsConf) -> Listening:
-        """Raises ListenError."""
-        tls = _tls(settings) if settings.encryption else None
-        where = ListenAddress.parse(settings.address)
-        family = socket.AF_INET6 if ":" in where.host else socket.AF_INET
-        everywhere = where.host == "::" and socket.has_dualstack_ipv6()
-        host = "0.0.0.0" if where.host == "::" and not everywhere else where.host  # noqa: S104 (as configured)
+    def open(
+        cls, address: str, encryption: Encryption | None, *, beside: Listening | None = None
+    ) -> Listening:
+        """`beside`: one of ours that may have the port, at an address that overlaps. Raises ListenError.
+
+        The kernel lets both have it while both say SO_REUSEPORT; they say so only meanwhile, so that no other
+        program joins by accident.
+        """
+        where = ListenAddress.parse(address)
         try:
-            listening = socket.create_server(
-                (host, where.port),
-                family=family if host == where.host else socket.AF_INET,
-                dualstack_ipv6=everywhere,
-                backlog=BACKLOG,
-            )
+            if beside is None or where.port != beside.endpoint.port:
+                return cls._of(address, _bind(where), encryption)
+            beside.bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+            try:
+                bound = _bind(where, shares_port=True)
+                bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 0)
+            finally:
+                beside.bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 0)
         except OSError as error:
             reason = os.strerror(error.errno).lower() if error.errno else str(error)
-            raise ListenError(
-                f"Rooms: cannot listen on {settings.address} (rooms.address): {reason}"
-            ) from None
-        return cls(listening, tls)
+            raise ListenError(f"Rooms: cannot listen on {address} (rooms.address): {reason}") from None
+        return cls._of(address, bound, encryption)
 
-    @property
-    def endpoint(self) -> Endpoint:
-        host, port = self.socket.getsockname()[:2]
-        return Endpoint(host, port)
+    @classmethod
+    def _of(cls, address: str, bound: socket.socket, encryption: Encryption | None) -> Listening:
+        host, port = bound.getsockname()[:2]
+        context = Changing.of(encryption) if encryption is not None else None
+        return cls(address, Endpoint(host, port), bound, encryption, context)
+
+    def under(self, encryption: Encryption | None) -> Listening:
+        """The same queue of connections, for those who are still in it when this one is served no more."""
+        return self._of(self.address, self.bound.dup(), encryption)
+
+    def show(self, encryption: Encryption) -> None:
+        """To those who connect from now on; where there is TLS already."""
+        if self.context is not None:
+            self.encryption, self.context.current = encryption, encryption.context
 
     @property
     def transport(self) -> str:
-        return "TLS" if self.tls is not None else "TCP"
+        return "TLS" if self.encryption is not None else "TCP"
 
     def close(self) -> None:
-        self.socket.close()
+        self.bound.close()
 
 
 class Served:
@@ -74,7 +91,7 @@ class Served:
 
     def __init__(self, listening: Listening, app: ASGIApp, door: Door, *, tasks: asyncio.TaskGroup) -> None:
         self._listening = listening
-        tls = listening.tls
+        context = listening.context
         self._server = _HttpServer(
             uvicorn.Config(
                 app,
@@ -88,17 +105,18 @@ class Served:
                 log_config=None,
                 backlog=BACKLOG,
                 timeout_graceful_shutdown=STOP_TIMEOUT,
-                ssl_context_factory=None if tls is None else lambda _, __: tls,
+                ssl_context_factory=None if context is None else lambda _, __: context,
             )
         )
         tasks.create_task(self._run())
 
     def stop(self) -> None:
-        self._server.should_exit = True
+        """Nobody is taken any more; who was asked for an answer has it soon."""
+        self._server.stop()
 
     async def _run(self) -> None:
-        with self._listening.socket:
-            await self._server.serve(sockets=[self._listening.socket])
+        with self._listening.bound:
+            await self._server.serve(sockets=[self._listening.bound])
 
 
 class _HttpServer(uvicorn.Server):
@@ -108,20 +126,25 @@ class _HttpServer(uvicorn.Server):
     def capture_signals(self) -> Iterator[None]:
         yield
 
+    def stop(self) -> None:
+        """Its loop looks ten times a second whether it should; nobody is let in until then."""
+        self.should_exit = True
+        for server in getattr(self, "servers", ()):
+            server.close()
 
-def _tls(settings: RoomsConf) -> ssl.SSLContext:
-    """Raises ListenError."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    try:
-        context.load_cert_chain(settings.server_cert, settings.server_key)
-        if settings.users.enabled and settings.users.mode is UsersMode.CERTIFICATE:
-            if settings.users.certificate_certificate:
-                context.load_verify_locations(settings.users.certificate_certificate)
-            context.verify_mode = ssl.CERT_OPTIONAL
-    except (OSError, ssl.SSLError) as error:
-        reason = (getattr(error, "strerror", None) or str(error)).lower()
-        raise ListenError(
-            f"Rooms: the certificate cannot be used (rooms.serverCert, serverKey): {reason}"
-        ) from None
-    return context
+
+def _bind(where: ListenAddress, *, shares_port: bool = False) -> socket.socket:
+    """Raises OSError."""
+    everywhere = where.host == "::" and socket.has_dualstack_ipv6()
+    host = "0.0.0.0" if where.host == "::" and not everywhere else where.host  # noqa: S104 (as configured)
+    bound = socket.create_server(
+        (host, where.port),
+        family=socket.AF_INET6 if ":" in host else socket.AF_INET,
+        dualstack_ipv6=everywhere,
+        backlog=BACKLOG,
+        reuse_port=shares_port,
+    )
+    # Connections inherit it. asyncio does not set it on what others opened (uvloop does), and then an
+    # answer's body waits 40 ms for its head to be acknowledged.
+    bound.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return bound

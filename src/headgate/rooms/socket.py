@@ -22,7 +22,7 @@ PONG_TIMEOUT = 6.0
 """Seconds for the answer to a ping: an absent client is noticed within a minute."""
 WRITE_TIMEOUT = 10.0  # seconds in which something at least must be taken
 WRITE_LIMIT = 2 << 20
-"""Bytes that wait for a client: two of the largest messages, or thousands of usual ones."""
+"""Bytes that wait while there is more for a client: two of the largest messages, or thousands of others."""
 CLOSE_TIMEOUT = 2.0  # seconds for what is on its way when the connection is closed
 
 GOODBYES = {
@@ -94,10 +94,12 @@ class Socket(asyncio.Protocol):
     def send(self, frame: bytes) -> None:
         if self._over:
             return
-        self._transport.write(frame)
         # Asked only while the transport says that it is full: this is called for everybody in a room.
+        # And before more is added: the list of a room's 5,000 people is larger than the limit by itself.
         if self._stuck is not None and self._transport.get_write_buffer_size() > WRITE_LIMIT:
             self._cut(CloseReason.WRITE_TIMEOUT)
+            return
+        self._transport.write(frame)
 
     def close(self, reason: CloseReason) -> None:
         if self._over:

@@ -30,16 +30,19 @@ def change(hub: Hub, sender: Participant, status: Any) -> None:
             raise Refusal(Code.BAD_REQUEST, f"{PICTURE} is text")
         rest = {**status, PICTURE: ""}
     inline = picture if picture is not None and picture.startswith("data:") else None
-    if len(to_json(status if inline is None else rest, inf_nan_mode="null")) > SIZE_LIMIT:
+    size = len(to_json(status if inline is None else rest, inf_nan_mode="null"))
+    if size > SIZE_LIMIT:
         raise Refusal(Code.BAD_REQUEST, "the status is too large")
     if inline is None:
-        _show(hub, sender, status)
+        _show(hub, sender, status, size)
         return
-    if not hub.pictures.read(inline, functools.partial(_pictured, hub, sender, status)):
+    if not hub.pictures.read(inline, functools.partial(_pictured, hub, sender, status, size)):
         raise Refusal(Code.BAD_REQUEST, f"{PICTURE} is no PNG, JPEG, GIF or WebP as data:…;base64,…")
 
 
-def _pictured(hub: Hub, sender: Participant, status: dict[str, Any], picture: Picture | None) -> None:
+def _pictured(
+    hub: Hub, sender: Participant, status: dict[str, Any], size: int, picture: Picture | None
+) -> None:
     """The participant may be gone by now."""
     if not hub.is_here(sender):
         return
@@ -47,11 +50,11 @@ def _pictured(hub: Hub, sender: Participant, status: dict[str, Any], picture: Pi
         hub.refuse(sender, Refusal(Code.BAD_REQUEST, f"{PICTURE} cannot be decoded"))
         return
     sender.image = hub.pictures.keep(sender.image, picture)
-    _show(hub, sender, {**status, PICTURE: f"img:{sender.image}/{picture.change}/{picture.file}"})
+    _show(hub, sender, {**status, PICTURE: f"img:{sender.image}/{picture.change}/{picture.file}"}, size)
 
 
-def _show(hub: Hub, sender: Participant, status: Any) -> None:
-    sender.profile.status = status
+def _show(hub: Hub, sender: Participant, status: Any, size: int) -> None:
+    sender.profile.status, sender.profile.size = status, size
     sender.profile.rev += 1
     if sender.room is not None:
         told = sender.profile.changed(sender.public_id)

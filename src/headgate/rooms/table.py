@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import hmac
-from collections.abc import Iterator
+import itertools
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import NamedTuple
 
+from headgate.core.auth.throttle import Throttle
 from headgate.core.config.path_names import PathPattern
 from headgate.core.config.rooms_conf import RoomsConf
 from headgate.rooms.documents import Hello
@@ -31,7 +33,10 @@ class Entry(NamedTuple):
 
 
 class RoomTable:
-    def __init__(self) -> None:
+    def __init__(self, *, now: Callable[[], float]) -> None:
+        """`now`: monotonic seconds."""
+        self._guesses = Throttle(now=now)
+        """PINs that were wrong, by address and room."""
         self._rooms: dict[str, Room] = {}
         self._empty: dict[str, Room] = {}
         """The one that has been empty for longest is the first."""
@@ -68,16 +73,34 @@ class RoomTable:
             if hello.pin == "":
                 raise Refusal(Code.AUTHORIZATION_NOT_REQUIRED, "No credentials may be provided for this room")
             return Entry(self.open(kind=kind, name=name, pin=hello.pin or ""), waits=False)
-        _check_pin(room, hello.pin)
+        self._check_pin(room, hello.pin, ip=participant.remote.host)
         return Entry(room, waits=_must_wait(room, participant, settings))
+
+    def check_space(self, count: int) -> None:
+        """Whether so many can be opened. Raises Refusal."""
+        lacking = len(self._rooms) + count - ROOMS_LIMIT
+        if lacking > 0 and len(list(itertools.islice(self._spare(), lacking))) < lacking:
+            raise Refusal(Code.TOO_MANY_ROOMS, "there are too many rooms")
+
+    def _check_pin(self, room: Room, pin: str | None, *, ip: str) -> None:
+        if room.pin and pin is None:
+            raise Refusal(Code.AUTHORIZATION_REQUIRED, "Valid credentials are required to join this room")
+        if not room.pin and pin is not None:
+            raise Refusal(Code.AUTHORIZATION_NOT_REQUIRED, "No credentials may be provided for this room")
+        if not room.pin:
+            return
+        if self._guesses.blocks(ip=ip, user=room.id):
+            raise Refusal(Code.INVALID_CREDENTIALS, "Too many wrong credentials; try again in a minute")
+        if not hmac.compare_digest(room.pin.encode(), (pin or "").encode()):
+            self._guesses.failed(ip=ip, user=room.id)
+            raise Refusal(Code.INVALID_CREDENTIALS, "The provided credentials are incorrect")
+        self._guesses.succeeded(ip=ip, user=room.id)
 
     def open(self, *, kind: str, name: str, pin: str = "") -> Room:
         """A room that is not there yet. Raises Refusal."""
+        self.check_space(1)
         if len(self._rooms) >= ROOMS_LIMIT:
-            oldest = next((room for room in self._empty.values() if not room.keep), None)
-            if oldest is None:
-                raise Refusal(Code.TOO_MANY_ROOMS, "there are too many rooms")
-            self.drop(oldest)
+            self.drop(next(self._spare()))
         room = Room(kind=kind, name=name, created=datetime.now(UTC), pin=pin)
         self._rooms[room.id] = room
         return room
@@ -116,20 +139,18 @@ class RoomTable:
     def _is_used(room: Room) -> bool:
         return bool(room.members or room.waiting)
 
+    def _spare(self) -> Iterator[Room]:
+        """That nobody misses. Somebody may be back in one: `_empty` is gone through once a second only."""
+        for room in self._empty.values():
+            if not (room.keep or room.breakouts or room.parent or self._is_used(room)):
+                yield room
+
     def drop(self, room: Room) -> None:
-        self._rooms.pop(room.id, None)
-        self._empty.pop(room.id, None)
+        if self._rooms.get(room.id) is room:
+            del self._rooms[room.id]
+            self._empty.pop(room.id, None)
         if room.parent is not None:
             room.parent.breakouts.pop(room.label, None)
-
-
-def _check_pin(room: Room, pin: str | None) -> None:
-    if room.pin and pin is None:
-        raise Refusal(Code.AUTHORIZATION_REQUIRED, "Valid credentials are required to join this room")
-    if not room.pin and pin is not None:
-        raise Refusal(Code.AUTHORIZATION_NOT_REQUIRED, "No credentials may be provided for this room")
-    if room.pin and not hmac.compare_digest(room.pin.encode(), (pin or "").encode()):
-        raise Refusal(Code.INVALID_CREDENTIALS, "The provided credentials are incorrect")
 
 
 def _must_wait(room: Room, participant: Participant, settings: RoomsConf) -> bool:

@@ -8,6 +8,7 @@ from headgate.core.config.networks import ListenAddress
 from headgate.turn.allocation import Allocation
 from headgate.turn.events import Allocated
 from headgate.turn.ports import Exhausted
+from headgate.turn.quotas import Holder
 from headgate.turn.refusal import ErrorCode, Refusal
 from headgate.turn.relay import ClientTransport, RelayPort, RelayTransport
 from headgate.turn.request import Request
@@ -84,7 +85,14 @@ def allocate(wing: Wing, request: Request) -> Answer:
 
     # Step 10: quotas.
     address = request.five_tuple.client_host
-    wing.quotas.check(user=identity.user, address=address, now=request.now)
+    holder = Holder(identity.user, address)
+    waiting = wing.ports.reservation(wishes.token) if wishes.token is not None else None
+    wing.quotas.check(
+        holder,
+        wanted=2 if wishes.reserves else 1,
+        comes_for=waiting.holder if waiting is not None else None,
+        now=request.now,
+    )
 
     # Step 11: somebody else may have it.
     _redirect(wing, request)
@@ -97,7 +105,14 @@ def allocate(wing: Wing, request: Request) -> Answer:
         if family is None and not additional and not wing.has_family(request.five_tuple, wanted):
             wanted = family_of(request.five_tuple.server_host)  # an IPv6-only server has no IPv4 default
         try:
-            relayed = _bound(wing, request, wanted, transport, even=wishes.even, reserves=wishes.reserves)
+            relayed = _bound(
+                wing,
+                request,
+                wanted,
+                transport,
+                even=wishes.even,
+                reserves_for=holder if wishes.reserves else None,
+            )
         except Refusal as refusal:
             if not additional:
                 raise
@@ -114,6 +129,8 @@ def allocate(wing: Wing, request: Request) -> Answer:
             movable=wishes.mobility,
         )
     except OSError as error:
+        if relayed.token and (reserved := wing.take_reserved(relayed.token)):
+            wing.ports.release(reserved)
         for port in relayed.ports:
             wing.ports.release(port)
         if isinstance(error, FileExistsError):  # the engine is still about to end the five-tuple's former one
@@ -235,19 +252,25 @@ def _redirect(wing: Wing, request: Request) -> None:
 
 
 def _reserved(wing: Wing, token: bytes) -> _Relayed:
-    port = wing.ports.take(token)
+    port = wing.take_reserved(token)
     if port is None:
         raise Refusal(ErrorCode.INSUFFICIENT_CAPACITY, "nothing is reserved under this token")
     return _Relayed([port])
 
 
 def _bound(
-    wing: Wing, request: Request, family: Family, transport: RelayTransport, *, even: bool, reserves: bool
+    wing: Wing,
+    request: Request,
+    family: Family,
+    transport: RelayTransport,
+    *,
+    even: bool,
+    reserves_for: Holder | None,
 ) -> _Relayed:
     address = wing.relay_address(request.five_tuple, family)
     try:
-        if reserves:
-            first, reservation = wing.ports.bind_pair(address, now=request.now)
+        if reserves_for is not None:
+            first, reservation = wing.reserve(address, reserves_for, now=request.now)
             return _Relayed([first], token=reservation.token)
         return _Relayed([wing.ports.bind(address, transport=transport, even=even)])
     except Exhausted:
@@ -258,7 +281,7 @@ def _add_second(wing: Wing, request: Request, relayed: _Relayed) -> None:
     """RFC 8656 7.2: where only one of the two can be had, the answer says why (ADDRESS-ERROR-CODE)."""
     try:
         relayed.ports += _bound(
-            wing, request, Family.IPV6, RelayTransport.UDP, even=False, reserves=False
+            wing, request, Family.IPV6, RelayTransport.UDP, even=False, reserves_for=None
         ).ports
     except Refusal as refusal:
         if not relayed.ports:

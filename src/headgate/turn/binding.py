@@ -8,12 +8,20 @@ from headgate.turn.request import Request
 from headgate.turn.stun.address import TransportAddress, family_of, plain_address
 from headgate.turn.stun.answer import Answer
 from headgate.turn.stun.attribute import Attribute
+from headgate.turn.stun.message import HEADER_SIZE
 from headgate.turn.wing import Wing
 
 __all__ = ["bind", "other_address"]
 
 CHANGE_IP = 0x4  # RFC 5780 7.2
 CHANGE_PORT = 0x2
+LOUDEST = 2.2
+"""An answer's length for each byte of the question, at most (S-06): who asks may be somebody else than
+who is answered. For the shortest question that is XOR-MAPPED-ADDRESS and, over IPv4, OTHER-ADDRESS, which
+tells a client that we do this at all.
+"""
+TLV_SIZE = 4
+FINGERPRINT_SIZE = 8
 
 
 def bind(wing: Wing, request: Request) -> Answer:
@@ -35,8 +43,14 @@ def bind(wing: Wing, request: Request) -> Answer:
         source = TransportAddress(
             other.host if flags & CHANGE_IP else own.host, other.port if flags & CHANGE_PORT else own.port
         )
-    answer.add(Attribute.RESPONSE_ORIGIN, plain_address(*source))
-    answer.add(Attribute.OTHER_ADDRESS, plain_address(*other))
+    own_address = plain_address(*source)
+    # One address's attribute is as long as another's, of the same family.
+    size, room = TLV_SIZE + len(own_address), LOUDEST * len(request.message.data)
+    room -= HEADER_SIZE + size + (FINGERPRINT_SIZE if request.message.fingerprint_at else 0)
+    if room >= 2 * size:
+        answer.add(Attribute.RESPONSE_ORIGIN, own_address)
+    if room >= size:
+        answer.add(Attribute.OTHER_ADDRESS, plain_address(*other))
     port = attributes.get(Attribute.RESPONSE_PORT)
     if port is not None:
         if len(port) not in {2, 4} or not int.from_bytes(port[:2]):

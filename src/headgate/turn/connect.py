@@ -6,6 +6,7 @@ import secrets
 from dataclasses import dataclass
 
 from headgate.turn.allocation import Allocation
+from headgate.turn.events import PeerDenied
 from headgate.turn.refusal import ErrorCode, Refusal
 from headgate.turn.relay import ClientTransport, RelayTransport
 from headgate.turn.request import Outgoing, Request
@@ -50,6 +51,9 @@ class Connections:
         if wing.is_relayed_only(peer.host) and not wing.ports.has(
             peer.host, peer.port, transport=RelayTransport.TCP
         ):
+            raise Refusal(ErrorCode.FORBIDDEN)
+        if wing.own_listeners.has(peer):
+            wing.events.append(PeerDenied(allocation, peer))
             raise Refusal(ErrorCode.FORBIDDEN)
         try:
             handle = wing.relay.connect(allocation.handle, peer)

@@ -15,6 +15,7 @@ from headgate.core.errors import ListenError
 from headgate.core.service import Endpoint
 from headgate.engine import Engine, ListenTurn, RetuneTurn, TurnLimits
 from headgate.engine import TurnTransport as EngineTransport
+from headgate.turn.own_listeners import EVERYWHERE
 from headgate.turn.stun.address import TransportAddress
 
 __all__ = [
@@ -26,6 +27,7 @@ __all__ = [
     "files_of",
     "limits_of",
     "open_listener",
+    "url_of",
 ]
 
 SERVICE = "TURN"
@@ -121,6 +123,24 @@ def certificate_of(interface: TurnInterface) -> Certificate | None:
     """Raises ListenError."""
     files = files_of(interface)
     return files.read() if files is not None else None
+
+
+def url_of(interface: TurnInterface) -> str:
+    """How a client names it; empty where the configuration does not say how it is reached."""
+    where = ListenAddress.parse(interface.bind)
+    host, port = where.host, where.port
+    if interface.external:
+        text = interface.external
+        if text.count(":") != 1 and not text.startswith("["):
+            host = text
+        else:
+            outside = ListenAddress.parse(text)
+            host, port = outside.host, outside.port or port
+    if host in EVERYWHERE or not port:
+        return ""
+    scheme = "turns" if interface.transport.is_encrypted else "turn"
+    stream = "udp" if interface.transport in {TurnTransport.UDP, TurnTransport.DTLS} else "tcp"
+    return f"{scheme}:{f'[{host}]' if ':' in host else host}:{port}?transport={stream}"
 
 
 def check(engine: Engine, opened: Opened) -> None:

@@ -20,6 +20,7 @@ from headgate.turn.connect import Connections
 from headgate.turn.credentials import Credentials, Remembered
 from headgate.turn.events import CredentialWanted, TurnEvent
 from headgate.turn.nonce import Nonces
+from headgate.turn.own_listeners import OwnListeners
 from headgate.turn.peers import PeerPolicy
 from headgate.turn.permission import bind_channel, create_permission
 from headgate.turn.policy_change import follow_policy
@@ -62,6 +63,7 @@ class TurnMachine:
         now: float,
         wall: Callable[[], float],
         listeners: Sequence[TransportAddress] = (),
+        own_listeners: OwnListeners | None = None,
     ) -> None:
         """`now` is monotonic, `wall` tells Unix time.
 
@@ -78,6 +80,7 @@ class TurnMachine:
             wall=wall,
             listeners=tuple(listeners),
             relays=_relays(settings),
+            own_listeners=own_listeners or OwnListeners(list),
         )
         self._budget = AddressBudget(per_second=settings.quotas.answers_per_second)
         self._connections = Connections()
@@ -301,6 +304,7 @@ class TurnMachine:
         `listeners`: as for the constructor.
         """
         self._wing.externals = externals
+        self._wing.policy.outside = frozenset(externals.values())
         self._wing.listeners = tuple(listeners)
 
     # Out
@@ -318,11 +322,11 @@ class TurnMachine:
         return self._wing.ports.deadline()
 
     def expire(self, now: float) -> None:
-        self._wing.ports.expire(now)
+        self._wing.expire(now)
 
     def shut(self) -> None:
         """Let go of what is reserved. Allocations are their sessions' to end."""
-        self._wing.ports.close()
+        self._wing.expire(float("inf"))
 
 
 def _relays(settings: TurnConf) -> dict[Family, RelayAddress]:

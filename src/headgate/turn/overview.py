@@ -82,7 +82,7 @@ class Overview:
         return bound is not None and bound == interface
 
     def detail(self, session: Session) -> RelayDetail | None:
-        if not isinstance(session, TurnSession) or not session.flowing:
+        if not isinstance(session, TurnSession) or not session.flowing or session.close_reason is not None:
             return None
         allocation = session.allocation
         now = self._server.now

@@ -103,6 +103,8 @@ class PeerPolicy:
         self._deny = tuple(deny)
         self._relays = {canonical(host) for host in relays}
         self._own: set[str] = set()
+        self.outside: frozenset[str] = frozenset()
+        """Where clients reach us through NAT; may be exchanged. Such an address is as `add_own` has it."""
         self._seen: dict[str, bool] = {}
 
     def add_relay(self, host: str) -> None:
@@ -117,6 +119,7 @@ class PeerPolicy:
         """Know the addresses that it has learnt."""
         self._relays |= former._relays
         self._own |= former._own
+        self.outside = former.outside
 
     def allows(self, host: str) -> bool:
         """Whether anything at this address may be sent to. Raises nothing, whatever the text.
@@ -125,7 +128,7 @@ class PeerPolicy:
         """
         if host in self._relays and self.allows_relayed(host):
             return False
-        if host in self._own and not _within(forms(host)[0], self._allow):
+        if (host in self._own or host in self.outside) and not _within(forms(host)[0], self._allow):
             return False
         verdict = self._seen.get(host)
         if verdict is None:

@@ -7,6 +7,7 @@ import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from headgate.turn.quotas import Holder
 from headgate.turn.relay import Relay, RelayAddress, RelayPort, RelayTransport
 
 __all__ = ["Exhausted", "RelayPorts", "Reservation"]
@@ -32,6 +33,8 @@ class Reservation:
 
     token: bytes
     port: RelayPort
+    holder: Holder
+    """Who asked for it, and has it counted."""
     expires: float
 
 
@@ -95,7 +98,9 @@ class RelayPorts:
             tried.add(port)
         raise Exhausted
 
-    def bind_pair(self, address: RelayAddress, *, now: float) -> tuple[RelayPort, Reservation]:
+    def bind_pair(
+        self, address: RelayAddress, holder: Holder, *, now: float
+    ) -> tuple[RelayPort, Reservation]:
         """An even port, and the next one reserved (EVEN-PORT with R). Raises Exhausted."""
         if len(self._reservations) >= MOST_RESERVATIONS:
             raise Exhausted
@@ -117,15 +122,17 @@ class RelayPorts:
             if second is None:
                 self.release(first)
                 continue
-            reservation = Reservation(secrets.token_bytes(TOKEN_SIZE), second, now + RESERVED)
+            reservation = Reservation(secrets.token_bytes(TOKEN_SIZE), second, holder, now + RESERVED)
             self._reservations[reservation.token] = reservation
             return first, reservation
         raise Exhausted
 
-    def take(self, token: bytes) -> RelayPort | None:
-        """The port that was reserved under this token; it is the caller's from now on."""
-        reservation = self._reservations.pop(token, None)
-        return reservation.port if reservation is not None else None
+    def reservation(self, token: bytes) -> Reservation | None:
+        return self._reservations.get(token)
+
+    def take(self, token: bytes) -> Reservation | None:
+        """What was reserved under this token; its port is the caller's from now on."""
+        return self._reservations.pop(token, None)
 
     def release(self, port: RelayPort) -> None:
         """Of no allocation: unbind it."""
@@ -140,14 +147,13 @@ class RelayPorts:
         # Asked with every request, and nearly always there is none.
         return min(one.expires for one in self._reservations.values()) if self._reservations else None
 
-    def expire(self, now: float) -> None:
-        for reservation in [one for one in self._reservations.values() if one.expires <= now]:
+    def expire(self, now: float) -> list[Reservation]:
+        """Those that nobody came for; their ports are free again."""
+        gone = [one for one in self._reservations.values() if one.expires <= now]
+        for reservation in gone:
             del self._reservations[reservation.token]
             self.release(reservation.port)
-
-    def close(self) -> None:
-        """Let go of everything reserved."""
-        self.expire(float("inf"))
+        return gone
 
     def _of(self, address: RelayAddress, transport: RelayTransport) -> set[int]:
         self._external[address.host] = address.external

@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 from collections import Counter
+from typing import NamedTuple
 
 from headgate.core.config.turn_conf import TurnQuotas
 from headgate.engine import AddressBudget
 from headgate.turn.allocation import Allocation
 from headgate.turn.refusal import ErrorCode, Refusal
 
-__all__ = ["Quotas"]
+__all__ = ["Holder", "Quotas"]
+
+
+class Holder(NamedTuple):
+    """Whom an allocation or a reserved port counts for."""
+
+    user: str
+    address: str
+
+
+NOBODY = Holder("", "")
 
 
 class Quotas:
@@ -18,6 +29,8 @@ class Quotas:
         self._users: Counter[str] = Counter()
         self._addresses: Counter[str] = Counter()
         self._total = 0
+        self._allocations: Counter[str] = Counter()
+        """By user; the others count ports that wait for their Allocate (EVEN-PORT with R) as well."""
         self.refusals: Counter[str] = Counter()
         """Since the start, by the quota's key in the configuration."""
         self._pace = AddressBudget(per_second=settings.new_allocations_per_second)
@@ -29,30 +42,45 @@ class Quotas:
 
     def usage(self) -> dict[str, int]:
         """Allocations by user."""
-        return dict(self._users)
+        return dict(self._allocations)
 
-    def check(self, *, user: str, address: str, now: float) -> None:
-        """Whether one more allocation may be. Raises Refusal."""
+    def check(self, holder: Holder, *, wanted: int = 1, comes_for: Holder | None = None, now: float) -> None:
+        """Whether an allocation may be. Raises Refusal.
+
+        `wanted`: 2 where it reserves a port as well. `comes_for`: who reserved the port that it takes up.
+        """
         limits = self.settings
-        if limits.allocations_per_user and self._users[user] >= limits.allocations_per_user:
+        given = comes_for or NOBODY
+        user = self._users[holder.user] + wanted - (given.user == holder.user)
+        address = self._addresses[holder.address] + wanted - (given.address == holder.address)
+        total = self._total + wanted - (comes_for is not None)
+        if limits.allocations_per_user and user > limits.allocations_per_user:
             raise self._refusal(ErrorCode.ALLOCATION_QUOTA_REACHED, "allocationsPerUser")
-        if limits.allocations_per_address and self._addresses[address] >= limits.allocations_per_address:
+        if limits.allocations_per_address and address > limits.allocations_per_address:
             raise self._refusal(ErrorCode.ALLOCATION_QUOTA_REACHED, "allocationsPerAddress")
-        if limits.allocations and self._total >= limits.allocations:
+        if limits.allocations and total > limits.allocations:
             raise self._refusal(ErrorCode.INSUFFICIENT_CAPACITY, "allocations")
-        if not self._pace.admits(address, now=now):
+        if not self._pace.admits(holder.address, now=now):
             raise self._refusal(ErrorCode.ALLOCATION_QUOTA_REACHED, "newAllocationsPerSecond")
 
     def add(self, allocation: Allocation) -> None:
-        self._users[allocation.user] += 1
-        self._addresses[allocation.address] += 1
-        self._total += 1
+        self._allocations[allocation.user] += 1
+        self.reserve(Holder(allocation.user, allocation.address))
 
     def remove(self, allocation: Allocation) -> None:
-        for counter, name in ((self._users, allocation.user), (self._addresses, allocation.address)):
-            counter[name] -= 1
-            if counter[name] <= 0:
-                del counter[name]
+        _less(self._allocations, allocation.user)
+        self.unreserve(Holder(allocation.user, allocation.address))
+
+    def reserve(self, holder: Holder) -> None:
+        """A port waits for them."""
+        self._users[holder.user] += 1
+        self._addresses[holder.address] += 1
+        self._total += 1
+
+    def unreserve(self, holder: Holder) -> None:
+        """Somebody has come for it, or nobody in time."""
+        _less(self._users, holder.user)
+        _less(self._addresses, holder.address)
         self._total -= 1
 
     def check_move(self, allocation: Allocation, address: str) -> None:
@@ -82,3 +110,9 @@ class Quotas:
     def _refusal(self, code: ErrorCode, quota: str) -> Refusal:
         self.refusals[quota] += 1
         return Refusal(code, quota)
+
+
+def _less(counter: Counter[str], name: str) -> None:
+    counter[name] -= 1
+    if counter[name] <= 0:
+        del counter[name]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,15 +15,13 @@ from typing import Self
 from headgate.core.auth.outbound import Outbound
 from headgate.core.certificate import Certificate
 from headgate.core.config.change import Change, Prepared
-from headgate.core.config.networks import ListenAddress
-from headgate.core.config.turn_conf import TurnConf, TurnInterface, TurnTransport
-from headgate.core.errors import Draining, ListenError, Refused
+from headgate.core.config.turn_conf import TurnConf, TurnTransport
+from headgate.core.errors import Refused
 from headgate.core.registry import Registry
 from headgate.core.relay_credentials import RelayCredential
 from headgate.core.service import Endpoint, Protocol, Service
-from headgate.core.session import CloseReason, Held, Totals
+from headgate.core.session import CloseReason, Totals
 from headgate.engine import Closed, Engine, EngineLoop, Event, PeerConnected, StunReceived
-from headgate.engine import CloseReason as EngineReason
 from headgate.turn.allocation import Allocation
 from headgate.turn.clients import Clients
 from headgate.turn.credentials import Credentials
@@ -34,18 +32,19 @@ from headgate.turn.generated_secret import FILE, generated_secret
 from headgate.turn.listeners import (
     SERVICE,
     Opened,
-    certificate_of,
-    check,
     discoverable,
-    files_of,
     open_listener,
+    url_of,
 )
 from headgate.turn.machine import TurnMachine
+from headgate.turn.new_interfaces import NewInterfaces
+from headgate.turn.own_listeners import EVERYWHERE, OwnListeners
 from headgate.turn.peer_connections import PeerConnections
 from headgate.turn.relay import FiveTuple
 from headgate.turn.renewals import Renewals
-from headgate.turn.reports import closed, report
-from headgate.turn.session import ENDLESS, CredentialLease, TurnSession
+from headgate.turn.reports import report
+from headgate.turn.session import TurnSession
+from headgate.turn.sessions import Sessions
 from headgate.turn.stun.address import TransportAddress
 
 __all__ = ["SERVICE", "TurnServer"]
@@ -53,17 +52,6 @@ __all__ = ["SERVICE", "TurnServer"]
 logger = logging.getLogger(__name__)
 
 ROUTER = "relay"
-REASONS = {
-    EngineReason.PEER: CloseReason.PEER,
-    EngineReason.READ_TIMEOUT: CloseReason.READ_TIMEOUT,
-    EngineReason.WRITE_TIMEOUT: CloseReason.WRITE_TIMEOUT,
-    EngineReason.OVERFLOW: CloseReason.WRITE_TIMEOUT,
-    EngineReason.TLS: CloseReason.PROTOCOL_ERROR,
-    EngineReason.EXPIRED: CloseReason.LAPSED,
-    EngineReason.REQUESTED: CloseReason.RECONFIGURED,
-    EngineReason.SHUTDOWN: CloseReason.SHUTDOWN,
-    EngineReason.FAULT: CloseReason.FAULT,
-}
 
 
 class TurnServer:
@@ -73,9 +61,18 @@ class TurnServer:
     """
 
     def __init__(
-        self, *, loop: EngineLoop, registry: Registry, settings: TurnConf, state: Path | None
+        self,
+        *,
+        loop: EngineLoop,
+        registry: Registry,
+        settings: TurnConf,
+        state: Path | None,
+        operators: Callable[[], Sequence[Endpoint]] = tuple,
     ) -> None:
-        """`state`: the directory for what must be the same after a restart; None: nothing is kept."""
+        """`state`: the directory for what must be the same after a restart; None: nothing is kept.
+
+        `operators`: listeners of ours that are no service's.
+        """
         self._loop = loop
         self._registry = registry
         self._settings = settings
@@ -88,13 +85,6 @@ class TurnServer:
         self._opened: list[Opened] = []
         self._by_handle: dict[int, Opened] = {}
         self._service: Service | None = None
-        # Bound once: every session has them.
-        self._hear, self._ending = self._on_event, self._end
-        self._sessions: dict[int, TurnSession] = {}
-        """By the engine's handle of the allocation."""
-        self.clients = Clients()
-        self.traffic: dict[str, Totals] = {}
-        """Of the sessions that are gone, by transport."""
         self.denied_peers = 0
         """Requests refused because of who the peer was, since the start."""
         self.renewals = Renewals(bus=registry.bus, take=self._take)
@@ -106,6 +96,14 @@ class TurnServer:
             credentials=self._credentials(settings),
             now=time.monotonic(),
             wall=time.time,
+            own_listeners=OwnListeners(lambda: self._own_listeners(operators)),
+        )
+        self._sessions = Sessions(
+            loop=loop,
+            registry=registry,
+            machine=self.machine,
+            hear=self._on_event,
+            strict=lambda: self._settings.strict_expiry,
         )
 
     # Who looks
@@ -121,7 +119,16 @@ class TurnServer:
     @property
     def sessions(self) -> Sequence[TurnSession]:
         """One for each allocation, oldest first; `session.allocation` has the rest."""
-        return list(self._sessions.values())
+        return self._sessions.everyone
+
+    @property
+    def clients(self) -> Clients:
+        return self._sessions.clients
+
+    @property
+    def traffic(self) -> Mapping[str, Totals]:
+        """Of the sessions that are gone, by transport."""
+        return self._sessions.traffic
 
     @property
     def interfaces(self) -> Sequence[Opened]:
@@ -135,6 +142,12 @@ class TurnServer:
         """Where a listener is bound; None: it is gone."""
         opened = self._by_handle.get(listener)
         return opened.endpoint if opened is not None else None
+
+    def _own_listeners(self, operators: Callable[[], Sequence[Endpoint]]) -> Iterator[Endpoint]:
+        yield from operators()
+        for service in self._registry.services:
+            yield from (one.endpoint for one in service.listeners)
+        yield from (one.external for one in self._opened if one.external is not None)
 
     @property
     def now(self) -> float:
@@ -249,13 +262,7 @@ class TurnServer:
             self.machine.peer_closed(of, event.handle)
             self._turn()
             return
-        allocation = self.machine.ended(event.handle)
-        session = self._sessions.get(event.handle)
-        if session is None or allocation is None:
-            return  # we ended it ourselves
-        session.flowing = False
-        session.finish(event.counters)
-        self._registry.close(session, REASONS.get(EngineReason(event.reason), CloseReason.FAULT))
+        self._sessions.ended(event)
 
     def _turn(self) -> None:
         """Do what the machine has decided, in its order: sessions before the answers that tell of them."""
@@ -279,7 +286,7 @@ class TurnServer:
             return
         if isinstance(event, Allocated):
             self._open(event.allocation)
-        session = self._sessions.get(event.allocation.handle)
+        session = self._sessions.of(event.allocation)
         if session is None:
             return
         match event:
@@ -290,7 +297,7 @@ class TurnServer:
                 self.denied_peers += 1
                 logger.debug("%s may not reach %s (turn.peers)", session, peer)
             case Moved():
-                self._move(session)
+                self._sessions.move(session, external=self._external(event.allocation.five_tuple))
         told = report(event, session)
         if told is not None:
             self._registry.bus.publish(told)
@@ -302,92 +309,7 @@ class TurnServer:
         if service is None:
             raise RuntimeError("an allocation without a service")
         external = self._external(allocation.five_tuple)
-        try:
-            session = self._registry.open(
-                lambda id, created: TurnSession(
-                    id=id,
-                    service=service,
-                    created=created,
-                    allocation=allocation,
-                    external=external,
-                    end=self._ending,
-                )
-            )
-        except Draining:
-            self.machine.close(allocation)
-            return
-        self._sessions[allocation.handle] = session
-        self.clients.add(session)
-        self._loop.attach(allocation.handle, self._hear)
-        session.lease = self._lease(session)
-        self._registry.changed(session)
-        if not logger.isEnabledFor(logging.INFO):
-            return
-        logger.info(
-            "%s session %d of %s opened: relayed address %s, user '%s', %s",
-            service.name,
-            session.id.number,
-            session.remote,
-            session.target,
-            allocation.name,
-            session.transport,
-        )
-
-    def _lease(self, session: TurnSession) -> Held:
-        expires = session.allocation.credential_expires
-        if expires is None or not self._settings.strict_expiry:
-            return ENDLESS
-        return CredentialLease(expires, on_expiry=lambda: self._registry.close(session, CloseReason.EXPIRED))
-
-    def _move(self, session: TurnSession) -> None:
-        """RFC 8016: its client has taken it along."""
-        before = f"{session.remote} {session.transport}"
-        self._count(session)
-        self.clients.remove(session)
-        session.move(self._external(session.allocation.five_tuple))
-        self.clients.add(session)
-        self._registry.changed(session)
-        logger.info(
-            "%s session %d of %s moves to %s %s",
-            session.service.name,
-            session.id.number,
-            before,
-            session.remote,
-            session.transport,
-        )
-
-    def _count(self, session: TurnSession) -> Totals:
-        """What it moved so far. What is new of that counts for its transport."""
-        transport = session.transport or ""
-        totals = self._registry.totals([session])[0]
-        self.traffic[transport] = self.traffic.get(transport, Totals()) + totals.since(session.counted)
-        session.counted = totals
-        return totals
-
-    def _end(self, session: TurnSession) -> None:
-        """Called by the registry: let go of the allocation, and of a connection that served it alone."""
-        allocation = session.allocation
-        self._sessions.pop(allocation.handle, None)
-        self.clients.remove(session)
-        totals = self._count(session)
-        was_here = self.machine.close(allocation)
-        if was_here and allocation.five_tuple.connection:
-            self._loop.engine.close(allocation.five_tuple.connection)
-        self._registry.bus.publish(closed(session))
-        logger.info(
-            "%s session %d of %s closed: %s; relayed address %s, %d packets (%d bytes) in, %d (%d bytes) out,"
-            " %d discarded",
-            session.service.name,
-            session.id.number,
-            session.remote,
-            session.close_reason,
-            session.target,
-            totals.packets_received,
-            totals.bytes_received,
-            totals.packets_sent,
-            totals.bytes_sent,
-            totals.packets_discarded,
-        )
+        self._sessions.open(allocation, service=service, external=external)
 
     def _external(self, five_tuple: FiveTuple) -> Endpoint | None:
         opened = self._by_handle.get(five_tuple.listener)
@@ -407,7 +329,9 @@ class TurnServer:
         """Open what it needs. Listeners that stay as they are go on, and with them their clients."""
         if not change.concerns("turn") or self._registry.draining:
             return None
-        return NewTurn(self, change.new.own.turn).open()
+        return NewInterfaces(
+            self.engine, change.new.own.turn, present=self.interfaces, follow=self.follow
+        ).open()
 
     def follow(self, settings: TurnConf, opened: list[Opened], gone: list[Opened]) -> None:
         """Go over to new settings and the listeners that were opened for them."""
@@ -454,7 +378,7 @@ class TurnServer:
             realm=settings.realm,
             users={name: password.get_secret_value() for name, password in settings.users.items()},
             secrets=secrets,
-            urls=[url for one in settings.interfaces if (url := _url(one))],
+            urls=[url for one in settings.interfaces if (url := url_of(one))],
             asks=bool(settings.auth_http_address),
         )
 
@@ -476,77 +400,3 @@ class TurnServer:
         if self.is_on and not (settings.users or settings.auth_secrets or settings.auth_http_address):
             kept = f"in {self._state / FILE}" if self._state is not None else "made for this run"
             yield f"relay:    no turn.users or turn.authSecrets; the shared secret is {kept}"
-
-
-EVERYWHERE = frozenset({"::", "0.0.0.0"})  # noqa: S104 (compared with, not bound)
-
-
-def _url(interface: TurnInterface) -> str:
-    """How a client names it; empty where the configuration does not say how it is reached."""
-    where = ListenAddress.parse(interface.bind)
-    host, port = where.host, where.port
-    if interface.external:
-        text = interface.external
-        if text.count(":") != 1 and not text.startswith("["):
-            host = text
-        else:
-            outside = ListenAddress.parse(text)
-            host, port = outside.host, outside.port or port
-    if host in EVERYWHERE or not port:
-        return ""
-    scheme = "turns" if interface.transport.is_encrypted else "turn"
-    stream = "udp" if interface.transport in {TurnTransport.UDP, TurnTransport.DTLS} else "tcp"
-    return f"{scheme}:{f'[{host}]' if ':' in host else host}:{port}?transport={stream}"
-
-
-def _certificate(same: Opened, interface: TurnInterface) -> Certificate | None:
-    """The one that is shown, where it is of the same files: those are followed anyway. Raises ListenError."""
-    return same.certificate if files_of(same.interface) == files_of(interface) else certificate_of(interface)
-
-
-class NewTurn:
-    """What `TurnServer.prepare` opened, for a configuration that is not in force yet."""
-
-    def __init__(self, server: TurnServer, settings: TurnConf) -> None:
-        self._server = server
-        self._settings = settings
-        self._kept: list[Opened] = []
-        self._opened: list[Opened] = []
-        self._new: list[Opened] = []
-
-    def open(self) -> Self:
-        """Raises ListenError."""
-        present = list(self._server.interfaces)
-        engine = self._server.engine
-        try:
-            for interface in self._settings.interfaces:
-                place = (interface.transport, interface.bind)
-                same = next((one for one in present if one.place == place), None)
-                if same is not None:
-                    present.remove(same)
-                    kept = replace(same, interface=interface, certificate=_certificate(same, interface))
-                    check(engine, kept)
-                    self._kept.append(kept)
-                    self._opened.append(kept)
-                else:
-                    opened = open_listener(engine, interface, self._settings)
-                    self._new.append(opened)
-                    self._opened.append(opened)
-        except ListenError:
-            self._close()
-            raise
-        return self
-
-    def commit(self) -> None:
-        for opened in self._kept:
-            opened.retune(self._server.engine, self._settings)
-        handles = {one.handle for one in self._opened}
-        gone = [one for one in self._server.interfaces if one.handle not in handles]
-        self._server.follow(self._settings, self._opened, gone)
-
-    async def rollback(self) -> None:
-        self._close()
-
-    def _close(self) -> None:
-        for opened in self._new:
-            self._server.engine.close(opened.handle)

@@ -12,11 +12,12 @@ from headgate.turn.allocation import Allocation
 from headgate.turn.credentials import Credentials
 from headgate.turn.events import PeerDenied, TurnEvent
 from headgate.turn.nonce import Nonces
+from headgate.turn.own_listeners import OwnListeners
 from headgate.turn.peers import PeerPolicy
-from headgate.turn.ports import RelayPorts
-from headgate.turn.quotas import Quotas
+from headgate.turn.ports import RelayPorts, Reservation
+from headgate.turn.quotas import Holder, Quotas
 from headgate.turn.refusal import ErrorCode, Refusal
-from headgate.turn.relay import FiveTuple, Relay, RelayAddress
+from headgate.turn.relay import FiveTuple, Relay, RelayAddress, RelayPort
 from headgate.turn.request import Request
 from headgate.turn.stun.address import Family, TransportAddress, family_of, read_address
 from headgate.turn.stun.message import Malformed
@@ -39,6 +40,7 @@ class Wing:
     """Where UDP clients reach us, for RFC 5780."""
     externals: Mapping[str, str] = field(default_factory=dict)
     """By an address of ours: what it is called outside, where relay addresses are not configured."""
+    own_listeners: OwnListeners = field(default_factory=lambda: OwnListeners(list))
     draining: bool = False
     events: list[TurnEvent] = field(default_factory=list)
     relays: Mapping[Family, RelayAddress] = field(default_factory=dict)
@@ -89,6 +91,25 @@ class Wing:
     def is_relayed_only(self, host: str) -> bool:
         """Whether nothing but our own relayed addresses may be reached there (S-48, turn.md 4)."""
         return self.policy.allows_relayed(host)
+
+    def reserve(self, address: RelayAddress, holder: Holder, *, now: float) -> tuple[RelayPort, Reservation]:
+        """An even port, and the next for whoever comes with the token. Raises Exhausted."""
+        first, reservation = self.ports.bind_pair(address, holder, now=now)
+        self.quotas.reserve(holder)
+        return first, reservation
+
+    def take_reserved(self, token: bytes) -> RelayPort | None:
+        """The port that waits under this token, if one does."""
+        reservation = self.ports.take(token)
+        if reservation is None:
+            return None
+        self.quotas.unreserve(reservation.holder)
+        return reservation.port
+
+    def expire(self, now: float) -> None:
+        """Let go of reserved ports that nobody came for."""
+        for reservation in self.ports.expire(now):
+            self.quotas.unreserve(reservation.holder)
 
     def add(self, allocation: Allocation) -> None:
         self.by_five_tuple[allocation.five_tuple] = allocation

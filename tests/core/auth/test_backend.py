@@ -48,14 +48,14 @@ async def test_what_it_is_asked_and_what_it_says(gate: Gate) -> None:
 
 async def test_twenty_joins_take_as_long_as_one(gate: Gate) -> None:
     backend = Backend()
-    backend.delay = 0.3
+    backend.delay = 1.0
     async with serve(backend.answer) as url:
         gate.configure(authMethod="http", authHTTPAddress=url)
         start = time.perf_counter()
         await asyncio.gather(
             *(gate.ask(request_to(path=f"p{n}", user=f"u{n}", password="x")) for n in range(20))
         )
-        assert time.perf_counter() - start <= 0.6
+        assert time.perf_counter() - start <= 2 * backend.delay
         assert len(backend.asked) == 20
 
 

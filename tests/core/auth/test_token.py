@@ -172,6 +172,7 @@ async def test_key_ids_of_nobody(
     gate.now += INTERVAL
     setattr(issuer, how, True)
     times: list[float] = []
+    costs: list[float] = []
     waits: list[float] = []
     outcomes: list[Denied] = []
     strangers = [request_to(token=of_a_stranger(token, number)) for number in range(STRANGERS)]
@@ -186,14 +187,17 @@ async def test_key_ids_of_nobody(
 
     async with asyncio.timeout(60), asyncio.TaskGroup() as tasks:
         for first in range(0, STRANGERS, AT_A_TIME):
-            start = time.perf_counter()
+            start, cost = time.perf_counter(), time.process_time()
             for number in range(first, first + AT_A_TIME):
                 tasks.create_task(junk(number))
             assert await tasks.create_task(gate.ask(good))
             times.append(time.perf_counter() - start)
+            costs.append(time.process_time() - cost)
     assert len(outcomes) == STRANGERS
     assert issuer.fetches == 2, "one at the start, one for all of these"
-    assert statistics.quantiles(times, n=100)[-1] < 0.02
+    # The row's 20 ms are those of our own work, whoever else uses the machine; none waits for others' turns.
+    assert statistics.quantiles(costs, n=100)[-1] < 0.02
+    assert statistics.quantiles(times, n=100)[-1] < outbound.TURN_TIMEOUT / 2
     # The one that fetches waits for the answer; the others as long as for any turn.
     assert sorted(waits)[-2] < 1.3
     gate.now += INTERVAL - 1

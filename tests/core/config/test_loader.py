@@ -57,7 +57,7 @@ def test_every_mistake_is_told_at_once_with_file_line_and_key(mistakes: Mistakes
         "c.yml:9: authInternalUsers[0].ips[0]: unable to parse IP/CIDR '300.1.1.1'",
         "c.yml:10: authInternalUsers[0].permissons: unknown key (did you mean 'permissions'?)",
         "c.yml:12: authInternalUsers[0].permissions[0].action: invalid auth action: 'fly'"
-        " (one of publish, read, playback, api, metrics, pprof)",
+        " (one of publish, read, playback, api, metrics, pprof, relay)",
         "c.yml:13: authInternalUsers[0].permissions[1].action: is missing",
         "c.yml:15: pathDefaults.recordFormat: invalid record format 'mkv' (one of fmp4, mpegts)",
         "c.yml:16: pathDefaults.recordPath: must contain %path",

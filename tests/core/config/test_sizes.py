@@ -3,8 +3,9 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import TypeAdapter, ValidationError
 
-from headgate.core.config.sizes import format_size, parse_size
+from headgate.core.config.sizes import SizeLimit, format_size, parse_size
 
 
 @pytest.mark.parametrize(
@@ -35,3 +36,12 @@ def test_refuses(text: str) -> None:
 @given(st.integers(min_value=1, max_value=2**64 - 1))
 def test_nothing_is_lost_in_print(size: int) -> None:
     assert parse_size(format_size(size)) == size
+
+
+def test_a_limit_may_be_none() -> None:
+    limit = TypeAdapter(SizeLimit)
+    assert [limit.validate_python(text) for text in ("0", "16M")] == [0, 16 << 20]
+    assert [limit.dump_python(size) for size in (0, 16 << 20)] == ["0", "16M"]
+    for text in ("0B", "00", "5", ""):
+        with pytest.raises(ValidationError, match="size"):
+            limit.validate_python(text)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from headgate.core.config import Loaded
-from headgate.core.config.turn_conf import TurnConf, TurnTransport
+from headgate.core.config.turn_conf import TurnConf, TurnQuotas, TurnTransport
 
 Load = Callable[..., Loaded]
 Mistakes = Callable[..., list[str]]
@@ -46,6 +46,14 @@ def test_it_is_read(load_text: Load) -> None:
     }
     assert (turn.quotas.allocations_per_user, turn.quotas.bytes_per_second) == (5, 1024**2)
     assert turn.quotas.permissions_per_allocation == 64
+
+
+def test_zero_lifts_every_quota(load_text: Load) -> None:
+    zeros = "".join(f"    {name}: 0\n" for name in TurnQuotas.names())
+    quotas = load_text(f"turn:\n  quotas:\n{zeros}").configuration.own.turn.quotas
+    assert set(quotas.model_dump().values()) <= {0, "0"}
+    assert quotas.bytes_per_second == 0
+    assert TurnQuotas.model_validate(quotas.model_dump(by_alias=True)) == quotas
 
 
 def test_it_listens_on_3478_by_default() -> None:

@@ -70,6 +70,7 @@ async def test_no_query_is_a_command(notes: Notes, here: Path) -> None:
         async with Client.connect(server) as publisher, Client.connect(server) as reader:
             await notes.of("connect", count=2)
             assert (await publisher.publish()).status == 200
+            await notes.of("ready")  # which a PAUSE would end before it notes anything
             for turn, shape in enumerate(SHAPES, start=1):
                 assert (await reader.ask("SETUP", "cam/trackID=0", TCP)).status == 200
                 # No RTSP request can carry some of these; other protocols could.

@@ -132,6 +132,30 @@ async def test_slashes(wing: Wing, path: str, location: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("method", "path", "location"),
+    [
+        ("PATCH", "/api/v1/sessions/x", "/api/v1/sessions/x/"),
+        ("POST", "/api/v1/users/", "/api/v1/users"),
+        ("POST", "/api/v1/tokens/", "/api/v1/tokens"),
+    ],
+)
+async def test_slashes_whatever_the_method(wing: Wing, method: str, path: str, location: str) -> None:
+    answer = await wing.http.request(method, path)
+    assert (answer.status_code, answer.headers["location"]) == (301, location)
+
+
+async def test_the_form_of_answers(open_rooms: Open) -> None:
+    async with open_rooms(stats=True) as wing:
+        assert (await wing.http.post("/api/v1/tokens", data={"a": "x"})).text == (
+            '{\n  "code": "invalid_token",\n  "message": "Invalid token",\n  "success": false\n}\n'
+        )
+        for path in ("config", "stats"):
+            answer = await wing.http.get(f"/api/v1/{path}", headers={"origin": "https://other.example"})
+            assert ("access-control-allow-origin" in answer.headers) == (path == "stats")
+        assert "Disallow: /" in (await wing.http.get("/robots.txt")).text
+
+
+@pytest.mark.parametrize(
     "path",
     [
         "/api/v1/nothing",
@@ -178,7 +202,7 @@ async def test_a_buddy_picture(wing: Wing) -> None:
     told = await other.data("Status")
     assert (told["Id"], told["Rev"], told["Prio"]) == (one.id, 2, 100)
     name = told["Status"]["buddyPicture"]
-    assert re.fullmatch(r"img:[\w-]{20}/[\w-]{12}/picture\.jpg", name)
+    assert re.fullmatch(r"img:[\w-]{24}/[\w-]{12}/picture\.jpg", name)
     path = "/static/img/buddy/s46/" + name.removeprefix("img:")
     answer = await wing.http.get(path)
     assert answer.headers["content-type"] == "image/jpeg"

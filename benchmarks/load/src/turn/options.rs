@@ -14,7 +14,7 @@ use crate::turn::parcel::{Carry, SMALLEST};
 use crate::turn::relay::{self, Relay, Towards};
 
 pub const USAGE: &str = "
-  headgate-load turn-relay    SERVER [--towards peer|client] [--carry channel|send] [--sessions N] [--rate R]
+  headgate-load turn-relay    SERVER [--towards peer|client] [--carry channel|send|direct] [--sessions N] [--rate R]
                               [--burst N] [--size BYTES] [--coalesced yes|no] [--warm-up S] [--seconds S]
   headgate-load turn-allocate SERVER [--count N] [--ways N] [--release yes|no]
   headgate-load turn-hold     SERVER [--steps 0,1000,…]
@@ -79,12 +79,16 @@ fn relay(options: &mut Options) -> Result<Relay, String> {
         return Err(format!("--size {size}: {SMALLEST} to {LARGEST}, and a burst at most 60000"));
     }
     let towards = [("peer", Towards::Peer), ("client", Towards::Client)];
-    let carry = [("channel", Carry::Channel), ("send", Carry::Send)];
+    let carry = [("channel", Carry::Channel), ("send", Carry::Send), ("direct", Carry::Direct)];
+    let (towards, carry) = (options.one_of("towards", &towards)?, options.one_of("carry", &carry)?);
+    if carry == Carry::Direct && towards != Towards::Peer {
+        return Err("--carry direct: is towards a peer".into());
+    }
     Ok(Relay {
         server: address(options, "server")?,
         account: account(options)?,
-        towards: options.one_of("towards", &towards)?,
-        carry: options.one_of("carry", &carry)?,
+        towards,
+        carry,
         sessions: options.positive("sessions", 20)? as usize,
         rate: options.positive("rate", 500)?,
         burst,

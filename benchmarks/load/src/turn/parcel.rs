@@ -14,6 +14,8 @@ pub const CHANNEL: u16 = 0x4000;
 pub enum Carry {
     Channel,
     Send,
+    /// To the peer itself, without a relay: what a relay's latency is measured against.
+    Direct,
 }
 
 /// A datagram to the server whose stamp is written anew for each send.
@@ -40,6 +42,7 @@ impl Parcel {
                     .with(attribute::DATA, &payload);
                 (message.bytes().to_vec(), 36)
             }
+            Carry::Direct => (payload, 0),
         };
         Self { bytes, stamp }
     }
@@ -48,6 +51,11 @@ impl Parcel {
         self.bytes[self.stamp..self.stamp + SMALLEST].copy_from_slice(&due.to_be_bytes());
         &self.bytes
     }
+}
+
+/// The payload of a datagram that came back.
+pub fn carried(carry: Carry, datagram: &[u8]) -> Option<&[u8]> {
+    if carry == Carry::Direct { Some(datagram) } else { opened(datagram) }
 }
 
 /// The payload of a datagram from the server; None for anything else, such as a late response.
@@ -66,7 +74,7 @@ pub fn due(payload: &[u8]) -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Carry, Parcel, due, opened};
+    use super::{Carry, Parcel, carried, due, opened};
     use crate::turn::message::{Arrived, Message, attribute, kind};
 
     #[test]
@@ -91,6 +99,13 @@ mod tests {
             .with_address(attribute::XOR_PEER_ADDRESS, peer)
             .with(attribute::DATA, payload);
         assert_eq!(opened(back.bytes()), Some(payload));
+    }
+
+    #[test]
+    fn without_a_relay_the_payload_is_all() {
+        let mut parcel = Parcel::new(Carry::Direct, "127.0.0.3:9".parse().unwrap(), 160, [0; 12]);
+        let bytes = parcel.stamped(79);
+        assert_eq!((bytes.len(), carried(Carry::Direct, bytes).and_then(due)), (160, Some(79)));
     }
 
     #[test]

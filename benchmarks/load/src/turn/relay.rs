@@ -11,7 +11,7 @@ use crate::sys::datagram::{self, Inbox, send_segmented};
 use crate::sys::poll::Poll;
 use crate::sys::{clock, cpu, socket};
 use crate::turn::account::Account;
-use crate::turn::client::Client;
+use crate::turn::client::{Client, connected};
 use crate::turn::echo::{BUFFER, Echoed, LOOK, Peers, record};
 use crate::turn::parcel::{self, Carry, Parcel};
 use crate::turn::seed::Seed;
@@ -113,7 +113,7 @@ pub fn measure(plan: &Relay) -> Result<(), String> {
         let window = &window;
         let last = plan.cpus.last().map(std::slice::from_ref).unwrap_or_default();
         let echoing = scope.spawn(|| peers.echo(window, last));
-        let receiving = scope.spawn(|| receive(&sinks, plan.coalesced, window, last));
+        let receiving = scope.spawn(|| receive(plan, &sinks, window, last));
         let sending: Vec<_> =
             parts.into_iter().map(|part| scope.spawn(move || send(plan, part, began, window))).collect();
         thread::sleep(plan.warm_up);
@@ -147,6 +147,18 @@ fn open(plan: &Relay, peers: &Peers) -> Result<(Vec<Lane>, Vec<UdpSocket>), Stri
     let (mut lanes, mut sinks) = (Vec::new(), Vec::new());
     let copy = |socket: &UdpSocket| socket.try_clone().map_err(|error| error.to_string());
     let mut addresses = peers.addresses().map_err(|error| error.to_string())?.into_iter();
+    let parcels = |peer| {
+        let new = |_| Parcel::new(plan.carry, peer, plan.size, Seed::new(plan.seed).transaction());
+        (0..plan.burst).map(new).collect::<Vec<_>>()
+    };
+    if plan.carry == Carry::Direct {
+        for peer in addresses {
+            let socket = connected(peer).map_err(|error| error.to_string())?;
+            sinks.push(copy(&socket)?);
+            lanes.push(Lane { socket, parcels: parcels(peer) });
+        }
+        return Ok((lanes, sinks));
+    }
     for _ in 0..plan.sessions {
         let (mut near, relayed) = client()?;
         let peer = if let Some(address) = addresses.next() {
@@ -166,10 +178,7 @@ fn open(plan: &Relay, peers: &Peers) -> Result<(Vec<Lane>, Vec<UdpSocket>), Stri
         if plan.carry == Carry::Channel {
             near.bind_channel(peer)?;
         }
-        let parcels = (0..plan.burst)
-            .map(|_| Parcel::new(plan.carry, peer, plan.size, Seed::new(plan.seed).transaction()))
-            .collect();
-        lanes.push(Lane { socket: near.socket, parcels });
+        lanes.push(Lane { socket: near.socket, parcels: parcels(peer) });
     }
     Ok((lanes, sinks))
 }
@@ -240,14 +249,14 @@ fn send(plan: &Relay, mut part: Part, began: u64, window: &Window) -> io::Result
 }
 
 /// Read until the run is over.
-fn receive(sinks: &[UdpSocket], coalesced: bool, window: &Window, cpus: &[usize]) -> io::Result<Received> {
+fn receive(plan: &Relay, sinks: &[UdpSocket], window: &Window, cpus: &[usize]) -> io::Result<Received> {
     cpu::pin(cpus)?;
     clock::sharpen_timers();
     let mut poll = Poll::new()?;
     for (index, sink) in sinks.iter().enumerate() {
         poll.watch(sink, index as u64)?;
     }
-    let mut inbox = Inbox::new(coalesced);
+    let mut inbox = Inbox::new(plan.coalesced);
     let mut received = Received { packets: 0, latency: Histogram::new(), cpu: 0 };
     let (mut meter, mut ready) = (Meter::default(), Vec::new());
     loop {
@@ -263,7 +272,7 @@ fn receive(sinks: &[UdpSocket], coalesced: bool, window: &Window, cpus: &[usize]
         for &token in &ready {
             inbox.receive(&sinks[token as usize])?;
             for datagram in inbox.iter() {
-                let due = parcel::opened(datagram.bytes).and_then(parcel::due);
+                let due = parcel::carried(plan.carry, datagram.bytes).and_then(parcel::due);
                 received.packets += record(due, datagram.arrived, window, &mut received.latency);
             }
         }

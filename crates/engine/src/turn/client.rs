@@ -10,7 +10,7 @@ use rustls::ServerConnection;
 
 use super::channel_data::padded;
 use super::five_tuple::FiveTuple;
-use super::framing::Framing;
+use super::framing::{self, Framing};
 use super::listener::Admission;
 use crate::event::{CloseReason, Unanswered};
 
@@ -18,8 +18,12 @@ use crate::event::{CloseReason, Unanswered};
 const DATA_LIMIT: usize = 256 * 1024;
 /// Answers that may wait before the client is closed.
 const ANSWER_LIMIT: usize = 1024 * 1024;
-/// Bytes handed to TLS at a time: as many as its own buffer takes.
-const RECORDS: usize = 64 * 1024;
+/// Bytes handed to TLS at a time: its own buffer takes twice as many.
+const RECORDS: usize = 32 * 1024;
+/// Most bytes a record has beside its message.
+const RECORD_OVERHEAD: usize = 64;
+/// A larger queue is given back when it is empty.
+const KEPT: usize = 64 * 1024;
 
 #[derive(Debug)]
 pub struct Client {
@@ -33,6 +37,10 @@ pub struct Client {
     /// Whether the wing will write to it before the turn ends.
     pub queued: bool,
     tls: Option<Box<ServerConnection>>,
+    /// Of the message that begins the queue TLS has taken a part; this much is left.
+    begun: usize,
+    /// Whether it carries a peer's bytes, which are no messages (RFC 6062).
+    is_raw: bool,
     /// What it is sent, from `sent` on.
     queue: Vec<u8>,
     sent: usize,
@@ -64,6 +72,8 @@ impl Client {
             queued: false,
             incomplete: tls.as_ref().map(|_| now),
             tls,
+            begun: 0,
+            is_raw: false,
             queue: Vec::new(),
             sent: 0,
             heard: now,
@@ -140,6 +150,7 @@ impl Client {
 
     /// Queue bytes of a peer's connection, for which its owner has seen that there is room (RFC 6062).
     pub fn raw(&mut self, bytes: &[u8]) {
+        self.is_raw = true;
         self.push_unpadded([bytes, &[], &[]]);
     }
 
@@ -178,12 +189,12 @@ impl Client {
     pub fn write(&mut self) -> Result<(), CloseReason> {
         let result = match &mut self.tls {
             None => write_plain(&mut self.socket, &self.queue, &mut self.sent),
-            Some(tls) => write_tls(&mut self.socket, tls, &self.queue, &mut self.sent),
+            Some(_) => self.write_tls(),
         };
         if self.sent == self.queue.len() {
             self.sent = 0;
             self.queue.clear();
-            if self.queue.capacity() > RECORDS {
+            if self.queue.capacity() > KEPT {
                 self.queue = Vec::new();
             }
         }
@@ -191,6 +202,38 @@ impl Client {
             Ok(()) => Ok(()),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(()),
             Err(_) => Err(CloseReason::Peer),
+        }
+    }
+
+    /// Before the handshake is done TLS keeps nothing for later: the queue does.
+    fn write_tls(&mut self) -> io::Result<()> {
+        let Some(tls) = &mut self.tls else { return Ok(()) };
+        loop {
+            while tls.wants_write() {
+                match tls.write_tls(&mut self.socket) {
+                    Ok(_) => {}
+                    Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                    Err(error) => return Err(error),
+                }
+            }
+            if self.sent >= self.queue.len() || tls.is_handshaking() {
+                return Ok(());
+            }
+            let mut room = RECORDS;
+            while let Some(rest) = self.queue.get(self.sent..).filter(|rest| !rest.is_empty())
+                && room > 0
+            {
+                // A record for each message: some clients take one for the other (coturn's, of Debian).
+                let size = match self.begun {
+                    0 if self.is_raw => rest.len().min(RECORDS),
+                    0 => framing::first(rest),
+                    begun => begun.min(rest.len()),
+                };
+                let taken = tls.writer().write(&rest[..size])?;
+                self.sent += taken;
+                self.begun = size - taken;
+                room = if self.begun > 0 { 0 } else { room.saturating_sub(size + RECORD_OVERHEAD) };
+            }
         }
     }
 
@@ -215,27 +258,4 @@ fn write_plain(socket: &mut TcpStream, queue: &[u8], sent: &mut usize) -> io::Re
         }
     }
     Ok(())
-}
-
-/// Before the handshake is done TLS keeps nothing for later: the queue does.
-fn write_tls(
-    socket: &mut TcpStream,
-    tls: &mut ServerConnection,
-    queue: &[u8],
-    sent: &mut usize,
-) -> io::Result<()> {
-    loop {
-        while tls.wants_write() {
-            match tls.write_tls(socket) {
-                Ok(_) => {}
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
-            }
-        }
-        let Some(rest) = queue.get(*sent..).filter(|rest| !rest.is_empty()) else { return Ok(()) };
-        if tls.is_handshaking() {
-            return Ok(());
-        }
-        *sent += tls.writer().write(&rest[..rest.len().min(RECORDS)])?;
-    }
 }

@@ -41,6 +41,11 @@ impl Framing {
     }
 }
 
+/// The size of the message that begins here, with its padding; of what is none, all of it.
+pub fn first(bytes: &[u8]) -> usize {
+    size(bytes).ok().flatten().map_or(bytes.len(), |(_, padded)| padded.min(bytes.len()))
+}
+
 /// How many bytes were whole messages.
 fn split(bytes: &[u8], message: &mut impl FnMut(&[u8]) -> bool) -> Result<usize, Refused> {
     let mut taken = 0;

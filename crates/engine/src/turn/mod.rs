@@ -155,7 +155,7 @@ pub(crate) struct Wing {
     by_five_tuple: HashMap<FiveTuple, usize>,
     /// When to look at an allocation: it may have been refreshed meanwhile.
     deadlines: BinaryHeap<Reverse<(Instant, Handle)>>,
-    /// Made with the first listener: its buffers are 2 MiB.
+    /// Made with the first listener of datagrams, or the first relayed address: its buffers are 2 MiB.
     receiver: Option<Box<Receiver>>,
     /// Clients whose allocation another worker has (RFC 8016).
     away: HashMap<FiveTuple, Away>,
@@ -324,6 +324,9 @@ impl Wing {
                     continue;
                 }
             };
+            if let Some(state) = self.shared.turn.receiving.get() {
+                self.receiver.get_or_insert_with(|| Box::new(Receiver::new(Arc::clone(state))));
+            }
             let source = self.watch(Source::Relaying { socket, allocation: i });
             let family = usize::from(relay.local.is_ipv6());
             self.allocations[i].relays[family] =

@@ -109,15 +109,16 @@ impl Engine {
         let listener = |bound, sockets| {
             Arc::new(Listener::new(handle, listen.transport, bound, tls, listen.limits, sockets))
         };
+        // Peers are heard over UDP, however clients come.
+        let receiving = match self.turn().receiving.get() {
+            Some(receiving) => Arc::clone(receiving),
+            None => Arc::clone(self.turn().receiving.get_or_init({
+                let new = Receiver::state()?;
+                move || new
+            })),
+        };
         let bound = match listen.transport {
             Transport::Udp | Transport::Dtls => {
-                let receiving = match self.turn().receiving.get() {
-                    Some(receiving) => Arc::clone(receiving),
-                    None => Arc::clone(self.turn().receiving.get_or_init({
-                        let new = Receiver::state()?;
-                        move || new
-                    })),
-                };
                 let (sockets, bound) = socket::listening(listen.address, self.shared.inboxes.len())?;
                 let listener = listener(bound, sockets);
                 self.turn().addresses.listen(handle, bound);

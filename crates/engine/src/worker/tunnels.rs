@@ -27,8 +27,9 @@ impl Worker {
         }
         let mut connection = self.connections.remove(i);
         let _ = self.poll.registry().deregister(&mut connection.wire.socket);
-        self.closed(post, CloseReason::Joined, now);
+        // Told before it is closed: who hears of that and joins the next POST, by whichever worker, comes second.
         self.tell(get, Command::Feed { get, upstream: Box::new(connection.into_upstream()) });
+        self.closed(post, CloseReason::Joined, now);
     }
 
     /// Read from a POST what its GET's client says. Where there is no such GET any more, it is closed.

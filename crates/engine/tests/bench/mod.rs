@@ -129,7 +129,7 @@ pub struct Publisher {
 }
 
 impl Publisher {
-    /// A picture of `count` packets of `size` bytes; returns them.
+    /// A picture of `count` packets of `size` bytes, sent in one piece; returns them.
     pub fn picture(&mut self, key: bool, count: usize, size: usize) -> Vec<Vec<u8>> {
         self.timestamp += 3000;
         let packets: Vec<Vec<u8>> = (0..count)
@@ -140,18 +140,21 @@ impl Publisher {
                 rtp(self.sequence, self.timestamp, i + 1 == count, &payload)
             })
             .collect();
-        for packet in &packets {
-            self.frame(0, packet);
-        }
+        let frames: Vec<u8> = packets.iter().flat_map(|packet| framed(0, packet)).collect();
+        self.socket.write_all(&frames).expect("connected");
         packets
     }
 
     pub fn frame(&mut self, channel: u8, packet: &[u8]) {
-        let mut frame = vec![b'$', channel];
-        frame.extend((packet.len() as u16).to_be_bytes());
-        frame.extend(packet);
-        self.socket.write_all(&frame).expect("connected");
+        self.socket.write_all(&framed(channel, packet)).expect("connected");
     }
+}
+
+fn framed(channel: u8, packet: &[u8]) -> Vec<u8> {
+    let mut frame = vec![b'$', channel];
+    frame.extend((packet.len() as u16).to_be_bytes());
+    frame.extend(packet);
+    frame
 }
 
 pub fn rtp(sequence: u16, timestamp: u32, marker: bool, payload: &[u8]) -> Vec<u8> {

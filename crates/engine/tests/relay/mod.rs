@@ -66,6 +66,13 @@ impl Bench {
         Self { engine, listener, server, seen: VecDeque::new(), ports: Vec::new() }
     }
 
+    /// Clients come otherwise than over UDP.
+    pub fn without_listener() -> Self {
+        let engine = Engine::start(2, 256).expect("two workers");
+        let server = SocketAddr::new(LOCALHOST, 0);
+        Self { engine, listener: 0, server, seen: VecDeque::new(), ports: Vec::new() }
+    }
+
     pub fn event<T>(&mut self, mut wanted: impl FnMut(&Event) -> Option<T>) -> T {
         let until = Instant::now() + PATIENCE;
         loop {

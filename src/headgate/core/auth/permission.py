@@ -10,12 +10,14 @@ from headgate.core.config.users import AuthInternalUserPermission
 
 __all__ = ["permits"]
 
+INCLUDED = {Action.API: frozenset({Action.RELAY})}
+"""What else an action allows: an operator makes credentials for anybody."""
 OF_PATHS = frozenset({Action.PUBLISH, Action.READ, Action.PLAYBACK})
 
 
 def permits(permissions: Iterable[AuthInternalUserPermission], request: Request) -> bool:
     return any(
-        permission.action is request.action
+        (permission.action is request.action or request.action in INCLUDED.get(permission.action, ()))
         and (request.action not in OF_PATHS or _covers(permission.path, request.path))
         for permission in permissions
     )

@@ -126,6 +126,8 @@ class AuthAction(Choice):
     API = "api"
     METRICS = "metrics"
     PPROF = "pprof"
+    RELAY = "relay"
+    """Ours: to have credentials of the TURN relay made for oneself."""
 
 
 class RtspTransport(Choice):

@@ -32,7 +32,7 @@ from headgate.core.config.path_conf import PathConf
 from headgate.core.config.rooms_conf import RoomsConf, RoomsModules, RoomsUsers
 from headgate.core.config.scalars import HttpEncryption, Real, Switch, Whole
 from headgate.core.config.section import Section
-from headgate.core.config.sizes import Size
+from headgate.core.config.sizes import Size, SizeLimit
 from headgate.core.config.turn_conf import (
     TurnConf,
     TurnInterface,
@@ -131,6 +131,7 @@ NETWORK = get_args(get_args(Networks)[0])[0]
 KINDS = (
     (Duration, "duration"),
     (Size, "size"),
+    (SizeLimit, "size"),
     (Switch, "yes/no"),
     (HttpEncryption, "yes/no"),
     (Whole, "whole number"),

@@ -8,10 +8,11 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, PlainSerializer
 
-__all__ = ["Size", "format_size", "parse_size"]
+__all__ = ["Size", "SizeLimit", "format_limit", "format_size", "parse_size"]
 
 UNITS = {"E": 1024**6, "P": 1024**5, "T": 1024**4, "G": 1024**3, "M": 1024**2, "K": 1024, "B": 1}
 LARGEST = 2**64 - 1
+NO_LIMIT = "0"
 SIZE = re.compile(r"([0-9]{1,20}(?:\.[0-9]{1,20})?)([EPTGMK])?(?:I?B)?", re.IGNORECASE)
 
 
@@ -43,9 +44,24 @@ def _size(value: Any) -> int:
     raise ValueError("a size is text like 50M")
 
 
+def format_limit(size: int) -> str:
+    """Of a `SizeLimit`."""
+    return format_size(size) if size else NO_LIMIT
+
+
+def _limit(value: Any) -> int:
+    return 0 if value == NO_LIMIT else _size(value)
+
+
 Size = Annotated[
     int,
     BeforeValidator(_size, json_schema_input_type=str),
     PlainSerializer(format_size, return_type=str),
 ]
 """Bytes in Python, text with a unit outside."""
+SizeLimit = Annotated[
+    int,
+    BeforeValidator(_limit, json_schema_input_type=str),
+    PlainSerializer(format_limit, return_type=str),
+]
+"""A `Size`, or 0, which needs no unit: no limit."""

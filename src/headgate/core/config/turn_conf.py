@@ -12,7 +12,7 @@ from headgate.core.config.choices import Choice
 from headgate.core.config.networks import ListenAddress, Networks
 from headgate.core.config.scalars import Natural, Switch
 from headgate.core.config.section import Section, key
-from headgate.core.config.sizes import Size
+from headgate.core.config.sizes import SizeLimit
 
 __all__ = [
     "TurnConf",
@@ -156,7 +156,7 @@ class TurnQuotas(Section):
     )
     permissions_per_allocation: Natural = key("permissionsPerAllocation", "of one allocation", default=64)
     channels_per_allocation: Natural = key("channelsPerAllocation", "channels of one allocation", default=64)
-    bytes_per_second: Size = key(
+    bytes_per_second: SizeLimit = key(
         "bytesPerSecond", "of one allocation, both ways together; more is dropped", default=16 * 1024**2
     )
     answers_per_second: Natural = key(

@@ -73,6 +73,12 @@ def test_what_is_switched_off() -> None:
     assert "no-udp" not in text
 
 
+def test_a_limit_that_was_lifted_stays_lifted() -> None:
+    turn, text = read("max-bps=0\nuser-quota=0\n")
+    assert (turn.quotas.bytes_per_second, turn.quotas.allocations_per_user) == (0, 0)
+    assert "max-bps" not in text
+
+
 def test_one_external_address_is_everybodys() -> None:
     turn, _ = read("external-ip=203.0.113.9\nrelay-ip=10.0.0.5\nrelay-ip=10.0.0.6\nrelay-ip=::1\n")
     assert {one.external for one in turn.interfaces} == {"203.0.113.9"}

@@ -96,3 +96,84 @@ def test_it_is_recognised() -> None:
 def test_a_line_of_the_file_stays_in_a_comment() -> None:
     imported = read_server_conf("[app]\nevil\x85rooms = {}: x\n")
     assert all(line.startswith(("#", "rooms:")) or not line for line in imported.text().split("\n"))
+
+
+# Each option that the old server knew, by section.
+KNOWN = {
+    "http": ["listen", "root", "readtimeout", "writetimeout", "basePath", "maxfd", "stats", "pprofListen"],
+    "https": ["listen", "certificate", "key", "minVersion", "readtimeout", "writetimeout"],
+    "app": [
+        "title",
+        "ver",
+        "stunURIs",
+        "turnURIs",
+        "turnSecret",
+        "renegotiation",
+        "sessionSecret",
+        "encryptionSecret",
+        "tokenFile",
+        "globalRoom",
+        "defaultRoomEnabled",
+        "authorizeRoomJoin",
+        "authorizeRoomCreation",
+        "pipelinesEnabled",
+        "serverToken",
+        "serverRealm",
+        "extra",
+        "extra.d",
+        "plugin",
+        "contentSecurityPolicy",
+        "contentSecurityPolicyReportOnly",
+    ],
+    "modules": ["screensharing", "youtube", "presentation", "contacts"],
+    "log": ["logfile"],
+    "users": [
+        "enabled",
+        "mode",
+        "sharedsecret_secret",
+        "httpheader_header",
+        "certificate_key",
+        "certificate_certificate",
+        "certificate_verifiedHeader",
+        "certificate_verifiedHeaderValue",
+        "certificate_certificateHeader",
+        "certificate_validForDays",
+        "certificate_organization",
+        "allowRegistration",
+    ],
+    "nats": ["channelling_trigger", "channelling_trigger_subject", "url", "establishTimeout", "client_id"],
+}
+VALUES = {
+    "basePath": "/x/",
+    "listen": ":1",
+    "mode": "sharedsecret",
+    "stunURIs": "stun:x",
+    "turnURIs": "turn:x",
+    "httpheader_header": "x-user",
+    "certificate_verifiedHeader": "x-a",
+    "certificate_certificateHeader": "x-b",
+}
+SWITCHES = (
+    "Enabled",
+    "enabled",
+    "stats",
+    "renegotiation",
+    "Join",
+    "Creation",
+    "Registration",
+    "tube",
+    "contacts",
+)
+
+
+@pytest.mark.parametrize(
+    ("section", "option"), [(section, option) for section, options in KNOWN.items() for option in options]
+)
+def test_every_option_has_a_place_or_a_reason(section: str, option: str) -> None:
+    value = VALUES.get(option, "true" if option.endswith(SWITCHES) else "a value that is long enough")
+    imported = read_server_conf(f"[{section}]\n{option} = {value}\n")
+    told = [
+        remark for remark in imported.remarks if remark.startswith(f"[{section}] {option.lower()}: dropped")
+    ]
+    assert bool(imported.rooms) is not bool(told), (imported.rooms, imported.remarks)
+    assert not [remark for remark in imported.remarks if remark not in told]

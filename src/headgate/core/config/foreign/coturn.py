@@ -9,7 +9,7 @@ from headgate.core.config.foreign.coturn_options import REMARKS, SWITCHED_OFF
 from headgate.core.config.foreign.ranges import TooMany, parse_range, without
 from headgate.core.config.foreign.translation import Translation
 from headgate.core.config.networks import Network, parse_network
-from headgate.core.config.sizes import format_size
+from headgate.core.config.sizes import format_limit
 
 __all__ = ["from_coturn"]
 
@@ -212,10 +212,11 @@ def _quotas(options: Options, translation: Translation) -> None:
         else:
             translation.remark(name, f"coturn has no limit where it is not set; here it is quotas.{key}")
     rate = _number(options, "max-bps", translation)
+    if rate is not None:
+        quotas["bytesPerSecond"] = format_limit(2 * rate)
     if rate:
-        quotas["bytesPerSecond"] = format_size(2 * rate)
         translation.remark("max-bps", "doubled: coturn counts each direction, headgate both together")
-    else:
+    elif rate is None:
         translation.remark("max-bps", "coturn has no limit where it is not set; here it is 16M")
     if quotas:
         translation.keys["quotas"] = quotas
