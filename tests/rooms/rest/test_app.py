@@ -8,10 +8,12 @@ import io
 import re
 from pathlib import Path
 
+import httpx
 import pytest
 from PIL import Image
 
 from headgate.core.auth.throttle import LIMIT
+from headgate.rooms import http_connection
 from headgate.rooms.secrets import Secrets
 from tests.rooms.conftest import Open, Wing
 
@@ -120,6 +122,14 @@ async def test_codes_are_not_guessed(open_rooms: Open, tmp_path: Path) -> None:
         at_once = await asyncio.gather(*(ask(f"{number}", "192.0.2.3") for number in range(3 * LIMIT)))
         assert set(at_once) == {403}
         assert await ask("right", "192.0.2.3") == 403
+
+
+async def test_the_last_descriptors_are_for_others(wing: Wing, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(http_connection, "are_spare", lambda: False)
+    with pytest.raises(httpx.TransportError):
+        await wing.http.get("/api/v1/config")
+    monkeypatch.undo()
+    assert (await wing.http.get("/api/v1/config")).status_code == 200
 
 
 async def test_without_a_token_file(wing: Wing) -> None:

@@ -40,8 +40,8 @@ async def show_user(wing: Wing, request: Request) -> Response:
 
 
 def _patch_failed() -> Failure:
-    """For every reason, so that it tells a stranger nothing. A new one each time: raising one again keeps what
-    was on the stack before.
+    """For every reason, so that it tells a stranger nothing. Anew each time: one that is raised again keeps
+    what was on the stack before.
     """
     return Failure(403, "session_patch_failed", "Failed to patch session")
 
