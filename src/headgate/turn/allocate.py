@@ -69,6 +69,8 @@ def allocate(wing: Wing, request: Request) -> Answer:
     if transport is RelayTransport.TCP and (even is not None or token is not None or additional is not None):
         raise Refusal(ErrorCode.BAD_REQUEST, "RFC 6062 5.1")
     wants_mobility = Attribute.MOBILITY_TICKET in attributes
+    if attributes.get(Attribute.MOBILITY_TICKET):
+        raise Refusal(ErrorCode.BAD_REQUEST, "MOBILITY-TICKET is not empty")  # RFC 8016 3.1.2
     if wants_mobility and not wing.settings.mobility:
         raise Refusal(ErrorCode.MOBILITY_FORBIDDEN)  # RFC 8016 3.1
     lifetime = granted_lifetime(attributes.get(Attribute.LIFETIME))
