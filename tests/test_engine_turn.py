@@ -91,7 +91,7 @@ async def test_a_five_tuple_says_who_and_is_a_key(relay: Relay) -> None:
     assert (five_tuple.transport, five_tuple.connection) == (TurnTransport.UDP, 0)
     assert five_tuple.listener == relay.listener.handle
     assert {five_tuple: 1}[second.five_tuple] == 1
-    assert (first.allocation, first.message) == (0, ALLOCATE)
+    assert (first.allocation, first.message.data) == (0, ALLOCATE)
 
 
 async def test_a_dialogue(relay: Relay) -> None:

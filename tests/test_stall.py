@@ -55,7 +55,9 @@ def _duplicate(client: Client) -> socket.socket:
 def _exactly(source: socket.socket, size: int) -> bytes:
     content = b""
     while len(content) < size:
-        content += source.recv(size - len(content))
+        more = source.recv(size - len(content))
+        assert more, "the server has closed"
+        content += more
     return content
 
 

@@ -7,12 +7,13 @@ or was delivered). Failure now is an exception, failure later is an event.
 """
 
 from collections.abc import Sequence
-from typing import Final, final
+from typing import Final, Self, final
 
 from headgate.engine import (
     Allocate,
     BindChannel,
     BindRelay,
+    Challenge,
     Connect,
     GroupSender,
     Hear,
@@ -31,6 +32,7 @@ from headgate.engine import (
 
 __all__ = [
     "Accepted",
+    "AddressBudget",
     "Closed",
     "Connected",
     "Counters",
@@ -38,15 +40,17 @@ __all__ = [
     "FiveTuple",
     "HttpReceived",
     "Malformed",
+    "MalformedStun",
+    "Nonces",
     "PeerConnected",
     "Received",
     "RelayLatency",
     "StreamTrack",
+    "StunAnswer",
+    "StunMessage",
     "StunReceived",
     "TurnCounters",
     "UdpPort",
-    "hmac_sha1",
-    "hmac_sha256",
 ]
 
 @final
@@ -127,6 +131,8 @@ class FiveTuple:
     client_host: Final[str]
     """An IPv4-mapped address is given as IPv4, here and below."""
     client_port: Final[int]
+    client: Final[bytes]
+    """Transport, port and address: what a nonce is bound to."""
     server_host: Final[str]
     """The address the client reached us at, also where the listener is bound to all of them."""
     server_port: Final[int]
@@ -138,14 +144,101 @@ class FiveTuple:
 class StunReceived:
     """One STUN request of a TURN client; answer with `Engine.answer`.
 
-    Its header is sound: the two first bits are 0, the cookie is RFC 8489's, the length is a multiple of
-    4 and that of `message`. Attributes are not looked at. Responses and indications never come up.
+    It is whole, and its FINGERPRINT holds where it has one. Responses and indications never come up.
     """
 
     five_tuple: Final[FiveTuple]
     allocation: Final[int]
     """The five-tuple's allocation; 0: none."""
-    message: Final[bytes]
+    message: Final[StunMessage]
+
+class MalformedStun(ValueError):
+    """The bytes are no STUN message, or an attribute has not the form its type says."""
+
+@final
+class StunMessage:
+    """A STUN message (RFC 8489 5 and 14). What an attribute means is read by who needs it."""
+
+    data: Final[bytes]
+    method: Final[int]
+    message_class: Final[int]
+    transaction: Final[bytes]
+    attributes: Final[dict[int, bytes]]
+    """The first value of each type up to the first integrity attribute; what stands after it was not
+    protected, and is not there."""
+    peers: Final[list[bytes]]
+    """Every XOR-PEER-ADDRESS: CreatePermission may have many (RFC 8656 10). They are not in `attributes`."""
+    unknown: Final[list[int]]
+    """Types that must be understood and are not, those of RFC 5780 among them."""
+    integrity_at: Final[int]
+    """Where MESSAGE-INTEGRITY begins; 0: there is none. So for the two others."""
+    integrity_sha256_at: Final[int]
+    fingerprint_at: Final[int]
+    is_protected: Final[bool]
+    """Whether it carries an integrity attribute; that says nothing about whether it holds."""
+    def __new__(cls, data: bytes, /) -> StunMessage:
+        """Raises MalformedStun, whatever the bytes. At most 127 attributes are read."""
+
+    def holds(self, key: bytes, /) -> bool:
+        """Whether its integrity was made with this key (RFC 8489 14.5); of two the SHA-256 one decides."""
+
+    def fingerprint_holds(self) -> bool:
+        """True where there is none."""
+
+@final
+class StunAnswer:
+    """A message under construction: attributes in the order in which they are added, `finish` once.
+
+    Padding is zero. Raises ValueError when an attribute does not fit any more, RuntimeError when finished.
+    """
+
+    def __new__(cls, method: int, message_class: int, transaction: bytes, /) -> StunAnswer: ...
+    def add(self, attribute: int, value: bytes, /) -> Self: ...
+    def add_number(self, attribute: int, value: int, /) -> Self:
+        """One of 32 bits: LIFETIME, CONNECTION-ID."""
+
+    def add_error(self, code: int, reason: bytes | None = None, /) -> Self:
+        """RFC 8489 14.8. A reason costs bytes that a stranger could have sent to somebody else."""
+
+    def add_xor_address(self, attribute: int, host: str, port: int, /) -> Self:
+        """RFC 8489 14.2. Raises ValueError where the host is no IP literal."""
+
+    def finish(self, *, key: bytes | None = None, integrity: int = 20, fingerprint: bool = False) -> bytes:
+        """`key`: protect it, with so many bytes of `integrity`: 20 (SHA-1) or 32 (SHA-256);
+        `fingerprint`: with FINGERPRINT.
+        """
+
+@final
+class Nonces:
+    """The part of a NONCE that only we can make and know again; nothing is kept of it.
+
+    `now` is in seconds of a clock that never goes back; `client` is whom it is for, in any form that is
+    always the same. Keys are the system's randomness, and change by themselves.
+    """
+
+    def __new__(cls, *, lifetime: float, key_lifetime: float, now: float) -> Nonces:
+        """Seconds, `lifetime` below 65,536. Raises OSError without randomness."""
+
+    def make(self, client: bytes, *, now: float) -> bytes:
+        """11 characters of base64."""
+
+    def holds(self, nonce: bytes, client: bytes, *, now: float) -> bool:
+        """Whether it was made here, for this client, not longer ago than its lifetime. Whatever the bytes."""
+
+@final
+class AddressBudget:
+    """How much of something an address gets (IPv6: a /64), in a table whose size no flood changes.
+
+    Five seconds' worth may come at once. Times are as for `Nonces`.
+    """
+
+    per_second: int
+    """0: no limit. May be exchanged."""
+    def __new__(cls, *, per_second: int) -> AddressBudget: ...
+    @property
+    def refused(self) -> int: ...
+    def admits(self, host: str, *, now: float) -> bool:
+        """Take one from the address's budget; False: it is empty. ValueError: not an IP literal."""
 
 @final
 class PeerConnected:
@@ -170,6 +263,8 @@ class TurnCounters:
     indications that lack something, or have something that must be understood and is not."""
     requests: Final[int]
     """Handed up as `StunReceived`."""
+    challenged: Final[int]
+    """Answered with the `challenge`, or not at all for want of budget; they are not in `requests`."""
     requests_over_budget: Final[int]
     requests_looped: Final[int]
     """Sent by one of our own listeners or relayed addresses."""
@@ -268,14 +363,14 @@ class Engine:
         """
 
     def fileno(self) -> int:
-        """An eventfd, readable while events wait. Valid until `shutdown`."""
+        """An eventfd, readable from the first event on until `drain` finds none. Valid until `shutdown`."""
 
     def drain(
         self, limit: int
     ) -> list[
         Accepted | Connected | Received | HttpReceived | Malformed | StunReceived | PeerConnected | Closed
     ]:
-        """Take at most `limit` events, oldest first, and clear the eventfd when none is left."""
+        """Take at most `limit` events, oldest first. The eventfd stays readable until this finds none."""
 
     def refused_connections(self) -> int:
         """Connections refused so far, because of a limit or for want of descriptors."""
@@ -416,6 +511,12 @@ class Engine:
         """Change a listener's limits and certificate; what stands stays. ValueError: no such listener,
         or the certificate is no good."""
 
+    def challenge(self, challenge: Challenge) -> None:
+        """Answer by this from now on those over UDP who have no allocation and do not say who they are.
+
+        ValueError: the attributes are none, too long, or have no room for a nonce.
+        """
+
     def answer(self, five_tuple: FiveTuple, message: bytes) -> None:
         """Send a STUN response or indication to the client, behind everything the verbs before it did.
 
@@ -501,9 +602,3 @@ class Engine:
 
     def shutdown(self) -> None:
         """Close everything and join the threads. Later calls of other verbs raise RuntimeError."""
-
-def hmac_sha1(key: bytes, message: bytes, /) -> bytes:
-    """MESSAGE-INTEGRITY (RFC 8489 14.5): 20 bytes. Python's own `hmac` costs several times as much."""
-
-def hmac_sha256(key: bytes, message: bytes, /) -> bytes:
-    """MESSAGE-INTEGRITY-SHA256 (RFC 8489 14.6): 32 bytes."""

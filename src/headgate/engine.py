@@ -16,6 +16,7 @@ from typing import NewType, Self, TypeAlias
 
 from headgate._engine import (
     Accepted,
+    AddressBudget,
     Closed,
     Connected,
     Counters,
@@ -23,23 +24,27 @@ from headgate._engine import (
     FiveTuple,
     HttpReceived,
     Malformed,
+    MalformedStun,
+    Nonces,
     PeerConnected,
     Received,
     RelayLatency,
     StreamTrack,
+    StunAnswer,
+    StunMessage,
     StunReceived,
     TurnCounters,
     UdpPort,
-    hmac_sha1,
-    hmac_sha256,
 )
 
 __all__ = [
     "Accepted",
+    "AddressBudget",
     "Allocate",
     "Allocation",
     "BindChannel",
     "BindRelay",
+    "Challenge",
     "Channel",
     "ClientTls",
     "CloseReason",
@@ -63,6 +68,8 @@ __all__ = [
     "ListenTurn",
     "Listener",
     "Malformed",
+    "MalformedStun",
+    "Nonces",
     "OpenStream",
     "PeerConnected",
     "Permit",
@@ -81,6 +88,8 @@ __all__ = [
     "SrtpSuite",
     "Stream",
     "StreamTrack",
+    "StunAnswer",
+    "StunMessage",
     "StunReceived",
     "Tls",
     "Track",
@@ -88,8 +97,6 @@ __all__ = [
     "TurnLimits",
     "TurnTransport",
     "UdpPort",
-    "hmac_sha1",
-    "hmac_sha256",
 ]
 
 logger = logging.getLogger(__name__)
@@ -425,6 +432,23 @@ class RetuneTurn:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Challenge:
+    """The answer to a stranger's request over UDP, whoever gives it."""
+
+    methods: Sequence[int]
+    """Of requests that are answered so where they have neither integrity nor an allocation. One that is a
+    bare header is Python's, as is whatever is not whole."""
+    attributes: bytes
+    """What is in the answer, padded, 1024 bytes at most; FINGERPRINT is added where the request has it."""
+    nonce_at: int
+    """Where in them the 11 characters of a new nonce go."""
+    nonces: Nonces
+    budget: AddressBudget
+    now: float
+    """By the clock of both."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class BindRelay:
     """A relayed address."""
 
@@ -507,11 +531,15 @@ class EngineLoop:
         self._handlers.pop(handle, None)
 
     def _drain(self) -> None:
-        for event in self.engine.drain(self.BATCH):
-            self._dispatch(event)
-            if isinstance(event, Closed):
-                # Only now: its handler has read the final totals.
-                self.engine.forget(event.handle)
+        left = self.BATCH
+        # What comes meanwhile is taken too: another turn of the loop would cost more than to ask.
+        while left > 0 and (events := self.engine.drain(left)):
+            left -= len(events)
+            for event in events:
+                self._dispatch(event)
+                if isinstance(event, Closed):
+                    # Only now: its handler has read the final totals.
+                    self.engine.forget(event.handle)
 
     def _dispatch(self, event: Event) -> None:
         match event:

@@ -14,13 +14,14 @@ from typing import Self
 from headgate.turn.stun.address import TransportAddress, read_address, xor_address
 from headgate.turn.stun.answer import Answer
 from headgate.turn.stun.attribute import Attribute
-from headgate.turn.stun.integrity import FINGERPRINT_XOR, PasswordAlgorithm, long_term_key
+from headgate.turn.stun.integrity import PasswordAlgorithm, long_term_key
 from headgate.turn.stun.message import HEADER_SIZE, Message, MessageClass, Method
 from tests.journeys.program import require
 from tests.journeys.turnutils import PASSWORD, USER
 
 __all__ = ["TCP", "UDP", "TurnClient", "appended", "error_of"]
 
+FINGERPRINT_XOR = 0x5354554E  # RFC 8489 14.7
 UDP = (int(Attribute.REQUESTED_TRANSPORT), b"\x11\0\0\0")
 TCP = (int(Attribute.REQUESTED_TRANSPORT), b"\x06\0\0\0")
 PATIENCE = 10.0  # seconds; only a failing test waits so long

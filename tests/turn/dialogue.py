@@ -14,11 +14,11 @@ from headgate.turn.relay import FiveTuple
 from headgate.turn.stun.address import TransportAddress, read_address, xor_address
 from headgate.turn.stun.answer import Answer
 from headgate.turn.stun.attribute import Attribute
-from headgate.turn.stun.integrity import Integrity, PasswordAlgorithm, holds, long_term_key, userhash
-from headgate.turn.stun.message import Message, MessageClass, Method
+from headgate.turn.stun.integrity import Integrity, PasswordAlgorithm, long_term_key, userhash
+from headgate.turn.stun.message import Malformed, Message, MessageClass, Method
 from tests.turn.relay import Link, RelayTwin
 
-__all__ = ["PEER", "REALM", "SECRET", "UDP", "Client", "House", "error_of", "peer_value"]
+__all__ = ["PEER", "REALM", "SECRET", "UDP", "Client", "House", "error_of", "heard", "peer_value"]
 
 REALM = "example.org"
 SECRET = "a secret of sixteen or more"
@@ -74,10 +74,22 @@ class House:
 
     def send(self, five_tuple: FiveTuple, data: bytes) -> bytes | None:
         """The answer to the same five-tuple, if there is one."""
-        self.machine.receive(five_tuple, data, now=self.now)
+        message = heard(data)
+        if message is None:
+            return None
+        self.machine.receive(five_tuple, message, now=self.now)
         answers = [out.data for out in self.machine.to_send() if out.five_tuple == five_tuple]
         assert len(answers) <= 1
         return answers[0] if answers else None
+
+
+def heard(data: bytes) -> Message | None:
+    """What the engine hands up."""
+    try:
+        message = Message(data)
+    except Malformed:
+        return None
+    return message if message.fingerprint_holds() else None
 
 
 class Client:
@@ -133,7 +145,7 @@ class Client:
         message = Message(answer)
         assert message.transaction == Message(data).transaction
         if message.is_protected:
-            assert holds(message, self.key)
+            assert message.holds(self.key)
         return message
 
     def ask(

@@ -25,6 +25,10 @@ class Link:
     connection: int = 0
     listener: int = 1
 
+    @property
+    def client(self) -> bytes:
+        return f"{self.transport} {self.client_port} {self.client_host}".encode()
+
 
 @dataclass
 class TwinAllocation:

@@ -100,7 +100,7 @@ def test_the_answer_comes_from_where_it_was_asked_to(flags: int, source: Transpo
     house = House(listeners=FOUR)
     client = house.client()
     house.machine.receive(
-        client.five_tuple, binding((Attribute.CHANGE_REQUEST, bytes((0, 0, 0, flags)))), now=1
+        client.five_tuple, Message(binding((Attribute.CHANGE_REQUEST, bytes((0, 0, 0, flags))))), now=1
     )
     (out,) = house.machine.to_send()
     answer = Message(out.data)
@@ -112,7 +112,7 @@ def test_the_answer_comes_from_where_it_was_asked_to(flags: int, source: Transpo
 def test_an_answer_goes_to_the_port_that_was_named() -> None:
     house = House(listeners=FOUR)
     asked = binding((Attribute.RESPONSE_PORT, b"\x12\x34\0\0"))
-    house.machine.receive(house.client().five_tuple, asked, now=1)
+    house.machine.receive(house.client().five_tuple, Message(asked), now=1)
     (out,) = house.machine.to_send()
     assert (out.source, out.port) == (FOUR[0], 0x1234)
     for value in (b"", b"\0\0\0\0", b"\1"):

@@ -2,15 +2,16 @@ from __future__ import annotations
 
 import base64
 
-from headgate.turn.nonce import COOKIES, HEAD, KEY_LIFETIME, LIFETIME, SIZE, Nonces
+from headgate.turn.nonce import COOKIES, HEAD, KEY_LIFETIME, LIFETIME, Nonces
 
+SIZE = 24
 CLIENT, OTHER = b"1 40000 198.51.100.7", b"1 40001 198.51.100.7"
 
 
 def test_it_holds_for_its_client_and_its_time() -> None:
     nonces = Nonces(now=0)
     nonce = nonces.make(CLIENT, now=100)
-    assert len(nonce) == SIZE == 24
+    assert len(nonce) == SIZE
     assert nonce.startswith(COOKIES[0])
     assert nonces.holds(nonce, CLIENT, now=100)
     assert nonces.holds(nonce, CLIENT, now=100 + LIFETIME)

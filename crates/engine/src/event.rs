@@ -110,11 +110,19 @@ impl Unanswered {
     }
 }
 
+#[derive(Debug, Default)]
+struct Waiting {
+    events: VecDeque<Event>,
+    /// Whether Python was told, and has not found the queue empty since. While it is busy nobody tells it
+    /// again.
+    signalled: bool,
+}
+
 /// Written by the workers, drained by Python.
 #[derive(Debug)]
 pub struct EventQueue {
     capacity: usize,
-    events: Mutex<VecDeque<Event>>,
+    waiting: Mutex<Waiting>,
     signal: OwnedFd,
     pub refused_connections: AtomicU64,
 }
@@ -123,7 +131,7 @@ impl EventQueue {
     pub fn new(capacity: usize) -> io::Result<Self> {
         Ok(Self {
             capacity,
-            events: Mutex::default(),
+            waiting: Mutex::default(),
             signal: eventfd(0, EventfdFlags::NONBLOCK | EventfdFlags::CLOEXEC)?,
             refused_connections: AtomicU64::new(0),
         })
@@ -134,18 +142,18 @@ impl EventQueue {
     }
 
     pub fn is_full(&self) -> bool {
-        self.events.lock().expect("no holder panics").len() >= self.capacity
+        self.waiting.lock().expect("no holder panics").events.len() >= self.capacity
     }
 
     /// Whether strangers have had their half; the rest is for those who have something here already.
     pub fn is_crowded(&self) -> bool {
-        self.events.lock().expect("no holder panics").len() >= self.capacity / 2
+        self.waiting.lock().expect("no holder panics").events.len() >= self.capacity / 2
     }
 
     /// Always queued: `Accepted` only after `is_full` was asked, `Received` within
     /// `Unanswered`, and one `HttpReceived`, `Malformed` and `Closed` a handle bound the length.
     pub fn push(&self, event: Event) {
-        self.enqueue(&mut self.events.lock().expect("no holder panics"), event);
+        self.enqueue(&mut self.waiting.lock().expect("no holder panics"), event);
     }
 
     /// As `push`, for a worker: whose term is over is not heard.
@@ -154,38 +162,39 @@ impl EventQueue {
     }
 
     pub fn tell_with(&self, term: &Term, make: impl FnOnce() -> Option<Event>) {
-        let mut events = self.events.lock().expect("no holder panics");
+        let mut waiting = self.waiting.lock().expect("no holder panics");
         if !term.is_over()
             && let Some(event) = make()
         {
-            self.enqueue(&mut events, event);
+            self.enqueue(&mut waiting, event);
         }
     }
 
     /// End a worker's term. What `last` finds no event of that worker can contradict any more.
     pub fn end<T>(&self, term: &Term, last: impl FnOnce() -> T) -> T {
-        let _events = self.events.lock().expect("no holder panics");
+        let _waiting = self.waiting.lock().expect("no holder panics");
         term.end();
         last()
     }
 
-    fn enqueue(&self, events: &mut VecDeque<Event>, event: Event) {
-        events.push_back(event);
-        if events.len() == 1 {
-            // Cannot fail: the counter is far from its maximum, as it is cleared with the queue.
+    fn enqueue(&self, waiting: &mut Waiting, event: Event) {
+        waiting.events.push_back(event);
+        if !std::mem::replace(&mut waiting.signalled, true) {
+            // Cannot fail: the counter is far from its maximum, as it is cleared before it is written again.
             let _ = rustix::io::write(&self.signal, &1_u64.to_ne_bytes());
         }
     }
 
-    /// Takes the oldest events. The second list names connections to read from again.
+    /// Takes the oldest events; the descriptor is readable until there are none. The second list names
+    /// connections to read from again.
     pub fn drain(&self, limit: usize) -> (Vec<Event>, Vec<Handle>) {
-        let mut events = self.events.lock().expect("no holder panics");
-        let count = limit.min(events.len());
-        let taken: Vec<Event> = events.drain(..count).collect();
-        if events.is_empty() {
+        let mut waiting = self.waiting.lock().expect("no holder panics");
+        if waiting.events.is_empty() && std::mem::take(&mut waiting.signalled) {
             let _ = rustix::io::read(&self.signal, &mut [0; 8]);
         }
-        drop(events);
+        let count = limit.min(waiting.events.len());
+        let taken: Vec<Event> = waiting.events.drain(..count).collect();
+        drop(waiting);
         let resumed = taken
             .iter()
             .filter_map(|event| match event {
@@ -197,5 +206,37 @@ impl EventQueue {
             })
             .collect();
         (taken, resumed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn event() -> Event {
+        Event::Malformed { connection: 1, refusal: Refusal::NotRtsp }
+    }
+
+    #[test]
+    fn python_is_told_once_until_it_finds_nothing() {
+        let queue = EventQueue::new(8).expect("an eventfd");
+        let signals = || {
+            let mut count = [0; 8];
+            rustix::io::read(&queue.signal, &mut count).map_or(0, |_| u64::from_ne_bytes(count))
+        };
+        queue.push(event());
+        queue.push(event());
+        assert_eq!(queue.drain(1).0.len(), 1);
+        queue.push(event());
+        assert_eq!(queue.drain(8).0.len(), 2);
+        queue.push(event()); // while Python was busy with those
+        assert_eq!(queue.drain(8).0.len(), 1);
+        assert_eq!(signals(), 1);
+        queue.push(event());
+        assert_eq!(signals(), 0);
+        assert_eq!(queue.drain(8).0.len(), 1);
+        assert!(queue.drain(8).0.is_empty());
+        queue.push(event());
+        assert_eq!(signals(), 1);
     }
 }

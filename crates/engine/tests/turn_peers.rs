@@ -12,7 +12,7 @@ use headgate_engine::turn::five_tuple::Transport;
 use headgate_engine::turn::verbs::{Allocate, BindRelay, RelayTransport};
 use relay::peers::{asked, bound, called, caller, connected, joined, patient, read};
 use relay::stream::Listener;
-use relay::{Bench, LOCALHOST, request, usual};
+use relay::{Bench, LOCALHOST, PATIENCE, request, usual};
 
 #[test]
 fn bytes_move_both_ways_over_a_connection_that_we_made() {

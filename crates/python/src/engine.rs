@@ -9,6 +9,7 @@ use pyo3::exceptions::{PyOSError, PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 
 use crate::arguments::{self, Connect, Listen, OpenStream, PublishTcp, PublishUdp, ReadTcp, ReadUdp, Tls};
+use crate::challenge::Challenge;
 use crate::events::{self, Counters};
 use crate::multicast::{GroupSender, Hear, JoinGroup};
 use crate::turn::{
@@ -198,6 +199,11 @@ impl Engine {
         let listener = retune.listener;
         let (tls, limits) = retune.convert()?;
         self.0.retune_turn(listener, tls.as_ref(), limits).map_err(raise)
+    }
+
+    fn challenge(&self, challenge: Challenge) -> PyResult<()> {
+        self.0.challenge(Some(challenge.convert()?));
+        Ok(())
     }
 
     fn answer(&self, five_tuple: &FiveTuple, message: Vec<u8>) {

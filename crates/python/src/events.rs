@@ -5,6 +5,7 @@ use headgate_engine::event::Event;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
+use crate::stun::StunMessage;
 use crate::turn::{FiveTuple, PeerConnected, StunReceived};
 
 #[pyclass(frozen, get_all, module = "headgate._engine")]
@@ -148,7 +149,7 @@ pub fn up(py: Python<'_>, event: Event) -> PyResult<Py<PyAny>> {
         }
         Event::StunReceived { five_tuple, allocation, message, .. } => {
             let five_tuple = Py::new(py, FiveTuple::new(five_tuple))?;
-            let message = PyBytes::new(py, &message).unbind();
+            let message = Py::new(py, StunMessage::read(py, PyBytes::new(py, &message))?)?;
             Py::new(py, StunReceived { five_tuple, allocation, message })?.into_any()
         }
         Event::PeerConnected { allocation, connection, peer, incoming } => {

@@ -4,10 +4,11 @@
 //! No thread of the engine enters Python, and no Python object is kept.
 
 mod arguments;
+mod challenge;
 mod engine;
 mod events;
-mod integrity;
 mod multicast;
+mod stun;
 mod turn;
 
 use pyo3::prelude::*;
@@ -15,11 +16,13 @@ use pyo3::prelude::*;
 #[pymodule(gil_used = false)]
 mod _engine {
     #[pymodule_export]
+    use crate::challenge::{AddressBudget, Nonces};
+    #[pymodule_export]
     use crate::engine::{Engine, RelayLatency, StreamTrack, UdpPort};
     #[pymodule_export]
     use crate::events::{Accepted, Closed, Connected, Counters, HttpReceived, Malformed, Received};
     #[pymodule_export]
-    use crate::integrity::{hmac_sha1, hmac_sha256};
+    use crate::stun::{MalformedStun, StunAnswer, StunMessage};
     #[pymodule_export]
     use crate::turn::{FiveTuple, PeerConnected, StunReceived, TurnCounters};
 }

@@ -2,6 +2,7 @@
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
+use headgate_engine::turn::challenge::client_bytes;
 use headgate_engine::turn::five_tuple::{self, Transport};
 use headgate_engine::turn::listener::TurnLimits as Limits;
 use headgate_engine::turn::{totals, verbs};
@@ -11,6 +12,7 @@ use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBytes, PyString};
 
 use crate::arguments::{Tls, address, ip, seconds};
+use crate::stun::StunMessage;
 
 #[pyclass(frozen, eq, module = "headgate._engine")]
 pub struct FiveTuple {
@@ -55,6 +57,11 @@ impl FiveTuple {
     }
 
     #[getter]
+    fn client<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
+        PyBytes::new(py, &client_bytes(self.tuple.transport, self.tuple.client))
+    }
+
+    #[getter]
     fn client_host(&self, py: Python<'_>) -> Py<PyString> {
         let host = || PyString::new(py, &self.tuple.client.ip().to_string()).unbind();
         self.client_host.get_or_init(py, host).clone_ref(py)
@@ -80,7 +87,7 @@ impl FiveTuple {
 pub struct StunReceived {
     pub five_tuple: Py<FiveTuple>,
     pub allocation: u64,
-    pub message: Py<PyBytes>,
+    pub message: Py<StunMessage>,
 }
 
 #[pyclass(frozen, get_all, module = "headgate._engine")]
@@ -96,6 +103,7 @@ pub struct PeerConnected {
 pub struct TurnCounters {
     malformed: u64,
     requests: u64,
+    challenged: u64,
     requests_over_budget: u64,
     requests_looped: u64,
     no_allocation: u64,
@@ -114,6 +122,7 @@ impl From<totals::TurnCounters> for TurnCounters {
         Self {
             malformed: counters.malformed,
             requests: counters.requests,
+            challenged: counters.challenged,
             requests_over_budget: counters.requests_over_budget,
             requests_looped: counters.requests_looped,
             no_allocation: counters.no_allocation,

@@ -22,7 +22,7 @@ RELAYED: Sequence[tuple[str, str, Callable[[TurnCounters], int]]] = (
     ("relayed_packets", "Datagrams passed on, both ways.", lambda c: c.packets_relayed),
     ("relayed_bytes", "Their application data.", lambda c: c.bytes_relayed),
     ("short_cut_packets", "Of them, passed between two of our own clients.", lambda c: c.packets_short_cut),
-    ("requests", "Requests that were looked at.", lambda c: c.requests),
+    ("requests", "Requests that were looked at.", lambda c: c.requests + c.challenged),
     (
         "requests_over_budget",
         "Requests dropped: their sender asks too much.",

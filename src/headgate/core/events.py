@@ -9,11 +9,11 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, ClassVar, NamedTuple
 
 from headgate.core.session import CloseReason, Role, SessionId, Totals
-from headgate.core.timestamp import rfc3339
+from headgate.core.timestamp import rfc3339, utc_now
 
 __all__ = [
     "Bus",
@@ -302,7 +302,7 @@ class Subscription:
 class Bus:
     """Publishes to every subscriber without ever waiting, and remembers the last `RING_CAPACITY` events."""
 
-    def __init__(self, *, node: str = "", now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+    def __init__(self, *, node: str = "", now: Callable[[], datetime] = utc_now) -> None:
         self._node = node
         self._now = now
         self._last_id = 0

@@ -8,7 +8,7 @@ import logging
 import operator
 import uuid
 from collections.abc import Callable, Iterable, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TypeVar
 
 from headgate.core.errors import Draining, NotFound
@@ -23,6 +23,7 @@ from headgate.core.events import (
 )
 from headgate.core.service import Endpoint, ListenerAddress, Service
 from headgate.core.session import CloseReason, Session, SessionId, SessionState, Totals
+from headgate.core.timestamp import utc_now
 from headgate.engine import Counters, Engine
 
 __all__ = ["Registry"]
@@ -40,7 +41,7 @@ class Registry:
         engine: Engine,
         bus: Bus,
         node: str = "",
-        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        now: Callable[[], datetime] = utc_now,
     ) -> None:
         self.bus = bus
         self._engine = engine

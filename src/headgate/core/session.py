@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import enum
-import secrets
+import os
 import string
 import uuid
 from abc import ABC, abstractmethod
@@ -86,7 +86,7 @@ class SessionId(NamedTuple):
     @classmethod
     def make(cls, number: int, node: str) -> SessionId:
         # One draw for both, as each is a system call. A remainder of 128 bits is even to 1 in 2^60.
-        drawn = secrets.token_bytes(32)
+        drawn = os.urandom(32)
         bits = int.from_bytes(drawn[:16]) & UUID_RANDOM | UUID_VERSION_4
         return cls(bits, number, int.from_bytes(drawn[16:]) % CODES, node)
 

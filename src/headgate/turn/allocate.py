@@ -25,6 +25,35 @@ LONGEST_LIFETIME = 3600  # RFC 8656 7.2: "RECOMMENDED"
 RESERVE_NEXT = 0x80  # the R bit of EVEN-PORT
 
 
+WISHES = frozenset(
+    int(attribute)
+    for attribute in (
+        Attribute.EVEN_PORT,
+        Attribute.RESERVATION_TOKEN,
+        Attribute.REQUESTED_ADDRESS_FAMILY,
+        Attribute.ADDITIONAL_ADDRESS_FAMILY,
+        Attribute.ADDITIONAL_ADDRESS_FAMILY_OF_COTURN,
+        Attribute.MOBILITY_TICKET,
+    )
+)
+"""Attributes of steps 5 to 9. Nearly nobody sends one."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Wishes:
+    """What an Allocate asks for beside a relayed address."""
+
+    even: bool = False
+    reserves: bool = False
+    token: bytes | None = None
+    family: bytes | None = None
+    additional: bool = False
+    mobility: bool = False
+
+
+NONE = _Wishes()
+
+
 @dataclass(slots=True)
 class _Relayed:
     """What an allocation gets."""
@@ -51,37 +80,16 @@ def allocate(wing: Wing, request: Request) -> Answer:
     # Step 4: DONT-FRAGMENT. We can: the system sets DF on what it relays unless told otherwise.
 
     # Steps 5 to 9: what may be asked for together.
-    even, token = attributes.get(Attribute.EVEN_PORT), attributes.get(Attribute.RESERVATION_TOKEN)
-    family = attributes.get(Attribute.REQUESTED_ADDRESS_FAMILY)
-    additional = attributes.get(
-        Attribute.ADDITIONAL_ADDRESS_FAMILY,
-        attributes.get(Attribute.ADDITIONAL_ADDRESS_FAMILY_OF_COTURN),
-    )
-    reserves = even is not None and len(even) == 1 and bool(even[0] & RESERVE_NEXT)
-    if even is not None and len(even) != 1:
-        raise Refusal(ErrorCode.BAD_REQUEST, "EVEN-PORT has not 1 byte")
-    if token is not None and (even is not None or family is not None or additional is not None):
-        raise Refusal(ErrorCode.BAD_REQUEST, "RESERVATION-TOKEN goes with nothing else")
-    if family is not None and additional is not None:
-        raise Refusal(ErrorCode.BAD_REQUEST, "REQUESTED- and ADDITIONAL-ADDRESS-FAMILY exclude each other")
-    if additional is not None and (_family(additional) is not Family.IPV6 or reserves):
-        raise Refusal(ErrorCode.BAD_REQUEST, "ADDITIONAL-ADDRESS-FAMILY is IPv6, without a reserved port")
-    if transport is RelayTransport.TCP and (even is not None or token is not None or additional is not None):
-        raise Refusal(ErrorCode.BAD_REQUEST, "RFC 6062 5.1")
-    wants_mobility = Attribute.MOBILITY_TICKET in attributes
-    if attributes.get(Attribute.MOBILITY_TICKET):
-        raise Refusal(ErrorCode.BAD_REQUEST, "MOBILITY-TICKET is not empty")  # RFC 8016 3.1.2
-    if wants_mobility and not wing.settings.mobility:
-        raise Refusal(ErrorCode.MOBILITY_FORBIDDEN)  # RFC 8016 3.1
+    wishes = NONE if attributes.keys().isdisjoint(WISHES) else _wishes(wing, request, transport)
     lifetime = granted_lifetime(attributes.get(Attribute.LIFETIME))
 
     # Step 10: quotas.
     address = request.five_tuple.client_host
     holder = Holder(identity.user, address)
-    waiting = wing.ports.reservation(token) if token is not None else None
+    waiting = wing.ports.reservation(wishes.token) if wishes.token is not None else None
     wing.quotas.check(
         holder,
-        wanted=2 if reserves else 1,
+        wanted=2 if wishes.reserves else 1,
         comes_for=waiting.holder if waiting is not None else None,
         now=request.now,
     )
@@ -89,11 +97,12 @@ def allocate(wing: Wing, request: Request) -> Answer:
     # Step 11: somebody else may have it.
     _redirect(wing, request)
 
-    if token is not None:
-        relayed = _reserved(wing, token)
+    if wishes.token is not None:
+        relayed = _reserved(wing, wishes.token)
     else:
+        family, additional = wishes.family, wishes.additional
         wanted = _family(family) if family is not None else Family.IPV4
-        if family is None and additional is None and not wing.has_family(request.five_tuple, wanted):
+        if family is None and not additional and not wing.has_family(request.five_tuple, wanted):
             wanted = family_of(request.five_tuple.server_host)  # an IPv6-only server has no IPv4 default
         try:
             relayed = _bound(
@@ -101,14 +110,14 @@ def allocate(wing: Wing, request: Request) -> Answer:
                 request,
                 wanted,
                 transport,
-                even=even is not None,
-                reserves_for=holder if reserves else None,
+                even=wishes.even,
+                reserves_for=holder if wishes.reserves else None,
             )
         except Refusal as refusal:
-            if additional is None:
+            if not additional:
                 raise
             relayed = _Relayed([], address_error=_address_error(Family.IPV4, refusal))
-        if additional is not None:
+        if additional:
             _add_second(wing, request, relayed)
 
     try:
@@ -117,7 +126,7 @@ def allocate(wing: Wing, request: Request) -> Answer:
             [port.handle for port in relayed.ports],
             lifetime=lifetime,
             rate=wing.settings.quotas.bytes_per_second,
-            movable=wants_mobility,
+            movable=wishes.mobility,
         )
     except OSError as error:
         if relayed.token and (reserved := wing.take_reserved(relayed.token)):
@@ -139,13 +148,47 @@ def allocate(wing: Wing, request: Request) -> Answer:
         expires=request.now + lifetime,
         transaction=request.message.transaction,
         token=relayed.token,
-        ticket=new_ticket() if wants_mobility else b"",
+        ticket=new_ticket() if wishes.mobility else b"",
         address_error=relayed.address_error,
         credential_expires=identity.expires,
     )
     wing.add(allocation)
     wing.events.append(Allocated(allocation))
     return _success(wing, request, allocation)
+
+
+def _wishes(wing: Wing, request: Request, transport: RelayTransport) -> _Wishes:
+    attributes = request.message.attributes
+    even, token = attributes.get(Attribute.EVEN_PORT), attributes.get(Attribute.RESERVATION_TOKEN)
+    family = attributes.get(Attribute.REQUESTED_ADDRESS_FAMILY)
+    additional = attributes.get(
+        Attribute.ADDITIONAL_ADDRESS_FAMILY,
+        attributes.get(Attribute.ADDITIONAL_ADDRESS_FAMILY_OF_COTURN),
+    )
+    reserves = even is not None and len(even) == 1 and bool(even[0] & RESERVE_NEXT)
+    if even is not None and len(even) != 1:
+        raise Refusal(ErrorCode.BAD_REQUEST, "EVEN-PORT has not 1 byte")
+    if token is not None and (even is not None or family is not None or additional is not None):
+        raise Refusal(ErrorCode.BAD_REQUEST, "RESERVATION-TOKEN goes with nothing else")
+    if family is not None and additional is not None:
+        raise Refusal(ErrorCode.BAD_REQUEST, "REQUESTED- and ADDITIONAL-ADDRESS-FAMILY exclude each other")
+    if additional is not None and (_family(additional) is not Family.IPV6 or reserves):
+        raise Refusal(ErrorCode.BAD_REQUEST, "ADDITIONAL-ADDRESS-FAMILY is IPv6, without a reserved port")
+    if transport is RelayTransport.TCP and (even is not None or token is not None or additional is not None):
+        raise Refusal(ErrorCode.BAD_REQUEST, "RFC 6062 5.1")
+    mobility = Attribute.MOBILITY_TICKET in attributes
+    if attributes.get(Attribute.MOBILITY_TICKET):
+        raise Refusal(ErrorCode.BAD_REQUEST, "MOBILITY-TICKET is not empty")  # RFC 8016 3.1.2
+    if mobility and not wing.settings.mobility:
+        raise Refusal(ErrorCode.MOBILITY_FORBIDDEN)  # RFC 8016 3.1
+    return _Wishes(
+        even=even is not None,
+        reserves=reserves,
+        token=token,
+        family=family,
+        additional=additional is not None,
+        mobility=mobility,
+    )
 
 
 def granted_lifetime(wanted: bytes | None) -> int:

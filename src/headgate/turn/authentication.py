@@ -8,10 +8,9 @@ from headgate.turn.credentials import Candidate, Credentials
 from headgate.turn.nonce import COOKIES, Nonces
 from headgate.turn.opaque_string import opaque_string
 from headgate.turn.refusal import ErrorCode, Refusal
-from headgate.turn.relay import client_of
 from headgate.turn.request import Identity, Request
 from headgate.turn.stun.attribute import Attribute
-from headgate.turn.stun.integrity import Integrity, PasswordAlgorithm, holds
+from headgate.turn.stun.integrity import Integrity, PasswordAlgorithm
 from headgate.turn.stun.message import Method
 
 __all__ = ["ALGORITHMS", "Pending", "authenticate", "challenge"]
@@ -46,7 +45,7 @@ def authenticate(
     names that we do not. Raises Refusal, Pending.
     """
     message, attributes = request.message, request.message.attributes
-    client = client_of(request.five_tuple)
+    client = request.five_tuple.client
 
     # First bullet: no integrity at all.
     if not message.is_protected:
@@ -126,7 +125,7 @@ def _holder(
 ) -> tuple[Candidate, bytes] | None:
     for candidate in credentials.candidates(name):
         key = credentials.key(candidate, name=name, algorithm=algorithm)
-        if holds(request.message, key):
+        if request.message.holds(key):
             return candidate, key
     return None
 

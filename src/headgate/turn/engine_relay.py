@@ -14,6 +14,11 @@ from headgate.turn.stun.address import TransportAddress
 
 __all__ = ["EngineRelay"]
 
+TRANSPORTS = {
+    RelayTransport.UDP: EngineTransport.UDP,
+    RelayTransport.TCP: EngineTransport.TCP,
+}
+
 
 class EngineRelay:
     def __init__(self, engine: Engine, *, began: Callable[[int, int], None]) -> None:
@@ -30,7 +35,7 @@ class EngineRelay:
                 host=address.host,
                 port=port,
                 external_host=external,
-                transport=EngineTransport(transport),
+                transport=TRANSPORTS[transport],
             )
         ).handle
 

@@ -11,11 +11,11 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 
 from headgate.core.config.turn_conf import TurnConf
+from headgate.engine import AddressBudget, Challenge
 from headgate.turn.allocate import allocate
 from headgate.turn.allocation import Allocation
 from headgate.turn.authentication import Pending, authenticate
 from headgate.turn.binding import bind, other_address
-from headgate.turn.budget import Budget
 from headgate.turn.connect import Connections
 from headgate.turn.credentials import Credentials, Remembered
 from headgate.turn.events import CredentialWanted, TurnEvent
@@ -28,13 +28,13 @@ from headgate.turn.ports import RelayPorts
 from headgate.turn.quotas import Quotas
 from headgate.turn.refresh import refresh
 from headgate.turn.refusal import ErrorCode, Refusal
-from headgate.turn.relay import ClientTransport, FiveTuple, Relay
+from headgate.turn.relay import ClientTransport, FiveTuple, Relay, RelayAddress
 from headgate.turn.request import Outgoing, Request
-from headgate.turn.stun.address import TransportAddress
+from headgate.turn.standing_challenge import standing_challenge
+from headgate.turn.stun.address import Family, TransportAddress, family_of
 from headgate.turn.stun.answer import Answer
-from headgate.turn.stun.attribute import Attribute
-from headgate.turn.stun.integrity import fingerprint_holds
-from headgate.turn.stun.message import HEADER_SIZE, Malformed, Message, MessageClass, Method
+from headgate.turn.stun.attribute import OF_DISCOVERY, Attribute
+from headgate.turn.stun.message import HEADER_SIZE, Message, MessageClass, Method
 from headgate.turn.wing import Wing
 
 __all__ = ["TurnMachine"]
@@ -79,12 +79,13 @@ class TurnMachine:
             relay=relay,
             wall=wall,
             listeners=tuple(listeners),
+            relays=_relays(settings),
             own_listeners=own_listeners or OwnListeners(list),
         )
-        self._budget = Budget(per_second=settings.quotas.answers_per_second)
+        self._budget = AddressBudget(per_second=settings.quotas.answers_per_second)
         self._connections = Connections()
         self._out: list[Outgoing] = []
-        self._waiting: dict[str, list[tuple[FiveTuple, bytes]]] = {}
+        self._waiting: dict[str, list[tuple[FiveTuple, Message]]] = {}
         self.refusals: Counter[ErrorCode] = Counter()
         """Requests answered with an error, since the start."""
         self.dropped = 0
@@ -143,16 +144,10 @@ class TurnMachine:
 
     # In
 
-    def receive(self, five_tuple: FiveTuple, data: bytes, *, now: float) -> None:
-        """One message from a client. Raises nothing, whatever the bytes."""
-        try:
-            message = Message(data)
-        except Malformed:
-            self.dropped += 1
-            return
-        if message.message_class != MessageClass.REQUEST or not fingerprint_holds(message):
-            # RFC 8489 6.3: answers and indications are not answered; nor is what is not whole.
-            self.dropped += 1
+    def receive(self, five_tuple: FiveTuple, message: Message, *, now: float) -> None:
+        """One message from a client, whose FINGERPRINT holds. Raises nothing, whatever is in it."""
+        if message.message_class != MessageClass.REQUEST:
+            self.dropped += 1  # RFC 8489 6.3: answers and indications are not answered
             return
         wing = self._wing
         request = Request(five_tuple, message, now, wing.by_five_tuple.get(five_tuple))
@@ -209,10 +204,11 @@ class TurnMachine:
 
     def _check_understood(self, request: Request, *, discovery: bool = False) -> None:
         """RFC 8489 6.3.1, after authentication."""
-        if not request.message.unknown:
+        unknown = request.message.unknown
+        if not unknown:
             return
-        discovery = discovery and other_address(self._wing, request.five_tuple) is not None
-        unknown = request.message.not_understood(discovery=discovery)
+        if discovery and other_address(self._wing, request.five_tuple) is not None:
+            unknown = [kind for kind in unknown if kind not in OF_DISCOVERY]
         if unknown:
             types = struct.pack(f">{len(unknown)}H", *unknown)
             raise Refusal(ErrorCode.UNKNOWN_ATTRIBUTE, attributes=((Attribute.UNKNOWN_ATTRIBUTES, types),))
@@ -228,7 +224,7 @@ class TurnMachine:
             waiting = self._waiting[name] = []
             self._wing.events.append(CredentialWanted(name, request.five_tuple.client_host))
         if len(waiting) < WAITING_EACH:
-            waiting.append((request.five_tuple, request.message.data))
+            waiting.append((request.five_tuple, request.message))
         else:
             self.dropped += 1
 
@@ -238,8 +234,8 @@ class TurnMachine:
         if said is None:
             return
         self._wing.credentials.remember(name, said)
-        for five_tuple, data in waiting:
-            self.receive(five_tuple, data, now=now)
+        for five_tuple, message in waiting:
+            self.receive(five_tuple, message, now=now)
 
     # What the engine tells
 
@@ -266,6 +262,12 @@ class TurnMachine:
         if answer is not None:
             self._out.append(answer)
 
+    def challenge(self, *, now: float) -> Challenge:
+        """What the engine may answer by itself from now on; another one follows each `follow`."""
+        wing = self._wing
+        methods = [*DECISIONS, *sorted(OF_TCP)]
+        return standing_challenge(wing.credentials, wing.nonces, self._budget, methods=methods, now=now)
+
     # What operators do
 
     def close(self, allocation: Allocation) -> bool:
@@ -291,6 +293,7 @@ class TurnMachine:
         if wing.settings.peers != settings.peers or wing.settings.relay_addresses != settings.relay_addresses:
             follow_policy(wing, _policy(settings), now=now)
         wing.settings, wing.credentials = settings, credentials
+        wing.relays = _relays(settings)
         wing.ports.ports = settings.relay_ports
         wing.quotas.follow(settings.quotas)
         self._budget.per_second = settings.quotas.answers_per_second
@@ -324,6 +327,13 @@ class TurnMachine:
     def shut(self) -> None:
         """Let go of what is reserved. Allocations are their sessions' to end."""
         self._wing.expire(float("inf"))
+
+
+def _relays(settings: TurnConf) -> dict[Family, RelayAddress]:
+    relays: dict[Family, RelayAddress] = {}
+    for each in settings.relay_addresses:
+        relays.setdefault(family_of(each.address), RelayAddress(each.address, each.external or each.address))
+    return relays
 
 
 def _policy(settings: TurnConf) -> PeerPolicy:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 
@@ -21,6 +21,7 @@ from headgate.core.relay_credentials import MintRelayCredential
 from headgate.core.service import Endpoint
 from headgate.core.session import Session, Totals
 from headgate.turn.allocation import Allocation
+from headgate.turn.refusal import ErrorCode
 from headgate.turn.relay import ClientTransport
 from headgate.turn.server import TurnServer
 from headgate.turn.session import TurnSession
@@ -123,8 +124,11 @@ class Overview:
     @property
     def counters(self) -> RelayCounters:
         machine = self._server.machine
+        refusals = machine.refusals + Counter(
+            {ErrorCode.UNAUTHENTICATED: self._server.engine.turn_counters().challenged}
+        )
         return RelayCounters(
-            refusals={int(code): count for code, count in machine.refusals.items()},
+            refusals={int(code): count for code, count in refusals.items()},
             quota_refusals=dict(machine.quota_refusals),
             moves=dict(machine.moves),
             denied_peers=self._server.denied_peers,

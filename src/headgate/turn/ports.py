@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -41,7 +42,7 @@ def _below(limit: int) -> int:
     """One draw, where `secrets.randbelow` draws until it fits. Of a port's limit no number is preferred by
     more than 1 in 2^48.
     """
-    return int.from_bytes(secrets.token_bytes(8)) % limit
+    return int.from_bytes(os.urandom(8)) % limit
 
 
 class RelayPorts:
@@ -79,6 +80,11 @@ class RelayPorts:
     ) -> RelayPort:
         """Any free port, or any free even one. Raises Exhausted."""
         taken = self._of(address, transport)
+        if not even:
+            # Nearly always the first that is drawn is free.
+            port = self.ports[self._random(len(self.ports))]
+            if port not in taken and (bound := self._bind(address, port, transport, taken)) is not None:
+                return bound
         tried: set[int] = set()
 
         def fits(port: int) -> bool:
@@ -86,7 +92,7 @@ class RelayPorts:
 
         for _ in range(BIND_ATTEMPTS):
             port = self._choose(fits)
-            bound = self._bind(address, port, transport)
+            bound = self._bind(address, port, transport, taken)
             if bound is not None:
                 return bound
             tried.add(port)
@@ -109,10 +115,10 @@ class RelayPorts:
         for _ in range(BIND_ATTEMPTS):
             port = self._choose(fits)
             tried.add(port)
-            first = self._bind(address, port, transport)
+            first = self._bind(address, port, transport, taken)
             if first is None:
                 continue
-            second = self._bind(address, port + 1, transport)
+            second = self._bind(address, port + 1, transport, taken)
             if second is None:
                 self.release(first)
                 continue
@@ -153,12 +159,14 @@ class RelayPorts:
         self._external[address.host] = address.external
         return self._taken.setdefault((address.host, transport), set())
 
-    def _bind(self, address: RelayAddress, port: int, transport: RelayTransport) -> RelayPort | None:
+    def _bind(
+        self, address: RelayAddress, port: int, transport: RelayTransport, taken: set[int]
+    ) -> RelayPort | None:
         try:
             handle = self._relay.bind(address, port, transport=transport)
         except OSError:
             return None
-        self._of(address, transport).add(port)
+        taken.add(port)
         return RelayPort(handle, address, port, transport)
 
     def _choose(self, fits: Callable[[int], bool]) -> int:

@@ -6,8 +6,8 @@ from collections import Counter
 from typing import NamedTuple
 
 from headgate.core.config.turn_conf import TurnQuotas
+from headgate.engine import AddressBudget
 from headgate.turn.allocation import Allocation
-from headgate.turn.budget import Budget
 from headgate.turn.refusal import ErrorCode, Refusal
 
 __all__ = ["Holder", "Quotas"]
@@ -33,7 +33,7 @@ class Quotas:
         """By user; the others count ports that wait for their Allocate (EVEN-PORT with R) as well."""
         self.refusals: Counter[str] = Counter()
         """Since the start, by the quota's key in the configuration."""
-        self._pace = Budget(per_second=settings.new_allocations_per_second)
+        self._pace = AddressBudget(per_second=settings.new_allocations_per_second)
 
     def follow(self, settings: TurnQuotas) -> None:
         """New limits hold for what comes; nobody loses what they have."""

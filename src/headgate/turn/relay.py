@@ -17,7 +17,6 @@ __all__ = [
     "RelayAddress",
     "RelayPort",
     "RelayTransport",
-    "client_of",
 ]
 
 
@@ -57,14 +56,13 @@ class FiveTuple(Hashable, Protocol):
     @property
     def client_port(self) -> int: ...
     @property
+    def client(self) -> bytes:
+        """What a nonce is bound to."""
+
+    @property
     def server_host(self) -> str: ...
     @property
     def server_port(self) -> int: ...
-
-
-def client_of(five_tuple: FiveTuple) -> bytes:
-    """What a nonce is bound to: the same for the same client, whoever reads it."""
-    return f"{five_tuple.transport} {five_tuple.client_port} {five_tuple.client_host}".encode()
 
 
 @dataclass(frozen=True, slots=True)

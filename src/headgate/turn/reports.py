@@ -43,8 +43,8 @@ def report(event: TurnEvent, session: TurnSession) -> Event | None:
         case Allocated(allocation):
             return RelayAllocated(
                 **names,
-                relayed=tuple(str(port.relayed) for port in allocation.relays),
-                port=allocation.relayed.port,
+                relayed=(session.target or "", *(str(port.relayed) for port in allocation.relays[1:])),
+                port=allocation.relays[0].port,
             )
         case ChannelBound(_, number, peer):
             return RelayChannelBound(**names, channel=number, peer=str(peer))

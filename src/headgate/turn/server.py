@@ -218,7 +218,7 @@ class TurnServer:
         self._by_handle.pop(opened.handle, None)
 
     def _show(self) -> None:
-        """Tell registry and machine where we listen."""
+        """Tell registry and machine where we listen, and the engine what to say to strangers."""
         endpoints = [(one.endpoint, one.interface.transport.name) for one in self._opened]
         if self._service is None and endpoints:
             self._service = Service(
@@ -239,6 +239,7 @@ class TurnServer:
         }
         self._relay.listeners = discoverable(self._opened)
         self.machine.listening(externals, listeners=list(self._relay.listeners))
+        self.engine.challenge(self.machine.challenge(now=time.monotonic()))
 
     # The engine's events
 
@@ -310,11 +311,9 @@ class TurnServer:
         external = self._external(allocation.five_tuple)
         self._sessions.open(allocation, service=service, external=external)
 
-    def _external(self, five_tuple: FiveTuple) -> Endpoint:
+    def _external(self, five_tuple: FiveTuple) -> Endpoint | None:
         opened = self._by_handle.get(five_tuple.listener)
-        if opened is not None and opened.external is not None:
-            return opened.external
-        return Endpoint(five_tuple.server_host, five_tuple.server_port)
+        return opened.external if opened is not None else None
 
     async def _enquire(self, wanted: CredentialWanted) -> None:
         settings = self._settings

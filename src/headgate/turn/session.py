@@ -15,6 +15,7 @@ from headgate.turn.relay import ClientTransport
 __all__ = ["ENDLESS", "CredentialLease", "TurnSession"]
 
 TRANSPORTS = {int(transport): transport.name for transport in ClientTransport}
+NOTHING = Totals()
 LONGEST_TIMER = 86_400.0  # seconds; then it is looked at again
 
 
@@ -65,7 +66,7 @@ class TurnSession(Session):
         service: Service,
         created: datetime,
         allocation: Allocation,
-        external: Endpoint,
+        external: Endpoint | None,
         end: Callable[[TurnSession], None],
     ) -> None:
         five_tuple = allocation.five_tuple
@@ -77,7 +78,7 @@ class TurnSession(Session):
             created=created,
         )
         self.allocation = allocation
-        self.external = external
+        self.external = self.local if external is None else external
         """The interface as clients outside know it: what seed 000 calls `interface`."""
         self.user = allocation.user
         self.role = Role.RELAY
@@ -85,16 +86,16 @@ class TurnSession(Session):
         self.transport = TRANSPORTS[five_tuple.transport]
         self.flowing = True
         """Whether the engine still has the allocation."""
-        self.counted = Totals()
+        self.counted = NOTHING
         """What it moved over transports that it has left (RFC 8016): it counts for those."""
         self._end = end
 
-    def move(self, external: Endpoint) -> None:
+    def move(self, external: Endpoint | None) -> None:
         """Follow the allocation to its five-tuple."""
         five_tuple = self.allocation.five_tuple
         self.remote = Endpoint(five_tuple.client_host, five_tuple.client_port)
         self.local = Endpoint(five_tuple.server_host, five_tuple.server_port)
-        self.external = external
+        self.external = self.local if external is None else external
         self.transport = TRANSPORTS[five_tuple.transport]
 
     @property

@@ -67,7 +67,7 @@ class Sessions:
     def of(self, allocation: Allocation) -> TurnSession | None:
         return self._by_handle.get(allocation.handle)
 
-    def open(self, allocation: Allocation, *, service: Service, external: Endpoint) -> None:
+    def open(self, allocation: Allocation, *, service: Service, external: Endpoint | None) -> None:
         """Where the registry takes nobody any more, the allocation is ended."""
         try:
             session = self._registry.open(
@@ -88,6 +88,8 @@ class Sessions:
         self._loop.attach(allocation.handle, self._hear)
         session.lease = self._lease(session)
         self._registry.changed(session)
+        if not logger.isEnabledFor(logging.INFO):
+            return
         logger.info(
             "%s session %d of %s opened: relayed address %s, user '%s', %s",
             service.name,
@@ -98,7 +100,7 @@ class Sessions:
             session.transport,
         )
 
-    def move(self, session: TurnSession, *, external: Endpoint) -> None:
+    def move(self, session: TurnSession, *, external: Endpoint | None) -> None:
         """RFC 8016: its client has taken it along, to the interface that is `external` outside."""
         before = f"{session.remote} {session.transport}"
         self._count(session)

@@ -43,6 +43,8 @@ class Wing:
     own_listeners: OwnListeners = field(default_factory=lambda: OwnListeners(list))
     draining: bool = False
     events: list[TurnEvent] = field(default_factory=list)
+    relays: Mapping[Family, RelayAddress] = field(default_factory=dict)
+    """The configured ones, where there are any: the first of each family."""
     by_five_tuple: dict[FiveTuple, Allocation] = field(default_factory=dict)
     by_handle: dict[int, Allocation] = field(default_factory=dict)
     by_ticket: dict[bytes, Allocation] = field(default_factory=dict)
@@ -52,16 +54,16 @@ class Wing:
 
     def has_family(self, five_tuple: FiveTuple, family: Family) -> bool:
         """Whether an allocation of this family can be had."""
-        if self.settings.relay_addresses:
-            return any(family_of(one.address) is family for one in self.settings.relay_addresses)
+        if self.relays:
+            return family in self.relays
         return family_of(five_tuple.server_host) is family
 
     def relay_address(self, five_tuple: FiveTuple, family: Family) -> RelayAddress:
         """Where an allocation of this family is bound. Raises Refusal (440)."""
-        if self.settings.relay_addresses:
-            for configured in self.settings.relay_addresses:
-                if family_of(configured.address) is family:
-                    return RelayAddress(configured.address, configured.external or configured.address)
+        configured = self.relays.get(family)
+        if configured is not None:
+            return configured
+        if self.relays:
             raise Refusal(ErrorCode.ADDRESS_FAMILY_NOT_SUPPORTED)
         host = five_tuple.server_host
         if family_of(host) is not family:

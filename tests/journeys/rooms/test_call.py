@@ -6,6 +6,19 @@ from playwright.sync_api import expect
 
 from tests.journeys.rooms.conftest import Meet
 
+CONNECTIONS = """
+window.connections = [];
+window.RTCPeerConnection = class extends RTCPeerConnection {
+  constructor(...given) { super(...given); window.connections.push(this); }
+};
+"""
+SENDS = """([count, each]) => {
+  const open = window.connections.filter((one) => one.connectionState === "connected");
+  const senders = open.map((one) => one.getSenders().find(({ track }) => track?.kind === "video"));
+  const most = senders.map((one) => one?.getParameters().encodings[0].maxBitrate);
+  return most.length === count && most.every((one) => one === each);
+}"""
+
 
 def test_two_people_call(meet: Meet) -> None:
     ada = meet("Ada").join().inside()
@@ -14,13 +27,24 @@ def test_two_people_call(meet: Meet) -> None:
     grace.sees("Ada")
     ada.hears("Grace")
     grace.hears("Ada")
-    expect(ada.tile("Grace").locator("[data-quality=good]")).to_be_visible(timeout=20_000)
+    expect(ada.tile("Grace").locator("[data-quality=good]")).to_be_visible()
 
 
 def test_three_confer(meet: Meet) -> None:
     people = {name: meet(name).join().inside() for name in ("Ada", "Grace", "Katherine")}
     for name, person in people.items():
         person.sees(*(people.keys() - {name}))
+
+
+def test_the_more_there_are_the_less_each_is_sent(meet: Meet) -> None:
+    ada = meet("Ada", script=CONNECTIONS).join().inside()
+    people = []
+    for name, each in (("Grace", 2_500_000), ("Katherine", 1_500_000), ("Dorothy", 800_000)):
+        people.append(meet(name).join().inside())
+        ada.sees(name)
+        ada.page.wait_for_function(SENDS, arg=[len(people), each])
+    people.pop().control("Leave").click()
+    ada.page.wait_for_function(SENDS, arg=[len(people), 1_500_000])
 
 
 def test_who_leaves_is_gone_at_once(meet: Meet) -> None:
@@ -54,10 +78,14 @@ def test_a_screen_is_shared_and_seen_by_who_comes_later(meet: Meet) -> None:
     ada.sees("Grace")
     grace.control("Share the screen").click()
     for_ada = ada.page.get_by_label("Screen of Grace")
-    expect(for_ada).to_be_visible(timeout=20_000)
+    expect(for_ada).to_be_visible()
     ada.page.wait_for_function("video => video.videoWidth > 0", arg=for_ada.element_handle())
+    ada.page.get_by_role("button", name="Full screen").click()
+    ada.page.wait_for_function("() => document.fullscreenElement?.matches('[data-screen]')")
+    ada.page.get_by_role("button", name="Full screen").click()
+    ada.page.wait_for_function("() => document.fullscreenElement === null")
     katherine = meet("Katherine").join().inside()
-    expect(katherine.page.get_by_label("Screen of Grace")).to_be_visible(timeout=20_000)
+    expect(katherine.page.get_by_label("Screen of Grace")).to_be_visible()
     grace.control("Stop sharing the screen").click()
     expect(for_ada).to_have_count(0)
     expect(katherine.page.get_by_label("Screen of Grace")).to_have_count(0)

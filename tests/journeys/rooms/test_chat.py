@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from playwright.sync_api import expect
@@ -16,6 +17,7 @@ def test_everybody_reads_what_is_written_to_everybody(meet: Meet) -> None:
     ada.control("Chat").click()
     ada.write("<b>Hello</b> https://example.org/a?b=c.")
     grace.told("Ada: <b>Hello</b>")
+    expect(grace.page).to_have_title(re.compile(r"^\(1\) tea-"))
     grace.control("Chat, 1 unread").click()
     grace.reads("<b>Hello</b>")
     link = grace.page.get_by_role("log").get_by_role("link")
@@ -56,3 +58,23 @@ def test_a_file_of_5_mb_goes_from_browser_to_browser(meet: Meet, large_file: Pat
     saved = tmp_path / "saved"
     download.value.save_as(saved)
     assert saved.read_bytes() == large_file.read_bytes()
+
+
+def test_who_reads_further_up_is_left_there(meet: Meet) -> None:
+    ada = meet("Ada").join().inside()
+    grace = meet("Grace").join().inside()
+    ada.sees("Grace")
+    for person in (ada, grace):
+        person.control("Chat").click()
+    for number in range(30):
+        grace.write(f"Line {number}")
+    ada.reads("Line 29")
+    log = ada.page.get_by_role("log")
+    expect(log.get_by_text("Line 29")).to_be_in_viewport()
+    log.evaluate("log => log.scrollTo(0, 0)")
+    expect(log.get_by_text("Line 0", exact=True)).to_be_in_viewport()
+    grace.write("Something new")
+    expect(log.get_by_text("Something new")).to_be_attached()
+    assert log.evaluate("log => log.scrollTop") == 0
+    ada.write("An answer")
+    expect(log.get_by_text("An answer")).to_be_in_viewport()

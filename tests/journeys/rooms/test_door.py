@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
+
 from playwright.sync_api import expect
 
 from tests.journeys.gate import Gate
+from tests.journeys.rooms.accessibility import findings
 from tests.journeys.rooms.conftest import Meet
 from tests.journeys.rooms.visitor import Visitor
 
@@ -23,10 +26,65 @@ def test_a_pin_is_asked_for(meet: Meet) -> None:
     grace = meet("Grace").join()
     grace.page.get_by_label("PIN").fill("4321")
     grace.page.get_by_role("button", name="Go in").click()
-    expect(grace.page.get_by_text("That is not the PIN of this room.")).to_be_visible()
-    grace.page.get_by_label("PIN").fill("1234")
-    grace.page.get_by_role("button", name="Go in").click()
+    expect(grace.page.get_by_role("alert")).to_have_text("That is not the PIN of this room.")
+    assert findings(grace.page) == []
+    expect(grace.page.get_by_label("PIN")).to_be_focused()
+    grace.page.keyboard.type("1234")  # in place of the wrong one
+    grace.page.keyboard.press("Enter")
     grace.inside().sees("Ada")
+    ada.page.get_by_role("button", name="Remove", exact=True).click()
+    ada.told("The room has no PIN any more.")
+    meet("Katherine").join().inside()
+
+
+def test_who_came_with_a_pin_comes_in_again_when_there_is_none_any_more(meet: Meet) -> None:
+    ada = meet("Ada").join().inside()
+    open_controls(ada)
+    ada.page.get_by_label("PIN").fill("1234")
+    ada.page.get_by_role("button", name="Set", exact=True).first.click()
+    ada.told("The room has a new PIN.")
+    grace = meet("Grace").join()
+    grace.page.get_by_label("PIN").fill("1234")
+    grace.page.keyboard.press("Enter")
+    grace.inside().control("Leave").click()
+    ada.page.get_by_role("button", name="Remove", exact=True).click()
+    ada.told("The room has no PIN any more.")
+    grace.page.get_by_role("button", name="Join again").click()
+    grace.inside().sees("Ada")
+
+
+def test_nobody_new_comes_into_a_locked_room(meet: Meet) -> None:
+    ada = meet("Ada").join().inside()
+    katherine = meet("Katherine").join().inside()
+    open_controls(ada)
+    ada.page.get_by_role("switch", name="Locked").check()
+    katherine.told("The room is locked: nobody new comes in.")
+    expect(katherine.page.get_by_role("heading", level=1)).to_contain_text("Locked")
+    grace = meet("Grace").join()
+    expect(grace.page.get_by_role("alert")).to_have_text("The room is locked: nobody new can come in.")
+    grace.page.get_by_role("button", name="Try again").click()
+    expect(grace.page.get_by_role("button", name="Try again")).to_be_enabled()
+    expect(grace.page.get_by_role("alert")).to_be_visible()
+    ada.page.get_by_role("switch", name="Locked").uncheck()
+    ada.told("The room is open again.")
+    grace.page.get_by_role("button", name="Try again").click()
+    grace.inside().sees("Ada", "Katherine")
+
+
+def test_a_room_takes_as_many_as_its_moderator_says(meet: Meet) -> None:
+    ada = meet("Ada").join().inside()
+    open_controls(ada)
+    ada.page.get_by_label("Most people").fill("2")
+    ada.page.get_by_role("button", name="Set", exact=True).click()
+    ada.told("At most 2 people may be in the room.")
+    grace = meet("Grace").join().inside()
+    katherine = meet("Katherine").join()
+    expect(katherine.page.get_by_role("alert")).to_have_text("The room is full.")
+    assert findings(katherine.page) == []
+    grace.control("Leave").click()
+    ada.told("Grace has left")
+    katherine.page.get_by_role("button", name="Try again").click()
+    katherine.inside().sees("Ada")
 
 
 def test_a_moderator_lets_people_in_from_the_lobby(meet: Meet) -> None:
@@ -63,6 +121,20 @@ def test_a_moderator_mutes_and_removes(meet: Meet) -> None:
     expect(ada.tile("Grace")).to_have_count(0)
 
 
+def test_a_moderator_ends_the_meeting_when_asked_twice(meet: Meet) -> None:
+    ada = meet("Ada").join().inside()
+    grace = meet("Grace").join().inside()
+    open_controls(ada)
+    ada.page.get_by_role("button", name="End the meeting for everybody").click()
+    ada.page.get_by_role("button", name="Go on").click()
+    ada.page.get_by_role("button", name="End the meeting for everybody").click()
+    expect(ada.page.get_by_role("button", name="End it", exact=True)).to_be_focused()
+    ada.page.keyboard.press("Enter")
+    for person in (ada, grace):
+        expect(person.page.get_by_text("You are not in the room any more")).to_be_visible()
+        assert findings(person.page) == []
+
+
 def test_an_operator_puts_somebody_out_for_good(meet: Meet, meeting_place: Gate, address: str) -> None:
     ada = meet("Ada").join().inside()
     grace = meet("Grace").join().inside()
@@ -87,6 +159,20 @@ def test_breakout_rooms_and_back(meet: Meet) -> None:
     grace.told("You are in a breakout room now.")
     grace.sees("Katherine")
     expect(grace.tile("Ada")).to_have_count(0)
+    assert findings(grace.page) == []
+    assert findings(ada.page) == []
+    # Whoever leaves there comes in again where the address leads.
+    grace.control("Leave").click()
+    grace.page.get_by_role("button", name="Join again").click()
+    grace.inside()
+    expect(grace.page.get_by_role("heading", level=1)).to_have_text(re.compile(r"^tea-\d+$"))
+    ada.sees("Grace")
+    ada.page.get_by_role("button", name="Visit").click()
+    ada.sees("Katherine")
+    expect(ada.page.get_by_role("dialog")).to_have_count(0)
+    ada.page.get_by_role("button", name=re.compile("^Back to tea-")).click()
+    ada.sees("Grace")
+    ada.page.get_by_role("button", name="Room controls").click()
     ada.page.get_by_role("button", name="Call everybody back").click()
     ada.page.get_by_role("button", name="Close", exact=True).click()
     ada.sees("Grace", "Katherine")

@@ -13,6 +13,7 @@ __all__ = ["Visitor", "chromium", "open_browser"]
 
 chromium = "/usr/bin/chromium"
 PATIENCE = 20_000  # ms; only a failing test waits so long
+expect.set_options(timeout=PATIENCE)
 MEDIA = [
     "--use-fake-ui-for-media-stream",
     "--use-fake-device-for-media-stream",
@@ -60,7 +61,7 @@ class Visitor:
         return self
 
     def inside(self) -> Visitor:
-        expect(self.page.get_by_role("toolbar")).to_be_visible(timeout=PATIENCE)
+        expect(self.page.get_by_role("toolbar")).to_be_visible()
         return self
 
     def tile(self, name: str) -> Locator:
@@ -70,7 +71,7 @@ class Visitor:
         """Their pictures arrive: frames are decoded, and more of them as time goes by."""
         for name in names:
             video = self.tile(name).locator("video")
-            expect(video).to_be_visible(timeout=PATIENCE)
+            expect(video).to_be_visible()
             before = self._frames(video)
             self.page.wait_for_function(
                 "([video, before]) => video.getVideoPlaybackQuality().totalVideoFrames > before + 5",
@@ -80,13 +81,13 @@ class Visitor:
 
     def hears(self, name: str) -> None:
         """The fake microphone beeps, and the tile shows that somebody talks."""
-        expect(self.tile(name)).to_have_class(_with("talks"), timeout=PATIENCE)
+        expect(self.tile(name)).to_have_class(_with("talks"))
 
     def control(self, label: str) -> Locator:
         return self.page.get_by_role("toolbar").get_by_role("button", name=label)
 
     def told(self, text: str) -> None:
-        expect(self.page.get_by_role("status").get_by_text(text).first).to_be_visible(timeout=PATIENCE)
+        expect(self.page.get_by_role("status").get_by_text(text).first).to_be_visible()
 
     def write(self, text: str, *, to: str = "Message to everybody") -> None:
         field = self.page.get_by_label(to)
@@ -94,7 +95,7 @@ class Visitor:
         field.press("Enter")
 
     def reads(self, text: str) -> None:
-        expect(self.page.get_by_role("log").get_by_text(text)).to_be_visible(timeout=PATIENCE)
+        expect(self.page.get_by_role("log").get_by_text(text)).to_be_visible()
 
     def act(self, name: str, action: str) -> None:
         """Choose from the menu of somebody, in the panel "People"."""

@@ -6,7 +6,7 @@ import pytest
 
 from headgate.turn.stun.address import read_address
 from headgate.turn.stun.attribute import Attribute
-from headgate.turn.stun.integrity import PasswordAlgorithm, fingerprint_holds, holds, long_term_key
+from headgate.turn.stun.integrity import PasswordAlgorithm, long_term_key
 from headgate.turn.stun.message import Message, MessageClass, Method
 
 PASSWORD = b"VOkJxbRl1RmTxUk/WvJxBt"
@@ -51,9 +51,9 @@ def test_a_request() -> None:
     assert message.attributes[Attribute.USERNAME] == b"evtj:h6vY"
     assert message.attributes[Attribute.SOFTWARE] == b"STUN test client"
     assert message.unknown == [0x0024]  # PRIORITY is ICE's
-    assert holds(message, PASSWORD)
-    assert not holds(message, PASSWORD + b".")
-    assert fingerprint_holds(message)
+    assert message.holds(PASSWORD)
+    assert not message.holds(PASSWORD + b".")
+    assert message.fingerprint_holds()
 
 
 @pytest.mark.parametrize(
@@ -65,8 +65,8 @@ def test_the_responses(data: bytes, host: str) -> None:
     assert message.message_class == MessageClass.SUCCESS
     mapped = read_address(message.attributes[Attribute.XOR_MAPPED_ADDRESS], message.transaction)
     assert mapped == (host, 32853)
-    assert holds(message, PASSWORD)
-    assert fingerprint_holds(message)
+    assert message.holds(PASSWORD)
+    assert message.fingerprint_holds()
 
 
 def test_long_term_credentials() -> None:
@@ -74,7 +74,7 @@ def test_long_term_credentials() -> None:
     user = message.attributes[Attribute.USERNAME].decode()
     assert user == "マトリックス"
     key = long_term_key(user=user, realm="example.org", password="TheMatrIX", algorithm=PasswordAlgorithm.MD5)
-    assert holds(message, key)
+    assert message.holds(key)
 
 
 @pytest.mark.parametrize("data", [REQUEST, RESPONSE_V4, RESPONSE_V6, LONG_TERM])
@@ -94,4 +94,4 @@ def test_any_bit_that_is_another_is_noticed(data: bytes) -> None:
             message = Message(bytes(changed))
         except ValueError:
             continue
-        assert not (holds(message, key) and fingerprint_holds(message)) or not message.fingerprint_at
+        assert not (message.holds(key) and message.fingerprint_holds()) or not message.fingerprint_at

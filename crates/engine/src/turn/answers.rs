@@ -93,7 +93,7 @@ impl Wing {
     }
 
     /// How a client hears from us over UDP: from the address that it asked.
-    fn way_to(&self, five_tuple: &FiveTuple, allocation: usize) -> Option<To> {
+    pub(super) fn way_to(&self, five_tuple: &FiveTuple, allocation: usize) -> Option<To> {
         self.way(five_tuple.listener, five_tuple.client, five_tuple.server, allocation)
     }
 

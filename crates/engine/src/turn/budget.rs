@@ -36,8 +36,19 @@ impl Budget {
         if rate == 0 {
             return true;
         }
+        let elapsed = now.saturating_duration_since(self.epoch);
+        self.take(address, rate, (elapsed.as_nanos() / UNIT.as_nanos()) as u64)
+    }
+
+    /// The same at a time that is counted from anywhere, in seconds.
+    pub fn admits_at(&self, address: IpAddr, rate: u32, seconds: f64) -> bool {
+        rate == 0 || self.take(address, rate, (seconds.max(0.0) * UNITS_A_SECOND as f64) as u64)
+    }
+
+    fn take(&self, address: IpAddr, rate: u32, now: u64) -> bool {
         let interval = (UNITS_A_SECOND / u64::from(rate)).max(1);
-        let now = (now.saturating_duration_since(self.epoch).as_nanos() / UNIT.as_nanos()) as u64 & TIME;
+        let now = now & TIME;
+        let latest = now + BURST_S * UNITS_A_SECOND;
         let key = match address {
             IpAddr::V4(ip) => u64::from(u32::from(ip)),
             // Whoever has one address has its whole /64.
@@ -52,9 +63,10 @@ impl Budget {
             return false;
         };
         let admitted = entry.fetch_update(Relaxed, Relaxed, |old| {
-            let from = if old >> TIME_BITS == tag { (old & TIME).max(now) } else { now };
-            let next = from + interval;
-            (next <= now + BURST_S * UNITS_A_SECOND).then_some(tag << TIME_BITS | next & TIME)
+            // What lies later than any that is given out is from before the time went round.
+            let its = Some(old & TIME).filter(|its| old >> TIME_BITS == tag && *its <= latest);
+            let next = its.map_or(now, |its| its.max(now)) + interval;
+            (next <= latest).then_some(tag << TIME_BITS | next & TIME)
         });
         admitted.is_ok()
     }
@@ -75,6 +87,17 @@ mod tests {
         assert_eq!(admitted(start + Duration::from_secs(60)), 500);
         assert!(budget.admits(IpAddr::from([192, 0, 2, 2]), 100, start));
         assert!((0..10_000).all(|_| budget.admits(address, 0, start)));
+    }
+
+    #[test]
+    fn nobody_is_refused_because_the_time_went_round() {
+        let budget = Budget::new(Instant::now());
+        let address = IpAddr::from([192, 0, 2, 1]);
+        let round = (TIME + 1) as f64 / UNITS_A_SECOND as f64;
+        let admitted = |seconds| (0..10_000).filter(|_| budget.admits_at(address, 100, seconds)).count();
+        assert_eq!(admitted(round - 60.0), 500);
+        assert_eq!(admitted(round + 1.0), 500);
+        assert_eq!(admitted(round + 2.0), 100);
     }
 
     #[test]

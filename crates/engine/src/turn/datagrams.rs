@@ -8,6 +8,7 @@ use super::allocation::{Dropped, Peer};
 use super::bursts::To;
 use super::command::Command;
 use super::five_tuple::{FiveTuple, Transport};
+use super::request::Frame;
 use super::short_cut::{Deliveries, MOST_IN_TRANSIT, PACKET};
 use super::socket::{Fragments, Receiver, fragments};
 use super::{Place, Source, Wing, channel_data, stun, way_out};
@@ -118,7 +119,8 @@ impl Wing {
         }
         match stun::kind(message).ok_or(Dropped::Malformed)? {
             stun::Kind::Request => {
-                self.hand_up(sender, message, now);
+                let frame = Frame::read(message, |_, _| ()).ok().filter(|it| it.fingerprint_holds(message));
+                self.hand_up(sender, message, &frame.ok_or(Dropped::Malformed)?, now);
                 Ok(())
             }
             stun::Kind::SendIndication => {
@@ -136,8 +138,12 @@ impl Wing {
         }
     }
 
-    fn hand_up(&mut self, sender: &Sender, message: &[u8], now: Instant) {
-        let Sender { five_tuple, rate, .. } = sender;
+    fn hand_up(&mut self, sender: &Sender, message: &[u8], frame: &Frame, now: Instant) {
+        let five_tuple = &sender.five_tuple;
+        let is_known = sender.allocation.is_some_and(|i| self.allocations.contains(i));
+        if !is_known && self.away_of(five_tuple).is_none() && self.turn_away(sender, message, frame, now) {
+            return;
+        }
         let allocation = sender.allocation.and_then(|i| self.allocations.get(i));
         let away = allocation.map_or_else(|| self.away_of(five_tuple), |_| None);
         if let Some(away) = away {
@@ -146,18 +152,8 @@ impl Wing {
         let its = allocation.map(|allocation| &allocation.unanswered);
         let its = its.or_else(|| away.map(|away| &away.unanswered));
         let totals = self.totals();
-        match its {
-            Some(its) if sender.unanswered.is_none() && its.is_full() => {
-                return totals.queue_full.add(1);
-            }
-            // Answered, they would answer.
-            None if five_tuple.transport == Transport::Udp && self.is_ours(five_tuple.client) => {
-                return totals.requests_looped.add(1);
-            }
-            None if !self.shared.turn.admits(five_tuple.client.ip(), *rate, now) => {
-                return totals.requests_over_budget.add(1);
-            }
-            _ => {}
+        if sender.unanswered.is_none() && its.is_some_and(|its| its.is_full()) {
+            return totals.queue_full.add(1);
         }
         let events = &self.shared.events;
         let no_room = if its.is_some() { events.is_full() } else { events.is_crowded() };
@@ -179,6 +175,21 @@ impl Wing {
                 unanswered,
             },
         );
+    }
+
+    /// Whether a request of someone without an allocation is nothing for Python.
+    fn turn_away(&mut self, sender: &Sender, message: &[u8], frame: &Frame, now: Instant) -> bool {
+        let Sender { five_tuple, rate, .. } = sender;
+        if five_tuple.transport == Transport::Udp && self.is_ours(five_tuple.client) {
+            // Answered, they would answer.
+            self.totals().requests_looped.add(1);
+            return true;
+        }
+        if !self.shared.turn.admits(five_tuple.client.ip(), *rate, now) {
+            self.totals().requests_over_budget.add(1);
+            return true;
+        }
+        self.challenge(five_tuple, (message, frame), now)
     }
 
     pub(super) fn is_ours(&self, client: SocketAddr) -> bool {

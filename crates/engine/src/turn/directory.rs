@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr, TcpListener, UdpSocket};
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, RwLock};
 use std::time::Instant;
 
 use quinn_udp::UdpSocketState;
@@ -11,6 +11,7 @@ use socket2::Socket;
 
 use super::addresses::Addresses;
 use super::budget::Budget;
+use super::challenge::Challenge;
 use super::cookie::Cookies;
 use super::five_tuple::FiveTuple;
 use super::listener::Listener;
@@ -43,6 +44,7 @@ pub struct Directory {
     /// Made with the first listener: it is half a megabyte.
     pub budget: OnceLock<Budget>,
     pub cookies: OnceLock<Option<Cookies>>,
+    pub challenge: RwLock<Option<Arc<Challenge>>>,
     pub receiving: OnceLock<Arc<UdpSocketState>>,
     pub listeners: Mutex<HashMap<Handle, Arc<Listener>>>,
     /// Second descriptors of what accepts connections, for a worker's successor.
@@ -74,6 +76,10 @@ impl Directory {
     pub fn allocation(&self, five_tuple: &FiveTuple) -> Handle {
         let allocations = self.allocations.lock().expect("no holder panics");
         allocations.get(five_tuple).map_or(0, |(handle, _)| *handle)
+    }
+
+    pub fn challenge(&self) -> Option<Arc<Challenge>> {
+        self.challenge.read().expect("no holder panics").clone()
     }
 
     pub fn counters(&self) -> TurnCounters {

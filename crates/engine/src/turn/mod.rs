@@ -5,6 +5,7 @@
 //! meanwhile. `datagrams` is the way of a packet, `answers` what clients are
 //! sent, `ending` how allocations end.
 
+pub mod address_budget;
 mod addresses;
 mod allocation;
 mod answers;
@@ -13,6 +14,7 @@ mod away;
 mod bucket;
 mod budget;
 mod bursts;
+pub mod challenge;
 pub mod channel_data;
 mod channels;
 mod client;
@@ -21,6 +23,7 @@ pub mod cookie;
 mod datagrams;
 pub(crate) mod directory;
 mod ending;
+mod fingerprint;
 pub mod five_tuple;
 mod former;
 pub mod framing;
@@ -28,10 +31,13 @@ mod icmp;
 pub mod integrity;
 pub mod listener;
 mod moving;
+pub mod nonces;
 mod peers;
 mod permissions;
 mod pipe;
 mod reach;
+pub mod request;
+pub mod response;
 mod secure;
 mod short_cut;
 mod socket;

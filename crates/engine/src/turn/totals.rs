@@ -7,6 +7,7 @@ use crate::counters::Total;
 pub struct Totals {
     pub malformed: Total,
     pub requests: Total,
+    pub challenged: Total,
     pub requests_over_budget: Total,
     pub requests_looped: Total,
     pub no_allocation: Total,
@@ -25,6 +26,7 @@ pub struct Totals {
 pub struct TurnCounters {
     pub malformed: u64,
     pub requests: u64,
+    pub challenged: u64,
     pub requests_over_budget: u64,
     pub requests_looped: u64,
     pub no_allocation: u64,
@@ -42,6 +44,7 @@ impl TurnCounters {
     pub fn add(&mut self, totals: &Totals) {
         self.malformed += totals.malformed.get();
         self.requests += totals.requests.get();
+        self.challenged += totals.challenged.get();
         self.requests_over_budget += totals.requests_over_budget.get();
         self.requests_looped += totals.requests_looped.get();
         self.no_allocation += totals.no_allocation.get();

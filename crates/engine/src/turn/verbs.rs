@@ -12,6 +12,7 @@ use super::addresses::is_here;
 use super::allocation::Peer;
 use super::association::Identity;
 use super::away::Away;
+use super::challenge::Challenge;
 use super::command::{self, Command};
 use super::directory::{Bound, RelaySocket};
 use super::five_tuple::{FiveTuple, Transport};
@@ -165,6 +166,11 @@ impl Engine {
         };
         listener.retune(limits, tls);
         Ok(())
+    }
+
+    /// How to answer those without an allocation over UDP from now on; `None`: Python does.
+    pub fn challenge(&self, challenge: Option<Challenge>) {
+        *self.turn().challenge.write().expect("no holder panics") = challenge.map(Arc::new);
     }
 
     pub fn answer(&self, five_tuple: FiveTuple, message: Vec<u8>) {

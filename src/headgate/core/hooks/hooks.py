@@ -98,7 +98,13 @@ class Hooks:
         self._initial.clear()
 
     def _hear(self, published: Published) -> None:
+        # What happens most often comes first.
         match published.event:
+            case SessionChanged(role=Role.READ, session=id):
+                self._reads(id.uuid)
+            case SessionChanged(session=id) | SessionClosed(session=id):
+                if self._lasting:
+                    self._end("reader", str(id.uuid))
             case ConnectionOpened(connection=id, kind=kind):
                 self._connected(id, kind)
             case ConnectionClosed(connection=id):
@@ -107,11 +113,6 @@ class Hooks:
                 self._ready(event)
             case PathNotReady(path=name):
                 self._end("path", name)
-            case SessionChanged(role=Role.READ, session=id):
-                self._reads(id.uuid)
-            case SessionChanged(session=id) | SessionClosed(session=id):
-                if self._lasting:
-                    self._end("reader", str(id.uuid))
 
     def _connected(self, id: str, kind: str) -> None:
         settings = self._configuration().global_

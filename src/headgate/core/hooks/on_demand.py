@@ -125,7 +125,11 @@ class OnDemandHooks:
         return demand
 
     def _hear(self, published: Published) -> None:
+        # What happens most often comes first.
         match published.event:
+            case SessionChanged(target=str(name)) | SessionClosed(target=str(name)):
+                if (demand := self._demands.get(name)) is not None and demand.ready:
+                    self._look_later(demand)
             case PathReady(path=name):
                 self._on_air.add(name)
                 if (demand := self._demands.get(name)) is not None:
@@ -136,9 +140,6 @@ class OnDemandHooks:
                 self._on_air.discard(name)
                 if (demand := self._demands.get(name)) is not None:
                     self._end(demand)
-            case SessionClosed(target=str(name)) | SessionChanged(target=str(name)):
-                if (demand := self._demands.get(name)) is not None and demand.ready:
-                    self._look_later(demand)
 
     def _look_later(self, demand: Demand) -> None:
         self._set_timer(demand, demand.conf.run_on_demand_close_after, self._look)

@@ -6,7 +6,7 @@ import enum
 
 from headgate.core.enumeration import plain_members
 
-__all__ = ["KNOWN", "OF_DISCOVERY", "Attribute"]
+__all__ = ["OF_DISCOVERY", "Attribute"]
 
 
 @plain_members
@@ -54,8 +54,3 @@ class Attribute(enum.IntEnum):
 
 OF_DISCOVERY = frozenset({int(Attribute.CHANGE_REQUEST), int(Attribute.RESPONSE_PORT)})
 """Of RFC 5780: understood only where a second address is there to answer from."""
-NEVER = frozenset({int(Attribute.PADDING)})
-"""Of RFC 5780 too, where it is the server's choice: no stranger's answer is made long."""
-
-KNOWN = frozenset(int(attribute) for attribute in Attribute if attribute < 0x8000) - OF_DISCOVERY - NEVER
-"""What must be understood, and is. As plain numbers: a parser looks them up for every attribute."""

@@ -15,6 +15,8 @@ export interface EntranceEvents {
 }
 
 export class Entrance {
+  /** The room of the page's address. */
+  private readonly home: RoomName;
   private pin: string | undefined;
   private resumed = false;
 
@@ -23,7 +25,14 @@ export class Entrance {
     public place: RoomName,
     private readonly channel: Channel,
     private readonly events: EntranceEvents,
-  ) {}
+  ) {
+    this.home = place;
+  }
+
+  /** Whoever comes in next does so by the page's address: a breakout room may be closed by then. */
+  goHome(): void {
+    this.place = this.home;
+  }
 
   /** What opens the door; undefined: nothing. */
   carry(pin: string | undefined): void {
@@ -70,6 +79,10 @@ export class Entrance {
   /** A `Hello` was answered, at once or after some waiting, with no. */
   refused(code: string, message: string): void {
     if (code === "lost") return; // the next socket says Hello again
+    if (code === "not_invited" && this.place.name !== this.home.name) {
+      this.goHome();
+      return void this.hello();
+    }
     const why = refusal(code, message);
     if (why.door !== "retry-without-pin") return this.events.refused(why);
     this.pin = undefined;

@@ -57,6 +57,7 @@ export class Media {
 
   private async open(kind: Kind): Promise<void> {
     const turn = ++this.turn[kind];
+    if (this.state.get().trouble[kind]) this.state.update((now) => ({ ...now, trouble: { ...now.trouble, [kind]: undefined } }));
     const wanted = kind === "audio" ? preferences.get().microphone : preferences.get().camera;
     let track: MediaStreamTrack | undefined;
     let trouble: MediaState["trouble"][Kind];

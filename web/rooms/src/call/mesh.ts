@@ -2,6 +2,7 @@
 
 import type { Id, Incoming, Outgoing } from "../protocol/documents";
 import { nested } from "../protocol/documents";
+import { budget } from "./budget";
 import { type LocalTracks, Peer, type PeerEvents } from "./peer";
 import { givesWay, offersTo } from "./rules";
 
@@ -103,6 +104,7 @@ export class Mesh {
     this.peers.delete(id);
     this.restarted.delete(id);
     peer.close();
+    this.share();
     this.events.changed();
   }
 
@@ -132,8 +134,15 @@ export class Mesh {
     if (known || this.peers.size >= CALL_LIMIT) return known;
     const peer = new Peer(id, givesWay(this.self(), id), this.configuration, this.tracks, this.peerEvents);
     this.peers.set(id, peer);
+    this.share();
     this.events.changed();
     return peer;
+  }
+
+  /** The upload is shared by however many there are now. */
+  private share(): void {
+    const each = budget(this.peers.size);
+    for (const peer of this.peers.values()) peer.spend(each);
   }
 
   private async look(): Promise<void> {

@@ -20,7 +20,8 @@ export class Notices {
 
   tell(text: string): void {
     const notice = { id: ++this.counter, text };
-    this.shown.update((now) => [...now, notice].slice(-LIMIT));
+    // Said again, it is news again; but nobody needs to read it twice.
+    this.shown.update((now) => [...now.filter((one) => one.text !== text), notice].slice(-LIMIT));
     setTimeout(() => this.shown.update((now) => now.filter((one) => one !== notice)), SHOWN_FOR);
   }
 }

@@ -2,6 +2,7 @@
 
 import type { Id, Outgoing } from "../protocol/documents";
 import { nested } from "../protocol/documents";
+import type { Budget } from "./budget";
 import { type Grade, type Sample, UNKNOWN, grade, sample } from "./quality";
 
 const CANDIDATE_LIMIT = 256; // that wait for the description they belong to
@@ -36,6 +37,7 @@ export class Peer {
   private started = false;
   private offering = false;
   private before: Sample | undefined;
+  private budget: Budget | undefined;
   /** Descriptions are worked off one by one, in the order they came. */
   private work: Promise<void> = Promise.resolve();
   private closed = false;
@@ -118,6 +120,12 @@ export class Peer {
   setTracks(tracks: LocalTracks): void {
     this.tracks = tracks;
     this.queue(() => this.attach());
+  }
+
+  /** Send no more of the picture than this. */
+  spend(budget: Budget): void {
+    this.budget = budget;
+    this.queue(() => this.limit());
   }
 
   configure(configuration: RTCConfiguration): void {
@@ -232,8 +240,19 @@ export class Peer {
     }
   }
 
+  /** A browser takes it only of a line that is described. */
+  private async limit(): Promise<void> {
+    const line = this.pc.getTransceivers().find((one) => one.receiver.track.kind === "video");
+    if (!line || !this.described || !this.budget) return;
+    const parameters = line.sender.getParameters();
+    if (!parameters.encodings?.[0]) return;
+    Object.assign(parameters.encodings[0], this.budget);
+    await line.sender.setParameters(parameters);
+  }
+
   private async heard(): Promise<void> {
     this.described = true;
+    await this.limit().catch((error: unknown) => console.debug("peer", this.id.slice(0, 8), error));
     const waiting = this.candidates;
     this.candidates = [];
     for (const candidate of waiting) await this.pc.addIceCandidate(candidate).catch(() => undefined);

@@ -11,8 +11,16 @@ export async function pictureFromFile(file: File): Promise<string> {
   }
 }
 
-export function pictureFromVideo(video: HTMLVideoElement): string {
-  return square(video, video.videoWidth, video.videoHeight);
+export async function pictureFromCamera(track: MediaStreamTrack): Promise<string> {
+  const video = document.createElement("video");
+  video.muted = true;
+  video.srcObject = new MediaStream([track]);
+  try {
+    await video.play();
+    return square(video, video.videoWidth, video.videoHeight);
+  } finally {
+    video.srcObject = null;
+  }
 }
 
 function square(source: CanvasImageSource, width: number, height: number): string {

@@ -6,6 +6,8 @@ export type Quality = "unknown" | "good" | "fair" | "poor" | "lost";
 export interface Sample {
   packets: number;
   lost: number;
+  /** What the other side says it misses of ours, since its last word: 0 to 1. */
+  missed: number;
   /** Seconds; undefined: not measured yet. */
   roundTrip: number | undefined;
   bytes: number;
@@ -15,7 +17,7 @@ export interface Sample {
 
 export interface Grade {
   quality: Quality;
-  /** Share of packets that did not come, 0 to 1. */
+  /** Share of packets that did not come, 0 to 1; of the worse direction. */
   loss: number;
   roundTrip: number | undefined;
   /** bits/s received */
@@ -34,7 +36,7 @@ const POOR_LOSS = 0.08;
 export function grade(before: Sample, now: Sample): Grade {
   const lost = Math.max(0, now.lost - before.lost);
   const packets = Math.max(0, now.packets - before.packets);
-  const loss = lost + packets > 0 ? lost / (lost + packets) : 0;
+  const loss = Math.max(now.missed, lost + packets > 0 ? lost / (lost + packets) : 0);
   const elapsed = Math.max(1, now.at - before.at);
   const rate = (Math.max(0, now.bytes - before.bytes) * 8_000) / elapsed;
   const trip = now.roundTrip ?? 0;
@@ -44,17 +46,31 @@ export function grade(before: Sample, now: Sample): Grade {
 
 /** One sample out of a connection's statistics. */
 export function sample(report: Iterable<Record<string, unknown>>, at: number): Sample {
-  const sum: Sample = { packets: 0, lost: 0, roundTrip: undefined, bytes: 0, at };
-  for (const stat of report) {
+  const sum: Sample = { packets: 0, lost: 0, missed: 0, roundTrip: undefined, bytes: 0, at };
+  const stats = [...report];
+  const transport = stats.find((stat) => stat.type === "transport" && typeof stat.selectedCandidatePairId === "string");
+  let reported: number | undefined;
+  for (const stat of stats) {
     if (stat.type === "inbound-rtp") {
       sum.packets += number(stat.packetsReceived);
       sum.lost += Math.max(0, number(stat.packetsLost));
       sum.bytes += number(stat.bytesReceived);
-    } else if (stat.type === "candidate-pair" && stat.nominated === true && typeof stat.currentRoundTripTime === "number") {
+    } else if (stat.type === "remote-inbound-rtp") {
+      sum.missed = Math.max(sum.missed, Math.min(1, number(stat.fractionLost)));
+      if (typeof stat.roundTripTime === "number") reported = Math.max(reported ?? 0, stat.roundTripTime);
+    } else if (stat.type === "candidate-pair" && typeof stat.currentRoundTripTime === "number" && inUse(stat, transport)) {
       sum.roundTrip = stat.currentRoundTripTime;
     }
   }
+  // Firefox measures by RTCP alone.
+  sum.roundTrip ??= reported;
   return sum;
+}
+
+/** After a new way was found the old pairs are listed still, with what they measured last. */
+function inUse(pair: Record<string, unknown>, transport: Record<string, unknown> | undefined): boolean {
+  if (transport) return pair.id === transport.selectedCandidatePairId;
+  return pair.selected === true || (pair.selected === undefined && pair.nominated === true && pair.state !== "failed");
 }
 
 function number(value: unknown): number {

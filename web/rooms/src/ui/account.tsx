@@ -15,7 +15,7 @@ export function AccountSettings({ config }: { config: ServerConfig }) {
     setBusy(true);
     setTrouble("");
     try {
-      await room.authenticate(account);
+      await room.membership.authenticate(account);
     } catch (error) {
       setTrouble(error instanceof RestError ? error.message : "The server does not answer.");
     }

@@ -6,7 +6,7 @@ import type { Item } from "./menu";
 
 export interface Wishes {
   write(id: string): void;
-  pin?(id: string): void;
+  pin?: ((id: string) => void) | undefined;
   pinned?: boolean;
 }
 
@@ -21,15 +21,15 @@ export function actions(room: Room, one: Participant, wishes: Wishes): Item[] {
   const { state } = room.view.get();
   for (const [medium, words] of MEDIA) {
     const muted = room.muted(medium, id);
-    items.push({ label: words[muted ? 1 : 0], act: () => void room.act({ Action: muted ? "unmute" : "mute", Id: id, Media: medium }) });
+    items.push({ label: words[muted ? 1 : 0], act: () => void room.controls.act({ Action: muted ? "unmute" : "mute", Id: id, Media: medium }) });
   }
-  if (state?.hands.includes(id)) items.push({ label: "Lower the hand", act: () => void room.act({ Action: "lower", Id: id }) });
+  if (state?.hands.includes(id)) items.push({ label: "Lower the hand", act: () => void room.controls.act({ Action: "lower", Id: id }) });
   const moderates = room.moderator(id);
   items.push({
     label: moderates ? "Take moderation away" : "Make a moderator",
-    act: () => void room.act({ Action: moderates ? "demote" : "promote", Id: id }),
+    act: () => void room.controls.act({ Action: moderates ? "demote" : "promote", Id: id }),
   });
-  items.push({ label: `Remove ${name}`, danger: true, act: () => void room.act({ Action: "remove", Id: id }) });
+  items.push({ label: `Remove ${name}`, danger: true, act: () => void room.controls.act({ Action: "remove", Id: id }) });
   return items;
 }
 

@@ -1,9 +1,10 @@
 import { useEffect, useState } from "preact/hooks";
+import { unread } from "../call/conversation";
 import type { Room } from "../call/room";
 import { preferences } from "../preferences";
 import type { ServerConfig } from "../protocol/rest";
 import { Call } from "./call";
-import { CodeDoor, keptCode } from "./code";
+import { CodeDoor } from "./code";
 import { Door } from "./doors";
 import { GreenRoom } from "./greenroom";
 import { Landing } from "./landing";
@@ -17,9 +18,9 @@ export function App({ config, room, name }: { config: ServerConfig; room: Room |
     else document.documentElement.dataset.theme = theme;
   }, [theme]);
   useEffect(() => {
-    document.title = name ? `${name} · ${config.title}` : config.title;
+    if (!room) document.title = config.title;
   }, []);
-  const [open, setOpen] = useState(!config.codes || keptCode() !== "");
+  const [open, setOpen] = useState(!config.codes);
   if (!open) return <CodeDoor title={config.title} enter={() => setOpen(true)} />;
   if (!room) return <Landing config={config} />;
   return (
@@ -31,10 +32,13 @@ export function App({ config, room, name }: { config: ServerConfig; room: Room |
 
 function Pages({ config, room, name }: { config: ServerConfig; room: Room; name: string }) {
   const { phase } = useValue(room.view);
-  const outside = phase === "outside" || phase === "joining";
+  const news = unread(useValue(room.talk.conversations));
+  useEffect(() => {
+    document.title = `${news > 0 ? `(${news}) ` : ""}${name} · ${config.title}`;
+  }, [news]);
   return (
     <>
-      {outside ? <GreenRoom config={config} name={name} /> : phase === "inside" ? <Call config={config} /> : <Door config={config} />}
+      {phase === "outside" ? <GreenRoom config={config} name={name} /> : phase === "inside" ? <Call config={config} /> : <Door config={config} />}
       <Notices />
     </>
   );

@@ -1,12 +1,22 @@
+import { useState } from "preact/hooks";
 import { initials } from "../call/presence";
 import { pictureUrl } from "../protocol/place";
 
 const TINTS = 8; // in style/tile.css
 
+interface Props {
+  name: string;
+  /** `img:…` of the server, or "". */
+  picture: string;
+  size?: "small" | "large";
+}
+
 /** A person's picture, or their initials on a colour that stays theirs. */
-export function Avatar({ name, picture, size = "small" }: { name: string; picture: string; size?: "small" | "large" }) {
-  const url = picture.startsWith("data:") ? undefined : pictureUrl(picture, size === "large" ? 256 : 96);
-  if (url) return <img class={`avatar ${size}`} src={url} alt="" />;
+export function Avatar({ name, picture, size = "small" }: Props) {
+  const url = pictureUrl(picture, size === "large" ? 128 : 96);
+  // A picture goes with its session, and may be gone when it is asked for.
+  const [missing, setMissing] = useState("");
+  if (url && url !== missing) return <img class={`avatar ${size}`} src={url} alt="" onError={() => setMissing(url)} />;
   return (
     <span class={`avatar ${size} tint-${tint(name)}`} aria-hidden="true">
       {initials(name)}

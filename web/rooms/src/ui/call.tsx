@@ -2,6 +2,7 @@ import { useEffect, useRef, useState } from "preact/hooks";
 import { ROOM } from "../call/conversation";
 import type { ServerConfig } from "../protocol/rest";
 import { Chat } from "./chat";
+import { Heading } from "./heading";
 import { Icon } from "./icons";
 import { CopyLink } from "./invitation";
 import { People } from "./people";
@@ -22,28 +23,42 @@ export function Call({ config }: { config: ServerConfig }) {
   const [panel, setPanel] = useState<Panel>();
   const [thread, setThread] = useState(ROOM);
   const [settings, setSettings] = useState(false);
-  const show = (next: Panel) => setPanel(next === panel ? undefined : next);
+  const opener = useRef<Element | null>(null);
+  const show = (next: Panel) => {
+    if (next === panel) return close();
+    if (!panel) opener.current = document.activeElement;
+    setPanel(next);
+  };
+  const close = () => {
+    setPanel(undefined);
+    // Back to where somebody was; who opened it by its key was on the page.
+    if (opener.current instanceof HTMLElement && opener.current.isConnected) opener.current.focus();
+  };
   const write = (id: string) => {
     setThread(id);
-    setPanel("chat");
+    if (panel !== "chat") show("chat");
   };
   const { audio, video } = room.media.state.get();
   useShortcuts({
     m: () => room.muted("audio") || void room.media.toggle("audio", !audio?.enabled),
     v: () => room.muted("video") || void room.media.toggle("video", !video),
     s: () => room.muted("screen") || (room.screens.own ? room.screens.stop() : void room.shareScreen()),
-    h: () => state && void room.raise(!state.hands.includes(self)),
+    h: () => state && void room.controls.raise(!state.hands.includes(self)),
     c: () => show("chat"),
     p: () => show("people"),
-    escape: () => setPanel(undefined),
   });
   return (
     <div class={`call ${panel ? "with-panel" : ""}`}>
       <header class="call-head">
-        <h1>
-          {state?.locked && <Icon name="lock" />}
-          {place.name || config.title}
-        </h1>
+        <Heading>
+          {state?.locked && (
+            <span class="call-locked" title="Locked">
+              <Icon name="lock" />
+              <span class="spoken">Locked: </span>
+            </span>
+          )}
+          <span class="call-name">{place.name || config.title}</span>
+        </Heading>
         <Connection link={link} />
         <CopyLink brief />
         <button type="button" class="quiet round" aria-label="Settings" title="Settings" onClick={() => setSettings(true)}>
@@ -54,11 +69,13 @@ export function Call({ config }: { config: ServerConfig }) {
         <Stage write={write} />
       </main>
       {panel && (
-        <PanelFrame title={TITLES[panel]} close={() => setPanel(undefined)}>
+        <PanelFrame title={TITLES[panel]} close={close}>
           {panel === "chat" ? <Chat open={thread} choose={setThread} /> : <People write={write} />}
         </PanelFrame>
       )}
-      <Toolbar panel={panel} show={show} />
+      <footer class="call-foot">
+        <Toolbar panel={panel} show={show} />
+      </footer>
       {settings && <Settings config={config} close={() => setSettings(false)} />}
     </div>
   );
@@ -71,7 +88,13 @@ function PanelFrame({ title, close, children }: { title: string; close: () => vo
     if (!heading.current?.closest("aside")?.contains(document.activeElement)) heading.current?.focus();
   }, [title]);
   return (
-    <aside class="panel" aria-label={title}>
+    <aside
+      class="panel"
+      aria-label={title}
+      onKeyDown={(event) => {
+        if (event.key === "Escape" && !event.isComposing) close();
+      }}
+    >
       <header class="panel-head">
         <h2 ref={heading} tabIndex={-1}>
           {title}
@@ -88,7 +111,7 @@ function PanelFrame({ title, close, children }: { title: string; close: () => vo
 function Connection({ link }: { link: string }) {
   return (
     <p class="connection" role="status">
-      {link === "open" ? "" : "Connecting to the server again… The call goes on."}
+      {link === "open" ? "" : "Connecting to the server again… Calls go on."}
     </p>
   );
 }

@@ -1,6 +1,7 @@
 import type { ComponentChildren } from "preact";
 import { useEffect, useId, useRef } from "preact/hooks";
 import { Icon } from "./icons";
+import { Notices } from "./notices";
 
 interface Props {
   title: string;
@@ -30,6 +31,8 @@ export function Dialog({ title, close, children }: Props) {
         </header>
         <div class="dialog-body">{children}</div>
       </div>
+      {/* Those of the page are behind the dialog, and silent as all that is there. */}
+      <Notices />
     </dialog>
   );
 }

@@ -1,26 +1,29 @@
 import type { ComponentChildren } from "preact";
-import { useState } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 import type { ServerConfig } from "../protocol/rest";
 import { basePath } from "../protocol/place";
 import { AccountSettings } from "./account";
-import { useRoom } from "./watch";
+import { Heading } from "./heading";
+import { Unreachable } from "./unreachable";
+import { useRoom, useValue } from "./watch";
 
 /** Between outside and inside: a PIN, a lobby, a refusal, a goodbye. */
 export function Door({ config }: { config: ServerConfig }) {
   const room = useRoom();
-  const { phase, refusal, userid } = room.view.get();
+  const { phase, refusal, userid, entering } = useValue(room.view);
   switch (phase) {
     case "pin":
-      return <Pin wrong={refusal?.door === "wrong-pin"} />;
+      return <Pin key="pin" wrong={refusal?.door === "wrong-pin"} />;
     case "waiting":
       return (
-        <Card title="You are in the lobby">
+        <Card key="lobby" title="You are in the lobby">
           <p>A moderator will let you in. Stay on this page.</p>
           <p class="waiting-dots" aria-hidden="true">
             <i />
             <i />
             <i />
           </p>
+          <Unreachable />
           <button type="button" class="quiet" onClick={() => room.leave()}>
             Leave
           </button>
@@ -28,12 +31,13 @@ export function Door({ config }: { config: ServerConfig }) {
       );
     case "refused":
       return (
-        <Card title="You cannot come in">
+        <Card key="refused" title="You cannot come in">
           <p role="alert">{refusal?.text}</p>
+          <Unreachable />
           {refusal?.door === "account" && config.usersEnabled && <AccountSettings config={config} />}
           <div class="buttons">
-            <button type="button" class="primary" onClick={() => room.enter()}>
-              {userid ? "Go in" : "Try again"}
+            <button type="button" class="primary" disabled={entering} onClick={() => room.enter()}>
+              {entering ? "Asking…" : refusal?.door === "account" && userid ? "Go in" : "Try again"}
             </button>
             <Home />
           </div>
@@ -41,17 +45,18 @@ export function Door({ config }: { config: ServerConfig }) {
       );
     case "removed":
       return (
-        <Card title="You are not in the room any more">
+        <Card key="removed" title="You are not in the room any more">
           <p role="alert">{refusal?.text || "A moderator has ended this for you."}</p>
           <Home />
         </Card>
       );
     default:
       return (
-        <Card title="You have left the room">
+        <Card key="left" title="You have left the room">
+          <Unreachable />
           <div class="buttons">
-            <button type="button" class="primary" onClick={() => room.enter()}>
-              Join again
+            <button type="button" class="primary" disabled={entering} onClick={() => room.enter()}>
+              {entering ? "Joining…" : "Join again"}
             </button>
             <Home />
           </div>
@@ -62,7 +67,11 @@ export function Door({ config }: { config: ServerConfig }) {
 
 function Pin({ wrong }: { wrong: boolean }) {
   const room = useRoom();
+  const { refusal, entering } = useValue(room.view);
   const [pin, setPin] = useState("");
+  const field = useRef<HTMLInputElement>(null);
+  // Also after each wrong one, so that the next can be typed at once.
+  useEffect(() => field.current?.select(), [refusal]);
   return (
     <Card title="This room has a PIN">
       <form
@@ -75,10 +84,10 @@ function Pin({ wrong }: { wrong: boolean }) {
         <label class="field">
           PIN
           <input
+            ref={field}
             value={pin}
             type="password"
             autocomplete="off"
-            autofocus
             required
             aria-invalid={wrong}
             aria-describedby="pin-trouble"
@@ -88,9 +97,13 @@ function Pin({ wrong }: { wrong: boolean }) {
         <p id="pin-trouble" class="trouble" role="alert">
           {wrong ? "That is not the PIN of this room." : ""}
         </p>
-        <button type="submit" class="primary">
-          Go in
-        </button>
+        <Unreachable />
+        <div class="buttons">
+          <button type="submit" class="primary" disabled={entering}>
+            Go in
+          </button>
+          <Home />
+        </div>
       </form>
     </Card>
   );
@@ -105,9 +118,11 @@ function Home() {
 }
 
 function Card({ title, children }: { title: string; children: ComponentChildren }) {
+  const room = useRoom();
   return (
     <main class="door">
-      <h1>{title}</h1>
+      <p class="eyebrow">{room.view.get().room.name}</p>
+      <Heading>{title}</Heading>
       {children}
     </main>
   );

@@ -1,19 +1,14 @@
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
+import { troubles } from "../call/trouble";
 import { prefer, preferences } from "../preferences";
 import type { ServerConfig } from "../protocol/rest";
-import { Avatar } from "./avatar";
 import { DeviceChoice } from "./devices";
 import { Icon } from "./icons";
+import { OwnPicture } from "./ownpicture";
 import { Settings } from "./settings";
 import { Stream } from "./stream";
+import { Unreachable } from "./unreachable";
 import { useRoom, useValue } from "./watch";
-
-const TROUBLE = {
-  denied: "The browser does not let this page use your ",
-  missing: "There is no ",
-  busy: "Something else uses your ",
-  insecure: "Only over HTTPS may a page use your ",
-} as const;
 
 /** Before one goes in: how one looks and sounds, and what one is called. */
 export function GreenRoom({ config, name: roomName }: { config: ServerConfig; name: string }) {
@@ -22,7 +17,7 @@ export function GreenRoom({ config, name: roomName }: { config: ServerConfig; na
   const { name } = useValue(preferences);
   const [settings, setSettings] = useState(false);
   const stream = useMemo(() => new MediaStream(video ? [video] : []), [video]);
-  const { phase } = room.view.get();
+  const { entering } = room.view.get();
   const talks = audio?.enabled === true;
 
   useEffect(() => void room.media.start(), []);
@@ -33,7 +28,7 @@ export function GreenRoom({ config, name: roomName }: { config: ServerConfig; na
           <Stream stream={stream} muted mirrored label="Your own picture" />
         ) : (
           <div class="tile-cover">
-            <Avatar name={name || "You"} picture="" size="large" />
+            <OwnPicture size="large" />
           </div>
         )}
         <div class="preview-controls">
@@ -77,18 +72,15 @@ export function GreenRoom({ config, name: roomName }: { config: ServerConfig; na
         </label>
         <DeviceChoice kind="audioinput" />
         <DeviceChoice kind="videoinput" />
-        {(["audio", "video"] as const).map(
-          (kind) =>
-            trouble[kind] && (
-              <p class="trouble" role="alert">
-                <Icon name="warning" />
-                {TROUBLE[trouble[kind]]}
-                {kind === "audio" ? "microphone." : "camera."} You can join all the same.
-              </p>
-            ),
-        )}
-        <button type="submit" class="primary" disabled={phase === "joining"}>
-          {phase === "joining" ? "Joining…" : "Join"}
+        {troubles(trouble).map((text) => (
+          <p class="trouble" role="alert" key={text}>
+            <Icon name="warning" />
+            {text} You can join all the same.
+          </p>
+        ))}
+        <Unreachable />
+        <button type="submit" class="primary" disabled={entering}>
+          {entering ? "Joining…" : "Join"}
         </button>
         <button type="button" class="quiet" onClick={() => setSettings(true)}>
           <Icon name="settings" />

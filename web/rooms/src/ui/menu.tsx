@@ -1,4 +1,4 @@
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { Icon } from "./icons";
 
 export interface Item {
@@ -7,29 +7,51 @@ export interface Item {
   act: () => void;
 }
 
+const GAP = 4; // pixels, from the button
+const EDGE = 8; // pixels, from the window's edges
+
 /** A button that opens a list of actions; arrows move, Escape closes. */
 export function Menu({ label, items }: { label: string; items: readonly Item[] }) {
   const [open, setOpen] = useState(false);
   const root = useRef<HTMLDivElement>(null);
   const button = useRef<HTMLButtonElement>(null);
+  const list = useRef<HTMLDivElement>(null);
+  const shut = () => {
+    setOpen(false);
+    button.current?.focus();
+  };
 
+  useLayoutEffect(() => {
+    // Above everything: tiles and panels cut off what is in them.
+    if (!open || !list.current || !button.current) return;
+    list.current.showPopover?.();
+    place(list.current, button.current.getBoundingClientRect());
+    list.current.querySelector<HTMLElement>("[role=menuitem]")?.focus();
+  }, [open]);
   useEffect(() => {
     if (!open) return undefined;
-    root.current?.querySelector<HTMLElement>("[role=menuitem]")?.focus();
     const away = (event: Event) => {
       if (!root.current?.contains(event.target as Node)) setOpen(false);
     };
+    const moved = (event: Event) => {
+      if (event.target === window || (event.target as Node).contains(button.current)) setOpen(false);
+    };
     document.addEventListener("pointerdown", away);
-    return () => document.removeEventListener("pointerdown", away);
+    window.addEventListener("resize", moved);
+    document.addEventListener("scroll", moved, true);
+    return () => {
+      document.removeEventListener("pointerdown", away);
+      window.removeEventListener("resize", moved);
+      document.removeEventListener("scroll", moved, true);
+    };
   }, [open]);
 
   const keys = (event: KeyboardEvent) => {
     const all = [...(root.current?.querySelectorAll<HTMLElement>("[role=menuitem]") ?? [])];
     const at = all.indexOf(document.activeElement as HTMLElement);
-    if (event.key === "Escape") {
-      setOpen(false);
-      button.current?.focus();
-    } else if (event.key === "ArrowDown") all[(at + 1) % all.length]?.focus();
+    if (event.key === "Escape") shut();
+    else if (event.key === "Tab") return setOpen(false);
+    else if (event.key === "ArrowDown") all[(at + 1) % all.length]?.focus();
     else if (event.key === "ArrowUp") all[(at - 1 + all.length) % all.length]?.focus();
     else if (event.key === "Home") all[0]?.focus();
     else if (event.key === "End") all.at(-1)?.focus();
@@ -45,7 +67,7 @@ export function Menu({ label, items }: { label: string; items: readonly Item[] }
         <Icon name="more" />
       </button>
       {open && (
-        <div class="menu-list" role="menu" aria-label={label}>
+        <div ref={list} class="menu-list" role="menu" aria-label={label} popover="manual">
           {items.map((item) => (
             <button
               type="button"
@@ -53,8 +75,7 @@ export function Menu({ label, items }: { label: string; items: readonly Item[] }
               tabIndex={-1}
               class={item.danger ? "danger" : ""}
               onClick={() => {
-                setOpen(false);
-                button.current?.focus();
+                shut();
                 item.act();
               }}
             >
@@ -65,4 +86,15 @@ export function Menu({ label, items }: { label: string; items: readonly Item[] }
       )}
     </div>
   );
+}
+
+/** Below its button, or above where there is more room; never outside the window. */
+function place(list: HTMLElement, at: DOMRect): void {
+  const { width, height } = list.getBoundingClientRect();
+  const below = innerHeight - at.bottom - GAP - EDGE;
+  const top = height <= below || below >= at.top ? at.bottom + GAP : Math.max(EDGE, at.top - GAP - height);
+  const left = Math.min(Math.max(EDGE, at.right - width), innerWidth - EDGE - width);
+  list.style.top = `${top}px`;
+  list.style.left = `${left}px`;
+  list.style.maxHeight = `${innerHeight - top - EDGE}px`;
 }

@@ -4,9 +4,10 @@ import { preferences } from "../preferences";
 import { actions } from "./actions";
 import { Avatar } from "./avatar";
 import { ContactList } from "./contacts";
-import { Icon } from "./icons";
+import { Icon, type IconName } from "./icons";
 import { CopyLink } from "./invitation";
 import { Menu } from "./menu";
+import { OwnPicture } from "./ownpicture";
 import { RoomSettings } from "./roomsettings";
 import { useRoom, useValue } from "./watch";
 
@@ -14,7 +15,7 @@ import { useRoom, useValue } from "./watch";
 export function People({ write }: { write: (id: string) => void }) {
   const room = useRoom();
   const { roster, state, self } = room.view.get();
-  const { name, picture } = useValue(preferences);
+  const { name } = useValue(preferences);
   const requests = useValue(room.people.requests);
   const [settings, setSettings] = useState(false);
   const hands = state?.hands ?? [];
@@ -32,10 +33,10 @@ export function People({ write }: { write: (id: string) => void }) {
               <li class="row" key={one.id}>
                 <Avatar name={one.name} picture={one.picture} />
                 <span class="row-name">{one.name}</span>
-                <button type="button" class="quiet" onClick={() => void room.act({ Action: "deny", Id: one.id })}>
+                <button type="button" class="quiet" onClick={() => void room.controls.act({ Action: "deny", Id: one.id })}>
                   Refuse
                 </button>
-                <button type="button" class="plain" onClick={() => void room.act({ Action: "admit", Id: one.id })}>
+                <button type="button" class="plain" onClick={() => void room.controls.act({ Action: "admit", Id: one.id })}>
                   Let in
                 </button>
               </li>
@@ -65,11 +66,11 @@ export function People({ write }: { write: (id: string) => void }) {
         <h3>In the room</h3>
         <ul class="rows">
           <li class="row">
-            <Avatar name={name || "You"} picture={picture} />
+            <OwnPicture />
             <span class="row-name">
               {name || "You"} <small>you{room.moderator() ? ", moderator" : ""}</small>
             </span>
-            {hands.includes(self) && <Icon name="hand" />}
+            {hands.includes(self) && <Mark icon="hand" words="Hand raised" />}
           </li>
           {people.map((one) => (
             <li class="row" key={one.id} data-row={one.id}>
@@ -77,8 +78,8 @@ export function People({ write }: { write: (id: string) => void }) {
               <span class="row-name">
                 {one.name} <small>{about(one, room.moderator(one.id))}</small>
               </span>
-              {hands.includes(one.id) && <Icon name="hand" />}
-              {(!one.audio || room.muted("audio", one.id)) && <Icon name="microphoneOff" />}
+              {hands.includes(one.id) && <Mark icon="hand" words="Hand raised" />}
+              {(!one.audio || room.muted("audio", one.id)) && <Mark icon="microphoneOff" words="Microphone off" />}
               <MenuOf one={one} write={write} />
             </li>
           ))}
@@ -102,6 +103,15 @@ export function People({ write }: { write: (id: string) => void }) {
       <ContactList write={write} />
       {settings && <RoomSettings close={() => setSettings(false)} />}
     </div>
+  );
+}
+
+function Mark({ icon, words }: { icon: IconName; words: string }) {
+  return (
+    <span class="row-mark" title={words}>
+      <Icon name={icon} />
+      <span class="spoken">{words}</span>
+    </span>
   );
 }
 

@@ -1,4 +1,4 @@
-import { useState } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 import { deal } from "../call/moderation";
 import { Dialog } from "./dialog";
 import { Switch } from "./switch";
@@ -15,13 +15,13 @@ export function RoomSettings({ close }: { close: () => void }) {
     <Dialog title="Room controls" close={close}>
       <fieldset>
         <legend>Who comes in</legend>
-        <Switch label="Lobby" hint="A moderator lets people in, one by one." on={state.lobby} set={(on) => void room.act({ Action: "settings", Lobby: on })} />
-        <Switch label="Locked" hint="Nobody new comes in." on={state.locked} set={(on) => void room.act({ Action: "settings", Locked: on })} />
+        <Switch label="Lobby" hint="A moderator lets people in, one by one." on={state.lobby} set={(on) => void room.controls.act({ Action: "settings", Lobby: on })} />
+        <Switch label="Locked" hint="Nobody new comes in." on={state.locked} set={(on) => void room.controls.act({ Action: "settings", Locked: on })} />
         <form
           class="field-row"
           onSubmit={(event) => {
             event.preventDefault();
-            void room.setPin(pin);
+            void room.controls.setPin(room.view.get().room, pin);
             setPin("");
           }}
         >
@@ -37,7 +37,7 @@ export function RoomSettings({ close }: { close: () => void }) {
           class="field-row"
           onSubmit={(event) => {
             event.preventDefault();
-            void room.act({ Action: "settings", Limit: Number(limit) || 0 });
+            void room.controls.act({ Action: "settings", Limit: Number(limit) || 0 });
           }}
         >
           <label class="field">
@@ -55,31 +55,57 @@ export function RoomSettings({ close }: { close: () => void }) {
           label="Keep the chat"
           hint="Who comes later sees what was written. Switching it off forgets it."
           on={state.history}
-          set={(on) => void room.act({ Action: "settings", History: on })}
+          set={(on) => void room.controls.act({ Action: "settings", History: on })}
         />
         <div class="buttons">
-          <button type="button" class="plain" onClick={() => void room.act({ Action: "mute", Id: "", Media: "audio" })}>
+          <button type="button" class="plain" onClick={() => void room.controls.act({ Action: "mute", Id: "", Media: "audio" })}>
             Mute everybody
           </button>
-          <button type="button" class="plain" onClick={() => void room.act({ Action: "unmute", Id: "", Media: "audio" })}>
+          <button type="button" class="plain" onClick={() => void room.controls.act({ Action: "unmute", Id: "", Media: "audio" })}>
             Let everybody speak
           </button>
-          <button type="button" class="plain" onClick={() => void room.act({ Action: "lower", Id: "" })} disabled={state.hands.length === 0}>
+          <button type="button" class="plain" onClick={() => void room.controls.act({ Action: "lower", Id: "" })} disabled={state.hands.length === 0}>
             Lower all hands
           </button>
         </div>
       </fieldset>
-      {!state.parent && <Breakouts />}
-      <button type="button" class="plain danger block" onClick={() => void room.act({ Action: "close" })}>
+      {!state.parent && <Breakouts close={close} />}
+      <EndMeeting />
+    </Dialog>
+  );
+}
+
+/** It cannot be taken back, so it is asked twice. */
+function EndMeeting() {
+  const room = useRoom();
+  const [asked, setAsked] = useState(false);
+  const button = useRef<HTMLButtonElement>(null);
+  useEffect(() => button.current?.focus(), [asked]);
+  if (!asked) {
+    return (
+      <button type="button" class="plain danger block" onClick={() => setAsked(true)}>
         End the meeting for everybody
       </button>
-    </Dialog>
+    );
+  }
+  return (
+    <div class="stack" role="group" aria-label="End the meeting">
+      <p role="alert">Everybody is put out, and the room with its chat is gone.</p>
+      <div class="buttons">
+        <button type="button" class="plain danger" ref={button} onClick={() => void room.controls.act({ Action: "close" })}>
+          End it
+        </button>
+        <button type="button" class="quiet" onClick={() => setAsked(false)}>
+          Go on
+        </button>
+      </div>
+    </div>
   );
 }
 
 const MOST_GROUPS = 50; // the server's bound
 
-function Breakouts() {
+function Breakouts({ close }: { close: () => void }) {
   const room = useRoom();
   const { state, roster } = room.view.get();
   const [count, setCount] = useState(2);
@@ -94,13 +120,20 @@ function Breakouts() {
               <span class="row-name">
                 {one.label} <small>{one.present} inside</small>
               </span>
-              <button type="button" class="quiet" onClick={() => room.move({ type: room.view.get().room.type, name: one.name })}>
+              <button
+                type="button"
+                class="quiet"
+                onClick={() => {
+                  close();
+                  room.move({ type: room.view.get().room.type, name: one.name });
+                }}
+              >
                 Visit
               </button>
             </li>
           ))}
         </ul>
-        <button type="button" class="plain" onClick={() => void room.act({ Action: "gather" })}>
+        <button type="button" class="plain" onClick={() => void room.controls.act({ Action: "gather" })}>
           Call everybody back
         </button>
       </fieldset>
@@ -113,7 +146,7 @@ function Breakouts() {
         class="field-row"
         onSubmit={(event) => {
           event.preventDefault();
-          void room.act({ Action: "breakout", Rooms: deal([...roster.keys()], count) });
+          void room.controls.act({ Action: "breakout", Rooms: deal([...roster.keys()], count) });
         }}
       >
         <label class="field">

@@ -1,7 +1,6 @@
 import { useMemo } from "preact/hooks";
-import { preferences } from "../preferences";
-import { Avatar } from "./avatar";
 import { Icon } from "./icons";
+import { OwnPicture } from "./ownpicture";
 import { Stream } from "./stream";
 import { useRoom, useValue } from "./watch";
 
@@ -9,7 +8,6 @@ import { useRoom, useValue } from "./watch";
 export function SelfView({ small = false }: { small?: boolean }) {
   const room = useRoom();
   const { audio, video } = useValue(room.media.state);
-  const { name, picture } = useValue(preferences);
   const { self, state } = room.view.get();
   const talking = useValue(room.voices.talking);
   const stream = useMemo(() => new MediaStream(video ? [video] : []), [video]);
@@ -21,18 +19,20 @@ export function SelfView({ small = false }: { small?: boolean }) {
         <Stream stream={stream} muted mirrored label="Your own picture" />
       ) : (
         <div class="tile-cover">
-          <Avatar name={name || "You"} picture={picture} size={small ? "small" : "large"} />
+          <OwnPicture size={small ? "small" : "large"} />
         </div>
       )}
       {state?.hands.includes(self) && (
-        <span class="tile-hand">
+        <span class="tile-hand" title="Your hand is raised">
           <Icon name="hand" />
+          <span class="spoken">Your hand is raised</span>
         </span>
       )}
       <footer class="tile-foot">
         {silent && (
           <span class="tile-mark" title="Your microphone is off">
             <Icon name="microphoneOff" />
+            <span class="spoken">Your microphone is off</span>
           </span>
         )}
         <span class="tile-name">You</span>

@@ -1,12 +1,11 @@
-import { pictureFromFile } from "../call/picture";
 import { prefer, preferences, type Theme } from "../preferences";
 import type { ServerConfig } from "../protocol/rest";
 import { AccountSettings } from "./account";
 import { DeviceChoice } from "./devices";
 import { Dialog } from "./dialog";
-import { OwnPicture } from "./ownpicture";
+import { PictureChoice } from "./picturechoice";
 import { Switch } from "./switch";
-import { useRoom, useValue } from "./watch";
+import { useValue } from "./watch";
 
 const THEMES: readonly [Theme, string][] = [
   ["auto", "As the system"],
@@ -15,14 +14,7 @@ const THEMES: readonly [Theme, string][] = [
 ];
 
 export function Settings({ config, close }: { config: ServerConfig; close: () => void }) {
-  const room = useRoom();
-  const { name, theme, shortcuts, relayOnly, picture } = useValue(preferences);
-  const upload = async (file: File | undefined) => {
-    if (!file) return;
-    const made = await pictureFromFile(file).catch(() => "");
-    if (made) prefer({ picture: made });
-    else room.tell("That file is no picture.");
-  };
+  const { name, theme, shortcuts, relayOnly } = useValue(preferences);
   return (
     <Dialog title="Settings" close={close}>
       <fieldset>
@@ -31,18 +23,7 @@ export function Settings({ config, close }: { config: ServerConfig; close: () =>
           Name
           <input value={name} maxLength={60} autocomplete="name" placeholder="Guest" onInput={(event) => prefer({ name: event.currentTarget.value })} />
         </label>
-        <div class="field-row picture-row">
-          <OwnPicture picture={picture} name={name || "You"} />
-          <label class="plain button">
-            {picture ? "Another picture" : "Choose a picture"}
-            <input class="spoken" type="file" accept="image/*" onChange={(event) => void upload(event.currentTarget.files?.[0])} />
-          </label>
-          {picture && (
-            <button type="button" class="quiet" onClick={() => prefer({ picture: "" })}>
-              Remove
-            </button>
-          )}
-        </div>
+        <PictureChoice />
       </fieldset>
       <fieldset>
         <legend>Devices</legend>

@@ -7,7 +7,7 @@ export function useShortcuts(keys: Record<string, () => void>): void {
     const press = (event: KeyboardEvent) => {
       if (!preferences.get().shortcuts || event.ctrlKey || event.metaKey || event.altKey || event.repeat) return;
       const target = event.target as HTMLElement;
-      if (target.closest("input, textarea, select, [contenteditable], dialog, [role=menu]")) return;
+      if (target.closest("input, textarea, select, [contenteditable], dialog, [role=menu], [role=tablist]")) return;
       const act = keys[event.key.toLowerCase()];
       if (!act) return;
       event.preventDefault();

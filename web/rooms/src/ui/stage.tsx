@@ -40,6 +40,7 @@ export function Stage({ write }: { write: (id: string) => void }) {
     element.style.setProperty("--tile-height", `${best.height}px`);
   });
 
+  // While a screen is shown the stage is taken.
   const pin = (id: string) => setPinned(id === pinned ? undefined : id);
   // Tiles keep their places in the document, and style moves them: a video that is moved stops.
   return (
@@ -48,21 +49,37 @@ export function Stage({ write }: { write: (id: string) => void }) {
         <div class="screens">
           {room.screens.own && !screens.length && <OwnScreen stream={room.screens.own} />}
           {screens.map(([id, shown]) => (
-            <figure key={shown.token} class="screen" data-screen={id}>
-              <Stream stream={shown.stream} fit="contain" label={`Screen of ${room.nameOf(id)}`} />
-              <figcaption>{room.nameOf(id)}’s screen</figcaption>
-            </figure>
+            <OthersScreen key={shown.token} id={id} stream={shown.stream} />
           ))}
         </div>
       )}
       <div class={`tiles ${focus && !presented ? "has-focus" : ""}`} ref={tiles}>
         {people.map((one) => (
-          <Tile key={one.id} one={one} write={write} pin={pin} pinned={one.id === focus} />
+          <Tile key={one.id} one={one} write={write} pin={presented ? undefined : pin} pinned={!presented && one.id === focus} />
         ))}
         <SelfView key="self" small={layout === "pair"} />
       </div>
       {layout === "alone" && <Invitation />}
     </div>
+  );
+}
+
+function OthersScreen({ id, stream }: { id: string; stream: MediaStream }) {
+  const room = useRoom();
+  const figure = useRef<HTMLElement>(null);
+  const toggle = () => void (document.fullscreenElement ? document.exitFullscreen() : figure.current?.requestFullscreen().catch(() => undefined));
+  return (
+    <figure ref={figure} class="screen" data-screen={id} onDblClick={toggle}>
+      <Stream stream={stream} fit="contain" label={`Screen of ${room.nameOf(id)}`} />
+      <figcaption>
+        {room.nameOf(id)}’s screen
+        {document.fullscreenEnabled && (
+          <button type="button" class="plain" onClick={toggle}>
+            Full screen
+          </button>
+        )}
+      </figcaption>
+    </figure>
   );
 }
 

@@ -18,7 +18,7 @@ const WORDS: Record<Quality, string> = {
 interface Props {
   one: Participant;
   write: (id: string) => void;
-  pin: (id: string) => void;
+  pin: ((id: string) => void) | undefined;
   pinned: boolean;
 }
 

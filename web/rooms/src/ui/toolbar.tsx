@@ -36,6 +36,16 @@ function Control({ icon, label, act, pressed, off, kind, disabled, wide, hotkey,
   );
 }
 
+/** Arrows move along the controls, as Tab does. */
+function step(event: KeyboardEvent): void {
+  const by = event.key === "ArrowRight" ? 1 : event.key === "ArrowLeft" ? -1 : 0;
+  if (by === 0) return;
+  const all = [...(event.currentTarget as HTMLElement).querySelectorAll<HTMLElement>("button:enabled")];
+  const next = all.indexOf(document.activeElement as HTMLElement) + by;
+  event.preventDefault();
+  all[(next + all.length) % all.length]?.focus();
+}
+
 interface Props {
   panel: Panel | undefined;
   show: (panel: Panel) => void;
@@ -56,7 +66,7 @@ export function Toolbar({ panel, show }: Props) {
   const key = (letter: string) => (shortcuts ? letter : undefined);
   const canShare = navigator.mediaDevices !== undefined && "getDisplayMedia" in navigator.mediaDevices;
   return (
-    <div class="toolbar" role="toolbar" aria-label="Call controls">
+    <div class="toolbar" role="toolbar" aria-label="Call controls" onKeyDown={step}>
       <div class="toolbar-group">
         <Control
           icon={talks ? "microphone" : "microphoneOff"}
@@ -85,7 +95,7 @@ export function Toolbar({ panel, show }: Props) {
           />
         )}
         {state && (
-          <Control icon="hand" label={raised ? "Lower hand" : "Raise hand"} hotkey={key("H")} pressed={raised} act={() => void room.raise(!raised)} />
+          <Control icon="hand" label={raised ? "Lower hand" : "Raise hand"} hotkey={key("H")} pressed={raised} act={() => void room.controls.raise(!raised)} />
         )}
       </div>
       <div class="toolbar-group">

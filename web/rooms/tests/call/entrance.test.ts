@@ -75,6 +75,20 @@ it("asks for a PIN, carries it, and goes on without one that nobody asked for", 
   expect(asked.map((one) => (one.Hello as { Credentials?: unknown }).Credentials)).toEqual([undefined, { PIN: "1234" }, { PIN: "1234" }, undefined]);
 });
 
+it("goes back to the room of the address where a breakout room does not know it, and when it leaves", async () => {
+  answers = [error("not_invited"), WELCOME];
+  entrance.place = { type: "Room", name: "tea/Group 1" };
+  await entrance.hello();
+  await vi.waitFor(() => expect(happened.at(-1)).toBe("inside"));
+  expect(asked.map((one) => (one.Hello as { Name: string }).Name)).toEqual(["tea/Group 1", "tea"]);
+  answers = [error("not_invited")];
+  await entrance.hello();
+  expect(happened.at(-1)).toBe("closed");
+  entrance.place = { type: "Room", name: "tea/Group 1" };
+  entrance.goHome();
+  expect(entrance.place.name).toBe("tea");
+});
+
 it("waits in the lobby", async () => {
   answers = [{ type: "Waiting", room: { type: "Room", name: "tea" } }];
   await entrance.hello();

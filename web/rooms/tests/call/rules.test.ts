@@ -1,4 +1,5 @@
 import { expect, it } from "vitest";
+import { budget } from "../../src/call/budget";
 import { contactKey, seal, unseal, withContact } from "../../src/call/contacts";
 import { deal } from "../../src/call/moderation";
 import { originOf } from "../../src/call/peer";
@@ -16,12 +17,21 @@ it("lets one of two offer, and the other give way", () => {
 });
 
 it("grades a connection by loss and round trip since the last look", () => {
-  const at = (packets: number, lost: number, roundTrip: number) => ({ packets, lost, roundTrip, bytes: packets * 100, at: packets });
+  const at = (packets: number, lost: number, roundTrip: number) => ({ packets, lost, missed: 0, roundTrip, bytes: packets * 100, at: packets });
   expect(grade(at(1000, 50, 0.01), at(2000, 50, 0.01))).toMatchObject({ quality: "good", loss: 0, rate: 800_000 });
   expect(grade(at(1000, 0, 0.01), at(1960, 40, 0.01)).quality).toBe("fair");
   expect(grade(at(1000, 0, 0.01), at(1900, 100, 0.01)).quality).toBe("poor");
   expect(grade(at(0, 0, 0.01), at(1000, 0, 0.5)).quality).toBe("fair");
+  expect(grade(at(0, 0, 0.01), { ...at(1000, 0, 0.01), missed: 0.05 })).toMatchObject({ quality: "fair", loss: 0.05 });
   expect(grade(at(500, 5, 0.01), at(0, 0, 0.01))).toMatchObject({ quality: "good", rate: 0 });
+});
+
+it("sends less to each, the more there are, and never more than a home can upload", () => {
+  expect(budget(1)).toMatchObject({ scaleResolutionDownBy: 1 });
+  for (let others = 2; others <= 32; others++) {
+    expect(budget(others).maxBitrate).toBeLessThanOrEqual(budget(others - 1).maxBitrate);
+    if (others <= 10) expect(others * budget(others).maxBitrate).toBeLessThanOrEqual(4_000_000);
+  }
 });
 
 it("sums what comes in over all lines", () => {
@@ -32,7 +42,17 @@ it("sums what comes in over all lines", () => {
     { type: "candidate-pair", nominated: true, currentRoundTripTime: 0.02 },
     { type: "codec" },
   ];
-  expect(sample(report, 7)).toEqual({ packets: 15, lost: 1, roundTrip: 0.02, bytes: 150, at: 7 });
+  expect(sample(report, 7)).toEqual({ packets: 15, lost: 1, missed: 0, roundTrip: 0.02, bytes: 150, at: 7 });
+});
+
+it("measures the way that is in use, in whatever words the browser says which", () => {
+  const old = { id: "old", type: "candidate-pair", nominated: true, currentRoundTripTime: 9 };
+  const now = { id: "now", type: "candidate-pair", nominated: true, currentRoundTripTime: 0.02 };
+  const transport = { type: "transport", selectedCandidatePairId: "now" };
+  const heard = { type: "remote-inbound-rtp", roundTripTime: 0.4, fractionLost: 0.25 };
+  expect(sample([now, transport, old], 0).roundTrip).toBe(0.02);
+  expect(sample([{ ...now, selected: true }, { ...old, selected: false }], 0).roundTrip).toBe(0.02);
+  expect(sample([heard, { ...now, currentRoundTripTime: undefined }], 0)).toMatchObject({ roundTrip: 0.4, missed: 0.25 });
 });
 
 it("knows another session by its origin, whatever its version", () => {
