@@ -10,13 +10,17 @@ from pathlib import Path
 from benchmarks.control import NAME as CONTROL
 from benchmarks.control import ControlRow, control_table, put_control_on
 from benchmarks.journey import Journey
-from benchmarks.journeys import JOURNEYS, RELAY_JOURNEYS
+from benchmarks.journeys import JOURNEYS, RELAY_JOURNEYS, ROOMS_JOURNEYS
 from benchmarks.load import Load, LoadError, Run
 from benchmarks.machine import Machine
 from benchmarks.relay import RelayJourney
 from benchmarks.relay_server import find_coturn, find_headgate_relay, relay_floor
+from benchmarks.rooms import RoomsJourney
+from benchmarks.rooms_server import find_headgate_rooms, find_spreed, rooms_floor
 from benchmarks.server import Role, Running, Server, ServerError, find_headgate, find_mediamtx
 from benchmarks.table import Row, Table
+
+AnyJourney = Journey | RelayJourney | RoomsJourney
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -28,27 +32,32 @@ def main() -> int:
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     broadcasts = [journey for journey in JOURNEYS if _chosen(journey, arguments)]
     relays = [journey for journey in RELAY_JOURNEYS if _chosen(journey, arguments)]
+    meetings = [journey for journey in ROOMS_JOURNEYS if _chosen(journey, arguments)]
     control = not arguments.only or arguments.only in CONTROL
-    if not broadcasts and not relays and not control:
+    if not broadcasts and not relays and not meetings and not control:
         print(f"no journey is named {arguments.only!r}", file=sys.stderr)
         return 2
     try:
         media = _servers(find_headgate, find_mediamtx, arguments.server) if broadcasts or control else []
         relaying = _servers(find_headgate_relay, find_coturn, arguments.server) if relays else []
+        meeting = _servers(find_headgate_rooms, find_spreed, arguments.server) if meetings else []
         load = Load.find(ROOT)
         machine = Machine.here()
         # The floors are those of media to readers.
         floors = load.floors(seconds=arguments.seconds / 2) if broadcasts else []
-        below = [relay_floor(load.program)] if not arguments.server or "floor" in arguments.server else []
+        with_floors = not arguments.server or "floor" in arguments.server
+        below = [relay_floor(load.program)] if with_floors else []
+        below_rooms = [rooms_floor()] if with_floors else []
     except (ServerError, LoadError) as error:
         print(error, file=sys.stderr)
         return 1
-    pairs: list[tuple[Journey | RelayJourney, list[Server]]] = [
+    pairs: list[tuple[AnyJourney, list[Server]]] = [
         *((journey, media) for journey in broadcasts),
         *(
             (journey, below if journey.direct else [*relaying, *(below if journey.floor else [])])
             for journey in relays
         ),
+        *((journey, [*meeting, *(below_rooms if journey.floor else [])]) for journey in meetings),
     ]
     rows = [row for journey, servers in pairs for row in _measure(load, journey, servers, arguments)]
     control_rows = _measure_control(load, media, arguments) if control else []
@@ -85,7 +94,7 @@ def _measure_control(load: Load, servers: list[Server], arguments: argparse.Name
 
 
 def _measure(
-    load: Load, journey: Journey | RelayJourney, servers: list[Server], arguments: argparse.Namespace
+    load: Load, journey: AnyJourney, servers: list[Server], arguments: argparse.Namespace
 ) -> list[Row]:
     """All runs of one journey, the servers taking turns so that both meet the same weather."""
     rows = [Row(journey, server) for server in servers]
@@ -103,10 +112,10 @@ def _measure(
     return rows
 
 
-def _run(load: Load, journey: Journey | RelayJourney, running: Running, *, seconds: float) -> Run:
-    if isinstance(journey, RelayJourney):
-        return journey.put_on(running, load, seconds=seconds)
-    return load.put_on(running, journey, seconds=seconds)
+def _run(load: Load, journey: AnyJourney, running: Running, *, seconds: float) -> Run:
+    if isinstance(journey, Journey):
+        return load.put_on(running, journey, seconds=seconds)
+    return journey.put_on(running, load, seconds=seconds)
 
 
 def _servers(
@@ -118,7 +127,7 @@ def _servers(
     return [*ours, *([peer] if peer and (not names or peer.name in names) else [])]
 
 
-def _chosen(journey: Journey | RelayJourney, arguments: argparse.Namespace) -> bool:
+def _chosen(journey: AnyJourney, arguments: argparse.Namespace) -> bool:
     if arguments.only:
         return bool(arguments.only in journey.name)
     return journey.quick or not arguments.quick
@@ -137,7 +146,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument(
         "--server",
         action="append",
-        choices=["headgate", "mediamtx", "coturn", "floor"],
+        choices=["headgate", "mediamtx", "coturn", "spreed", "floor"],
         help="only this server; may be repeated",
     )
     arguments = parser.parse_args()

@@ -24,18 +24,23 @@ class Figure(StrEnum):
     CORE_PERCENT = "core %"
     """Server CPU time as a share of one core."""
     P50_MS = "p50 ms"
-    """From when a picture was due at the publisher until a packet of it was read."""
+    """From when a picture was due at the publisher until a packet of it was read.
+
+    Rooms: from when a message was due until it was read; from connecting to Self; from Hello to Welcome;
+    from going until all others have heard Left.
+    """
     P99_MS = "p99 ms"
     KB_PER_READER = "kB/reader"
     """Growth of the server's resident memory from before the readers, for each."""
     LOST = "lost"
     """Packets missing in the readers' sequences, from their first packet on."""
     CLOSED = "refused"
-    """Readers that could not join, or were closed before the end."""
+    """Readers that could not join, or were closed before the end; of rooms also those told an Error."""
     DELIVERED_PERCENT = "delivered %"
     """Packets read, of those published times the readers that joined and read.
 
-    Relayed: parcels that came back from the peer, or reached the other client.
+    Relayed: parcels that came back from the peer, or reached the other client. Rooms: messages heard,
+    of those said times the people who must hear them.
     """
     PACKETS_PER_CPU_MS = "packets/CPU-ms"
     """Datagrams a relay forwarded in a millisecond of CPU time: thousands in a CPU second."""
@@ -48,7 +53,7 @@ class Figure(StrEnum):
     LATE_US = "load late µs"
     """Median of how late the load itself sent, which the latencies include."""
     FAILED = "failed"
-    """Allocations refused or not answered."""
+    """Allocations refused or not answered; connections or joins likewise."""
     KIB_PER_ALLOCATION = "KiB/allocation"
     """Slope of the server's resident memory over allocations that carry nothing."""
     FDS_PER_ALLOCATION = "fds/allocation"
@@ -58,6 +63,21 @@ class Figure(StrEnum):
     """Questions of a flood that were answered."""
     SERVED_PERCENT = "served %"
     """A rightful client's allocations that succeeded during a flood."""
+    KB_PER_SOCKET = "kB/socket"
+    """Slope of the server's resident memory over connections that say nothing."""
+    US_PER_JOIN = "µs/join"
+    JOINS_PER_S = "joins/s"
+    DELIVERED_PER_S = "delivered/s"
+    """Messages heard in a second, by however many people each."""
+    US_PER_DELIVERY = "µs/delivery"
+    WAITED_PERCENT = "waited %"
+    """Share of the time in which the server could have run and somebody else did, on its CPU."""
+    CHANGES = "changes"
+    """Clients that went and came back."""
+    GHOSTS = "ghosts"
+    """Who is shown to others, or counted by the server, and is not there."""
+    UNTOLD = "untold"
+    """Left and Joined documents too few or too many, people missing in others' lists, changes without end."""
 
 
 @dataclass(frozen=True, slots=True)

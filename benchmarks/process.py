@@ -5,7 +5,7 @@ import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-__all__ = ["cpu_seconds", "on_cpus", "resident_kb", "sockets"]
+__all__ = ["cpu_seconds", "on_cpus", "resident_kb", "sockets", "waited_seconds"]
 
 
 def cpu_seconds(pid: int) -> float:
@@ -18,6 +18,15 @@ def cpu_seconds(pid: int) -> float:
     for task in Path(f"/proc/{pid}/task").iterdir():
         with contextlib.suppress(FileNotFoundError, ProcessLookupError):
             total += int((task / "schedstat").read_text().split()[0])
+    return total / 1e9
+
+
+def waited_seconds(pid: int) -> float:
+    """For how long all the process's living threads together could have run, and had no CPU."""
+    total = 0
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            total += int((task / "schedstat").read_text().split()[1])
     return total / 1e9
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from benchmarks.journey import Bound, Figure
 from benchmarks.load import Load, LoadError, Run
-from benchmarks.process import cpu_seconds, resident_kb, sockets
+from benchmarks.process import cpu_seconds, resident_kb, sockets, waited_seconds
 from benchmarks.server import Running
 
 __all__ = ["RelayJourney", "RelayLoad", "Watched"]
@@ -35,11 +35,14 @@ class Watched:
     cpu_seconds: float
     resident_kb: int
     sockets: int
+    waited: float = 0.0
+    """Seconds."""
 
     @classmethod
     def now(cls, pid: int, line: Mapping[str, Any]) -> "Watched":
         # CPU time first: what follows takes milliseconds.
-        return cls(line, cpu_seconds(pid), resident_kb(pid), sockets(pid))
+        used, waited = cpu_seconds(pid), waited_seconds(pid)
+        return cls(line, used, resident_kb(pid), sockets(pid), waited)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

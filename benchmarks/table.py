@@ -24,6 +24,8 @@ _DIGITS = {
     Figure.FDS_PER_ALLOCATION: 2,
     Figure.ANSWERED_PERCENT: 2,
     Figure.SERVED_PERCENT: 2,
+    Figure.KB_PER_SOCKET: 1,
+    Figure.US_PER_DELIVERY: 1,
 }
 
 # Those the journeys are about: with the spread of the runs.
@@ -35,6 +37,8 @@ _SPREAD = frozenset(
         Figure.US_PER_ALLOCATION,
         Figure.KIB_PER_ALLOCATION,
         Figure.P50_US,
+        Figure.KB_PER_SOCKET,
+        Figure.US_PER_DELIVERY,
     }
 )
 

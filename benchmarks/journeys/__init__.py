@@ -2,6 +2,10 @@
 
 from benchmarks.journey import Journey
 from benchmarks.journeys import (
+    rooms_churn,
+    rooms_hold,
+    rooms_join,
+    rooms_say,
     rtsp_ingest,
     rtsp_stuck,
     rtsp_tcp,
@@ -13,8 +17,9 @@ from benchmarks.journeys import (
     turn_peer,
 )
 from benchmarks.relay import RelayJourney
+from benchmarks.rooms import RoomsJourney
 
-__all__ = ["JOURNEYS", "RELAY_JOURNEYS"]
+__all__ = ["JOURNEYS", "RELAY_JOURNEYS", "ROOMS_JOURNEYS"]
 
 JOURNEYS: tuple[Journey, ...] = (
     *rtsp_tcp.JOURNEYS,
@@ -29,4 +34,11 @@ RELAY_JOURNEYS: tuple[RelayJourney, ...] = (
     *turn_clients.JOURNEYS,
     *turn_allocate.JOURNEYS,
     *turn_flood.JOURNEYS,
+)
+
+ROOMS_JOURNEYS: tuple[RoomsJourney, ...] = (
+    *rooms_say.JOURNEYS,
+    *rooms_join.JOURNEYS,
+    *rooms_hold.JOURNEYS,
+    *rooms_churn.JOURNEYS,
 )

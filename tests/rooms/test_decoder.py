@@ -190,3 +190,30 @@ def test_what_goes_between_browsers() -> None:
 
 def test_a_long_user_agent_is_cut() -> None:
     assert len(document("Hello", {"Name": "x", "Ua": "u" * 4096}).ua) == 256
+
+
+@pytest.mark.parametrize("kind", ["Offer", "Answer", "Candidate", "Bye", "offer", "Chat"])
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"To": "2", "Type": "Offer", "Offer": {"sdp": "v=0"}},
+        {"To": "2", "Bye": None, "Offer": None},
+        {"to": "2", "offer": [1]},
+        {"To": None, "to": "2", "Offer": 1},
+        {"To": 2, "Offer": {}},
+        {"To": "x" * 257, "Offer": {}},
+        {"Offer": {}, "Candidate": "c"},
+        {},
+        None,
+        "text",
+    ],
+)
+def test_a_signal_is_the_same_however_it_is_written(kind: str, body: Any) -> None:
+    """An Iid or another key leads the long way, to what the short one found."""
+    found = []
+    for more in ({}, {"Iid": "7"}, {"More": 1}):
+        try:
+            found.append(decode(json.dumps({"Type": kind, kind: body} | more).encode()).document)
+        except Refusal as refusal:
+            found.append((refusal.code, str(refusal)))
+    assert found[0] == found[1] == found[2]

@@ -199,7 +199,7 @@ def test_ten_thousand_ids_and_none_like_another(house: House) -> None:
     sids = [identity.new_sid() for _ in range(10_000)]
     pictures = [house.hub.pictures.keep(None, PICTURE) for _ in range(1000)]
     for ids, alphabet in (
-        (sids, 62),
+        (sids, 64),
         ([identity.id_of(sid) for sid in sids], 64),
         (pictures, 64),
     ):

@@ -13,15 +13,33 @@ import pytest
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
+from headgate.core.service import Endpoint
 from headgate.core.session import CloseReason, Session
 from headgate.rooms import http_connection
 from headgate.rooms import socket as module
+from headgate.rooms.participant import Arrival
+from headgate.rooms.socket import Socket
 from tests.rooms.conftest import Open, Wing
 
 UPGRADE = (
     "GET {path} HTTP/1.1\r\nHost: {host}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
     "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
 )
+
+
+class Unhurried(asyncio.Transport):
+    """A transport to nowhere."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.written = b""
+        self.is_paused = False
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        self.written += bytes(data)
+
+    def pause_reading(self) -> None:
+        self.is_paused = True
 
 
 @asynccontextmanager
@@ -91,6 +109,20 @@ async def test_twenty_a_second_and_the_rest_waits(wing: Wing) -> None:
     for number in range(45):
         assert (await one.data("Alive"))["Alive"] == number
     assert 1.9 < time.monotonic() - began < 5
+
+
+async def test_a_message_in_many_pieces_is_one(wing: Wing) -> None:
+    """Over a slow network a picture comes in hundreds of them."""
+    transport = Unhurried()
+    socket = Socket(wing.server.hub, transport, loop=asyncio.get_running_loop(), gone=lambda _: None)
+    here = Endpoint("127.0.0.1", 1)
+    socket.begin(Arrival(remote=here, local=here))
+    text = b'{"Type":"Alive","Alive":{"Alive":"%s"}}' % (b"x" * 60)
+    for byte in bytes((0x81, 0x80 | len(text), 0, 0, 0, 0)) + text:
+        assert not transport.is_paused
+        socket.data_received(bytes((byte,)))
+    assert b"x" * 60 in transport.written
+    socket.connection_lost(None)
 
 
 async def test_a_flood_of_pings(wing: Wing) -> None:

@@ -11,6 +11,7 @@ mod picture;
 mod publisher;
 mod reader;
 mod report;
+mod rooms;
 mod rtsp;
 mod sequence;
 mod sys;
@@ -39,5 +40,6 @@ fn run(arguments: &[String]) -> Result<(), String> {
         Command::Run(plan) => conductor::conduct(&plan),
         Command::Floor(floor) => floor::measure(&floor),
         Command::Turn(turn) => turn.measure(),
+        Command::Rooms(rooms) => rooms.measure(),
     }
 }

@@ -8,11 +8,12 @@ use crate::audience::Crowd;
 use crate::conductor::Plan;
 use crate::floor::{Floor, Mode};
 use crate::publisher::Programme;
+use crate::rooms::options::{self as rooms, Rooms};
 use crate::rtsp::Transport;
 use crate::turn::options::{self as turn, Turn};
 
 pub const USAGE: &str = "\
-headgate-load: loads RTSP and TURN servers as clients would, and measures
+headgate-load: loads RTSP and TURN servers and rooms as clients would, and measures
 
   headgate-load publish --url URL [PUBLISHING] [RUN]
   headgate-load read    --url URL [READING] [RUN]
@@ -38,6 +39,7 @@ pub enum Command {
     Run(Plan),
     Floor(Floor),
     Turn(Turn),
+    Rooms(Rooms),
 }
 
 /// Read the arguments behind the program's name.
@@ -49,7 +51,10 @@ pub fn parse(arguments: &[String]) -> Result<Command, String> {
         "read" => Command::Run(plan(&mut options, false, true)?),
         "run" => Command::Run(plan(&mut options, true, true)?),
         "floor" => Command::Floor(floor(&mut options)?),
-        _ => Command::Turn(Turn::parse(command, &mut options).ok_or_else(usage)??),
+        _ => match Turn::parse(command, &mut options) {
+            Some(turn) => Command::Turn(turn?),
+            None => Command::Rooms(Rooms::parse(command, &mut options).ok_or_else(usage)??),
+        },
     };
     match options.0.keys().next() {
         Some(name) => Err(format!("--{name}: not an option of {command}")),
@@ -114,7 +119,7 @@ fn floor(options: &mut Options) -> Result<Floor, String> {
 }
 
 fn usage() -> String {
-    format!("{USAGE}\n{}", turn::USAGE)
+    format!("{USAGE}\n{}\n{}", turn::USAGE, rooms::USAGE)
 }
 
 /// Named values not yet taken.
@@ -166,6 +171,14 @@ impl Options {
         }
     }
 
+    /// Numbers between commas, none smaller than the one before.
+    pub fn rising(&mut self, name: &str, default: &str) -> Result<Vec<usize>, String> {
+        let list = self.or(name, default.to_owned())?;
+        let numbers: Result<Vec<usize>, _> = list.split(',').map(str::parse).collect();
+        let numbers = numbers.map_err(|_| format!("--{name} {list}: numbers"))?;
+        if numbers.is_sorted() { Ok(numbers) } else { Err(format!("--{name} {list}: must rise")) }
+    }
+
     fn transport(&mut self, name: &str) -> Result<Transport, String> {
         self.one_of(name, &[("tcp", Transport::Tcp), ("udp", Transport::Udp)])
     }
@@ -205,7 +218,7 @@ impl Options {
 
 #[cfg(test)]
 mod tests {
-    use super::{Command, parse};
+    use super::{Command, Rooms, parse};
 
     fn parsed(line: &str) -> Result<Command, String> {
         parse(&line.split_whitespace().map(str::to_owned).collect::<Vec<_>>())
@@ -231,6 +244,19 @@ mod tests {
     }
 
     #[test]
+    fn rooms_have_the_documented_defaults() {
+        let Ok(Command::Rooms(Rooms::Say(say))) = parsed("rooms-say --server 127.0.0.1:80") else { panic!() };
+        assert_eq!((say.clients, say.room, say.rate, say.size), (2000, 10, 25_000, 1400));
+        assert_eq!(say.door.path, "/ws");
+        let Ok(Command::Rooms(Rooms::Churn(churn))) =
+            parsed("rooms-churn --server 127.0.0.1:80 --clients 250")
+        else {
+            panic!()
+        };
+        assert_eq!((churn.clients, churn.rate), (250, 25));
+    }
+
+    #[test]
     fn mistakes_are_named() {
         for (line, word) in [
             ("run", "--url"),
@@ -249,6 +275,14 @@ mod tests {
             ("turn-relay --server [::1]:1", "IPv4"),
             ("turn-hold --server 127.0.0.1:1 --steps 5,1", "--steps"),
             ("turn-flood --server 127.0.0.1:1 --seconds 300", "--seconds"),
+            ("rooms-say", "--server"),
+            ("rooms-say --server 127.0.0.1:1 --path ws", "--path"),
+            ("rooms-say --server 127.0.0.1:1 --clients 15 --room 5", "--clients"),
+            ("rooms-say --server 127.0.0.1:1 --size 100000", "--size"),
+            ("rooms-say --server 127.0.0.1:1 --towards all", "--towards"),
+            ("rooms-join --server 127.0.0.1:1 --clients 1001", "whole rooms"),
+            ("rooms-churn --server 127.0.0.1:1 --room 1", "--room"),
+            ("rooms-hold --server 127.0.0.1:1 --steps 9,8", "--steps"),
         ] {
             let error = parsed(line).err().unwrap_or_default();
             assert!(error.contains(word), "{line}: {error}");

@@ -35,6 +35,11 @@ impl Window {
         now >= self.opens.load(Ordering::Acquire) && now < self.closes.load(Ordering::Acquire)
     }
 
+    /// Whether what is due from now on is not measured any more.
+    pub fn has_closed(&self, now: u64) -> bool {
+        now >= self.closes.load(Ordering::Acquire)
+    }
+
     pub fn is_over(&self) -> bool {
         self.is_over.load(Ordering::Acquire)
     }
@@ -72,6 +77,7 @@ mod tests {
         assert!(!window.contains(5));
         window.open(10, 20);
         assert_eq!([9, 10, 19, 20].map(|now| window.contains(now)), [false, true, true, false]);
+        assert_eq!([9, 19, 20].map(|now| window.has_closed(now)), [false, false, true]);
     }
 
     #[test]

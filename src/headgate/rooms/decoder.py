@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from pydantic_core import from_json
 
@@ -53,12 +52,13 @@ BREAKOUT_LIMIT = 50
 LABEL_LIMIT = 64
 LARGEST_LIMIT = 5000
 
+SIGNALS = {signal.value: signal for signal in SignalType}
+
 E = TypeVar("E", bound=enum.StrEnum)
 Body = Mapping[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class Incoming:
+class Incoming(NamedTuple):
     document: Document
     iid: str
 
@@ -74,6 +74,8 @@ def decode(text: bytes) -> Incoming:
         raise Refusal(Code.BAD_REQUEST, "this is not JSON") from None
     if not isinstance(envelope, dict):
         raise Refusal(Code.BAD_REQUEST, "a document is an object")
+    if (signal := _plain_signal(envelope)) is not None:
+        return Incoming(signal, "")
     iid = _text(envelope, "Iid", IID_LIMIT)
     try:
         return Incoming(_document(envelope), iid)
@@ -82,12 +84,26 @@ def decode(text: bytes) -> Incoming:
         raise
 
 
+def _plain_signal(envelope: Body) -> Signal | None:
+    """A signal as browsers write it, which is most of what a server hears; None: look closer."""
+    kind = envelope.get("Type")
+    if not isinstance(kind, str) or kind not in SIGNALS or len(envelope) != 2:
+        return None
+    body = envelope.get(kind)
+    if not isinstance(body, dict) or kind not in body:
+        return None
+    to = body.get("To")
+    if not isinstance(to, str) or len(to) > ID_LIMIT:
+        return None
+    return Signal(SIGNALS[kind], to, body[kind])
+
+
 def _document(envelope: Body) -> Document:  # one table of the protocol; it is read from top to bottom
     kind = _text(envelope, "Type", TYPE_LIMIT)
     match kind:
         case "Offer" | "Answer" | "Candidate" | "Bye":
             body = _body(envelope, kind)
-            return Signal(type=SignalType(kind), to=_text(body, "To", ID_LIMIT), payload=_field(body, kind))
+            return Signal(type=SIGNALS[kind], to=_text(body, "To", ID_LIMIT), payload=_field(body, kind))
         case "Alive":
             return Alive(_field(_body(envelope, kind), kind))
         case "Chat":
@@ -248,8 +264,12 @@ def _field(body: Body, key: str) -> Any:
     value = body.get(key)
     if value is not None or key in body:
         return value
-    lower = key.lower()
-    return next((value for name, value in body.items() if name.lower() == lower), None)
+    # Most keys that are looked for are not there: nothing is written in small letters that may not be it.
+    size = len(key)
+    for name in body:
+        if len(name) == size and name.lower() == key.lower():
+            return body[name]
+    return None
 
 
 def _body(envelope: Body, key: str) -> Body:
@@ -270,9 +290,11 @@ def _optional(body: Body, key: str) -> Body | None:
 
 
 def _text(body: Body, key: str, limit: int | None = None) -> str:
-    value = _field(body, key)
+    value = body.get(key)
     if value is None:
-        return ""
+        value = _field(body, key)
+        if value is None:
+            return ""
     if not isinstance(value, str) or (limit is not None and len(value) > limit):
         raise _bad(key)
     return value

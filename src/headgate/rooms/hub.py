@@ -243,8 +243,9 @@ class Hub:
 
     def receive(self, participant: Participant, text: bytes) -> None:
         """One message. Every mistake in it is answered, and none is raised."""
-        participant.traffic[0] += len(text)
-        participant.traffic[2] += 1
+        traffic = participant.traffic
+        traffic[0] += len(text)
+        traffic[2] += 1
         try:
             incoming = decode(text)
             try:
@@ -302,10 +303,11 @@ class Hub:
 
     def frame_of(self, sender: Participant, data: Mapping[str, Any], *, to: str = "") -> bytes:
         """An envelope with the sender's attestation."""
-        attestation = sender.attestation(
-            self.identity.attestation, now=self.now(), renewal=ATTESTATION_RENEWAL
-        )
-        return from_sender(data, sender=sender.public_id, attestation=attestation, to=to)
+        now = self.now()
+        if now >= sender.attestation_ends or not sender.attestation:
+            sender.attestation = self.identity.attestation(sender.public_id)
+            sender.attestation_ends = now + ATTESTATION_RENEWAL
+        return from_sender(data, sender=sender.public_id, attestation=sender.attestation, to=to)
 
     def find(self, id: str, *, sender: Participant) -> Participant:
         """Raises Refusal: nobody has this Id, or the sender was put out of where it is."""
@@ -313,7 +315,7 @@ class Hub:
         if target is None:
             raise Refusal(Code.NO_SUCH_SESSION, "nobody has this Id")
         room = target.room
-        if room is not None and target is not sender:
+        if room is not None and target is not sender and (room.removed or room.waiting):
             if room.is_removed(sender):
                 raise Refusal(Code.NOT_ALLOWED, "a moderator has put you out of that room")
             if sender.public_id in room.waiting:

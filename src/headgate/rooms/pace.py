@@ -19,10 +19,10 @@ class Pace:
         self._taken = 0
 
     def wait(self, now: float) -> float:
-        """Seconds until the next one may be taken; 0: it is taken now."""
+        """Seconds until the next one may be taken; 0: `take` it."""
         if now - self._began >= WINDOW:
             self._began, self._taken = now, 0
-        if self._taken >= WITHIN:
-            return self._began + WINDOW - now
+        return 0.0 if self._taken < WITHIN else self._began + WINDOW - now
+
+    def take(self) -> None:
         self._taken += 1
-        return 0.0

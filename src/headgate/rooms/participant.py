@@ -146,7 +146,9 @@ class Participant(Session):
         """Ids of those who look at it as a contact, and must hear when it goes."""
         self.traffic = [0, 0, 0, 0]
         """Bytes in and out, documents in and out."""
-        self._attested = (0.0, "")
+        self.attestation = ""
+        """What proves to others that it is who it is, made anew from the time `attestation_ends` on."""
+        self.attestation_ends = 0.0
         self._end = end
 
     @property
@@ -167,14 +169,6 @@ class Participant(Session):
     def finished(self, _: Totals | None) -> None:
         """Nothing to keep."""
 
-    def attestation(self, make: Callable[[str], str], *, now: float, renewal: float) -> str:
-        """Made anew when it is older than `renewal` seconds."""
-        made, text = self._attested
-        if not text or now - made > renewal:
-            text = make(self.public_id)
-            self._attested = (now, text)
-        return text
-
     def extend(self, extensions: frozenset[Extension]) -> None:
         """What this client understands, as its Hello says."""
         self.shows_state = Extension.STATE in extensions
@@ -190,10 +184,12 @@ class Participant(Session):
         self.send_unnumbered(frame)
 
     def send_unnumbered(self, frame: bytes) -> None:
-        if self.outlet is not None:
-            self.traffic[1] += len(frame)
-            self.traffic[3] += 1
-            self.outlet.send(frame)
+        outlet = self.outlet
+        if outlet is not None:
+            traffic = self.traffic
+            traffic[1] += len(frame)
+            traffic[3] += 1
+            outlet.send(frame)
 
     def end(self, reason: CloseReason) -> None:
         self._end(self, reason)

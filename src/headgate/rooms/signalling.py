@@ -16,7 +16,7 @@ __all__ = ["confer", "relay"]
 def relay(hub: Hub, sender: Participant, signal: Signal) -> None:
     """Offer, Answer, Candidate, Bye. Raises Refusal."""
     target = hub.find(signal.to, sender=sender)
-    kind = signal.type.value
+    kind = str(signal.type)
     data = {"To": target.public_id, "Type": kind, kind: signal.payload}
     target.send(hub.frame_of(sender, data, to=target.public_id))
 

@@ -147,23 +147,24 @@ class Socket(asyncio.Protocol):
     def _take(self) -> None:
         self._waiting = None
         participant = self._participant
-        while not self._over and participant is not None:
+        machine = self._machine
+        while not self._over and participant is not None and machine.waiting:
             try:
-                if not self._machine.waiting:
-                    break
                 if wait := self._pace.wait(self._loop.time()):
                     self._hold(wait)
                     return
-                event = self._machine.next()
+                event = machine.next()
             except Failure as failure:
                 self._reason, self._may_return = CloseReason.PROTOCOL_ERROR, False
                 self._say_goodbye(failure.code, str(failure))
                 return
+            if event is None:
+                # The rest of a message is on its way, and it counts when it is whole.
+                break
+            self._pace.take()
             match event:
-                case None:
-                    break
-                case Text(text):
-                    self._follow(participant, text)
+                case Text():
+                    self._follow(participant, event.text)
                 case Ping(payload):
                     self._transport.write(frame(Opcode.PONG, payload))
                 case Pong():
@@ -179,12 +180,13 @@ class Socket(asyncio.Protocol):
             self._transport.resume_reading()
 
     def _follow(self, participant: Participant, text: bytes) -> None:
-        try:
-            text.decode()
-        except UnicodeDecodeError:
-            self._reason, self._may_return = CloseReason.PROTOCOL_ERROR, False
-            self._say_goodbye(CloseCode.INVALID_DATA, "a text that is not UTF-8")
-            return
+        if not text.isascii():
+            try:
+                text.decode()
+            except UnicodeDecodeError:
+                self._reason, self._may_return = CloseReason.PROTOCOL_ERROR, False
+                self._say_goodbye(CloseCode.INVALID_DATA, "a text that is not UTF-8")
+                return
         try:
             self._hub.receive(participant, text)
         except Exception:

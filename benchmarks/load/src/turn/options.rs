@@ -114,16 +114,10 @@ fn allocate(options: &mut Options) -> Result<Allocate, String> {
 }
 
 fn hold(options: &mut Options) -> Result<Hold, String> {
-    let list = options.or("steps", "0,1000,5000,10000".to_owned())?;
-    let steps: Result<Vec<usize>, _> = list.split(',').map(str::parse).collect();
-    let steps = steps.map_err(|_| format!("--steps {list}: numbers"))?;
-    if !steps.is_sorted() {
-        return Err(format!("--steps {list}: must rise"));
-    }
     Ok(Hold {
         server: address(options, "server")?,
         account: account(options)?,
-        steps,
+        steps: options.rising("steps", "0,1000,5000,10000")?,
         seed: options.or("seed", 1)?,
         cpus: options.cpus()?,
     })

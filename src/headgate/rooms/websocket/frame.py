@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 import struct
 
-__all__ = ["CloseCode", "Opcode", "close_frame", "frame", "text_frame"]
+__all__ = ["WHOLE_TEXT", "CloseCode", "Opcode", "close_frame", "frame", "text_frame"]
 
 
 class Opcode(enum.IntEnum):
@@ -34,23 +34,29 @@ class CloseCode(enum.IntEnum):
 
 
 FIN = 0x80
+WHOLE_TEXT = FIN | int(Opcode.TEXT)
+"""The first byte of a text in one frame, as nearly all messages are."""
+SHORT, LONG = struct.Struct("!BBH"), struct.Struct("!BBQ")
 LONGEST_REASON = 123  # bytes; a control frame has 125
 
 
 def frame(opcode: Opcode, payload: bytes) -> bytes:
     """A whole message in one frame. The server's are not masked, so one serves every receiver."""
-    size = len(payload)
-    if size < 126:
-        return bytes((FIN | opcode, size)) + payload
-    if size < 65536:
-        return struct.pack("!BBH", FIN | opcode, 126, size) + payload
-    return struct.pack("!BBQ", FIN | opcode, 127, size) + payload
+    return _head(FIN | opcode, len(payload)) + payload
 
 
 def text_frame(text: bytes) -> bytes:
-    return frame(Opcode.TEXT, text)
+    return _head(WHOLE_TEXT, len(text)) + text
 
 
 def close_frame(code: CloseCode, reason: str = "") -> bytes:
     text = reason.encode()[:LONGEST_REASON].decode(errors="ignore")
     return frame(Opcode.CLOSE, struct.pack("!H", code) + text.encode())
+
+
+def _head(first: int, size: int) -> bytes:
+    if size < 126:
+        return bytes((first, size))
+    if size < 65536:
+        return SHORT.pack(first, 126, size)
+    return LONG.pack(first, 127, size)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from websockets.speedups import apply_mask
 
-from headgate.rooms.websocket.frame import CloseCode, Opcode
+from headgate.rooms.websocket.frame import WHOLE_TEXT, CloseCode, Opcode
 
 __all__ = ["BinaryIgnored", "Closing", "Event", "Failure", "Machine", "Ping", "Pong", "Text"]
 
@@ -15,7 +15,10 @@ MESSAGE_LIMIT = 1 << 20
 """Bytes; the old server's."""
 FRAGMENT_LIMIT = 1024
 """Of one message. Libraries cut at 4 kB or more, and browsers not at all."""
-KNOWN = frozenset(Opcode)
+# As plain numbers: finding an enumeration's member takes longer, and this is every message's way.
+CONTINUATION, TEXT, CLOSE = int(Opcode.CONTINUATION), int(Opcode.TEXT), int(Opcode.CLOSE)
+PING, PONG = int(Opcode.PING), int(Opcode.PONG)
+KNOWN = frozenset(map(int, Opcode))
 SHORT, LONG = struct.Struct("!H"), struct.Struct("!Q")
 
 
@@ -64,7 +67,7 @@ class Machine:
     What is not taken stays: stop receiving when much waits (`waiting`).
     """
 
-    __slots__ = ("_at", "_buffer", "_fragments", "_kind", "_message")
+    __slots__ = ("_at", "_buffer", "_fragments", "_kind", "_message", "waiting")
 
     def __init__(self) -> None:
         # The empty one is shared: most connections are silent most of the time.
@@ -73,14 +76,12 @@ class Machine:
         self._message: bytearray | None = None
         self._kind = Opcode.TEXT
         self._fragments = 0
-
-    @property
-    def waiting(self) -> int:
+        self.waiting = 0
         """Bytes received that no event has been made of."""
-        return len(self._buffer) - self._at
 
     def receive(self, data: bytes) -> None:
-        if not self.waiting:
+        before, self.waiting = self.waiting, self.waiting + len(data)
+        if not before:
             self._buffer, self._at = data, 0
             return
         if isinstance(self._buffer, bytes):
@@ -94,7 +95,7 @@ class Machine:
         """The next event; None: more bytes are wanted. Raises Failure."""
         while True:
             buffer, at = self._buffer, self._at
-            present = len(buffer) - at
+            present = self.waiting
             if present < 2:
                 return None
             first, second = buffer[at], buffer[at + 1]
@@ -105,7 +106,7 @@ class Machine:
                 raise Failure(CloseCode.PROTOCOL_ERROR, "a frame is not masked")  # RFC 6455 5.1
             if opcode not in KNOWN:
                 raise Failure(CloseCode.PROTOCOL_ERROR, "an unknown opcode")
-            if opcode >= Opcode.CLOSE and (size > 125 or not first & 0x80):
+            if opcode >= CLOSE and (size > 125 or not first & 0x80):
                 raise Failure(CloseCode.PROTOCOL_ERROR, "a control frame is long or cut")  # RFC 6455 5.5
             if size >= 126:
                 form = SHORT if size == 126 else LONG
@@ -113,36 +114,37 @@ class Machine:
                 if present < head:
                     return None
                 (size,) = form.unpack_from(buffer, at + 2)
-            before = len(self._message) if self._message is not None and opcode < Opcode.CLOSE else 0
+            before = 0 if self._message is None or opcode >= CLOSE else len(self._message)
             if size + before > MESSAGE_LIMIT:
                 raise Failure(CloseCode.TOO_BIG, "a message is too big")
             if present < head + 4 + size:
                 return None
             start = at + head + 4
             payload = apply_mask(buffer[start : start + size], buffer[start - 4 : start]) if size else b""
-            self._at = start + size
-            if self._at == len(buffer):
+            self.waiting = present - head - 4 - size
+            if self.waiting:
+                self._at = start + size
+            else:
                 self._buffer, self._at = b"", 0
+            if first == WHOLE_TEXT and self._message is None:
+                return Text(payload)
             event = self._event(opcode, payload, final=bool(first & 0x80))
             if event is not None:
                 return event
 
     def _event(self, opcode: int, payload: bytes, *, final: bool) -> Event | None:
-        match opcode:
-            case Opcode.PING:
-                return Ping(payload)
-            case Opcode.PONG:
-                return Pong()
-            case Opcode.CLOSE:
+        if opcode >= CLOSE:
+            if opcode == CLOSE:
                 return _closing(payload)
+            return Ping(payload) if opcode == PING else Pong()
         message = self._message
-        if opcode == Opcode.CONTINUATION:
+        if opcode == CONTINUATION:
             if message is None:
                 raise Failure(CloseCode.PROTOCOL_ERROR, "a continuation of nothing")  # RFC 6455 5.4
         elif message is not None:
             raise Failure(CloseCode.PROTOCOL_ERROR, "a message within a message")
         elif final:
-            return Text(payload) if opcode == Opcode.TEXT else BinaryIgnored()
+            return Text(payload) if opcode == TEXT else BinaryIgnored()
         else:
             self._kind, self._fragments = Opcode(opcode), 0
             message = self._message = bytearray()

@@ -1,1 +1,0 @@
-"""How many people the rooms wing serves, and how fast. `python -m benchmarks.rooms`."""
