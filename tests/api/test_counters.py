@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import select
 import socket
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
 
@@ -90,13 +90,14 @@ def accepted(engine: Engine, clients: list[socket.socket]) -> list[Connection]:
 
 def event(engine: Engine, kind: type[Event]) -> Event:
     """The next event, which must be of this kind."""
-    found: Sequence[Event] = ()
-    while not found:  # what is readable may be what is left of the event before
+    drained: list[Event] = []
+    while not drained:  # it is also readable until it is found empty
         readable, _, _ = select.select([engine.fileno()], [], [], PATIENCE)
         assert readable, f"no {kind.__name__}"
-        found = engine.drain(1)
-    assert isinstance(found[0], kind)
-    return found[0]
+        drained = engine.drain(1)
+    (found,) = drained
+    assert isinstance(found, kind)
+    return found
 
 
 def frame(number: int) -> bytes:
