@@ -45,8 +45,8 @@ class Facts:
         trusted = settings.trusted_proxies
         from_proxy = _is_in(peer, trusted)
         forwarded = headers if from_proxy else Headers({})
-        scheme = forwarded.get("x-forwarded-proto", scope["scheme"]).lower()
-        name = forwarded.get("x-forwarded-host") or headers.get("host", "")
+        scheme = (_first(forwarded, "x-forwarded-proto") or scope["scheme"]).lower()
+        name = _first(forwarded, "x-forwarded-host") or headers.get("host", "")
         return cls(
             client=_client(peer, headers.getlist("x-forwarded-for"), trusted),
             port=port,
@@ -90,8 +90,21 @@ class Facts:
 def _client(peer: str, forwarded: Sequence[str], trusted: Sequence[Network]) -> str:
     hops = [hop.strip() for line in forwarded for hop in line.split(",")]
     while hops and _is_in(peer, trusted):
-        peer = hops.pop()
+        peer = _ip(hops.pop())
     return peer if address(peer) is not None else "unknown"
+
+
+def _first(headers: Headers, name: str) -> str:
+    """Where each proxy of several has added what it was asked: what the client has asked the outermost."""
+    return headers.get(name, "").partition(",")[0].strip()
+
+
+def _ip(hop: str) -> str:
+    """Some proxies write the port, too. A zone means nothing here, and may be any text."""
+    host, bracket, _ = hop.removeprefix("[").partition("]")
+    if not bracket and hop.count(":") == 1:
+        host = hop.partition(":")[0]
+    return host.partition("%")[0]
 
 
 def _is_in(ip: str, networks: Sequence[Network]) -> bool:
