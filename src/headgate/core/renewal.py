@@ -31,7 +31,9 @@ class Renewal:
         take: Callable[[Certificate], None],
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
-        """`take` serves a certificate from now on, or raises ValueError and goes on with the one before."""
+        """`take` serves a certificate from now on, or goes on with the one before and raises ListenError or
+        ValueError.
+        """
         self._bus = bus
         self._take = take
         self._now = now
