@@ -148,6 +148,8 @@ async def test_an_allocation_is_taken_along(relay: Relay) -> None:
             engine.move_allocation(allocation, there.five_tuple)
         engine.answer(there.five_tuple, b"answer!!")
         assert await received(stream) == b"answer!!"
+        stream.send(struct.pack("!HH4s", 0x4001, 4, b"here"))
+        assert await received(relay.peer) == b"here"
         relay.peer.sendto(b"back", (relayed.host, relayed.port))
         assert await received(stream) == struct.pack("!HH4s", 0x4001, 4, b"back")
         assert (await relay.request()).allocation == 0

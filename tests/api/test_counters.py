@@ -90,9 +90,12 @@ def accepted(engine: Engine, clients: list[socket.socket]) -> list[Connection]:
 
 def event(engine: Engine, kind: type[Event]) -> Event:
     """The next event, which must be of this kind."""
-    readable, _, _ = select.select([engine.fileno()], [], [], PATIENCE)
-    assert readable, f"no {kind.__name__}"
-    (found,) = engine.drain(1)
+    drained: list[Event] = []
+    while not drained:  # it is also readable until it is found empty
+        readable, _, _ = select.select([engine.fileno()], [], [], PATIENCE)
+        assert readable, f"no {kind.__name__}"
+        drained = engine.drain(1)
+    (found,) = drained
     assert isinstance(found, kind)
     return found
 

@@ -25,18 +25,24 @@ async def scrape(operator: httpx.AsyncClient) -> dict[str, Metric]:
     return {family.name.removesuffix("_total"): family for family in families}
 
 
+MEDIAMTX = (
+    *("paths", "paths_bytes_received", "paths_bytes_sent"),
+    *("rtsp_conns", "rtsp_conns_bytes_received", "rtsp_conns_bytes_sent"),
+    *("rtsp_sessions", "rtsp_sessions_bytes_received", "rtsp_sessions_bytes_sent"),
+    *(f"rtsp_sessions_rtp_packets_{what}" for what in ("received", "sent", "lost", "in_error", "jitter")),
+    *(f"rtsp_sessions_rtcp_packets_{what}" for what in ("received", "sent", "in_error")),
+)
+"""Its names, of what there is."""
+
+
 async def test_an_empty_house(operator: httpx.AsyncClient) -> None:
     families = await scrape(operator)
 
-    for name in (
-        "paths",
-        "paths_bytes_received",
-        "rtsp_conns",
-        "rtsp_sessions",
-        "rtsp_sessions_rtp_packets_lost",
-    ):
+    for name in MEDIAMTX:
         (sample,) = families[name].samples
         assert (sample.labels, sample.value) == ({}, 0)
+        assert families[name].documentation
+        assert families[name].type in {"gauge", "counter"}
     assert not any(name.startswith("rtsps_") for name in families)
 
 

@@ -41,8 +41,13 @@ class Client:
     `tls`: over TLS, with whatever certificate.
     """
 
-    def __init__(self, port: int, *, receive_buffer: int | None = None, tls: bool = False) -> None:
+    def __init__(
+        self, port: int, *, receive_buffer: int | None = None, tls: bool = False, source: str = ""
+    ) -> None:
+        """`source`: the address to come from."""
         self.socket = socket.socket()
+        if source:
+            self.socket.bind((source, 0))
         if receive_buffer is not None:
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
         self.socket.settimeout(PATIENCE)

@@ -27,8 +27,9 @@ def head(line: str, *headers: str) -> bytes:
     return "\r\n".join([line, *headers, "", ""]).encode()
 
 
-HOSTILE = {
+HOSTILE = {  # S-14; reused cookies of a tunnel are in tests/media/rtsp/test_tunnel.py
     "a head of more than 16 kB": (head("OPTIONS * RTSP/1.0", "CSeq: 1", f"X: {'a' * 20 * KIB}"), {400}),
+    "a header of 64 kB": (head("OPTIONS * RTSP/1.0", "CSeq: 1", f"X: {'a' * 64 * KIB}"), {400}),
     "10,000 headers": (head("OPTIONS * RTSP/1.0", "CSeq: 1", *["a:b"] * 10_000), {400}),
     "1,000 headers in a short head": (head("OPTIONS * RTSP/1.0", "CSeq: 1", *["a:b"] * 1_000), {400}),
     "an SDP of more than 128 kB": (
@@ -39,6 +40,14 @@ HOSTILE = {
     "a Content-Length past every integer": (
         head("OPTIONS * RTSP/1.0", "CSeq: 1", f"Content-Length: {'9' * 40}"),
         {400, 413},
+    ),
+    "a Content-Length of 2^63": (
+        head("OPTIONS * RTSP/1.0", "CSeq: 1", f"Content-Length: {2**63}"),
+        {400, 413},
+    ),
+    "a description without a Content-Length": (
+        head("ANNOUNCE rtsp://h/bad RTSP/1.0", "CSeq: 1", f"Content-Type: {SDP_TYPE}") + SDP,
+        {400},
     ),
     "a Content-Length that is no number": (head("OPTIONS * RTSP/1.0", "CSeq: 1", "Content-Length: x"), {400}),
     "a TLS handshake": (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(64), {400}),
@@ -117,6 +126,7 @@ def test_a_head_without_end_is_cut_off(gate: Gate) -> None:
 
 
 def test_a_stolen_session_id_opens_nothing(gate: Gate) -> None:
+    """S-13."""
     port = gate.port("RTSP")
     with Client(port) as owner, Client(port) as thief:
         owner.record("bad/stolen", sdp=SDP)
@@ -124,6 +134,18 @@ def test_a_stolen_session_id_opens_nothing(gate: Gate) -> None:
         for method in ("TEARDOWN", "PAUSE", "RECORD", "GET_PARAMETER"):
             assert thief.request(method, "bad/stolen", headers={"Session": owner.session}).status == 454
         assert gate.get(f"/v3/rtspsessions/get/{publisher['id']}")["state"] == "publish"
+
+
+def test_a_stolen_session_id_stops_no_reader(gate: Gate, bystander: Client) -> None:
+    """S-13: from another connection and another address. The victim goes on watching."""
+    path = "bystander/hostile"
+    with Client(gate.port("RTSP"), source="127.0.0.2") as thief:
+        for method in ("PLAY", "PAUSE", "SET_PARAMETER", "GET_PARAMETER", "TEARDOWN"):
+            reply = thief.request(method, path, headers={"Session": bystander.session})
+            assert reply.status == 454, method
+        transport = {"Transport": "RTP/AVP/TCP;unicast;interleaved=2-3", "Session": bystander.session}
+        assert thief.request("SETUP", f"{path}/trackID=0", headers=transport).status == 454
+    _sequence(bystander)
 
 
 def test_packets_on_channels_nobody_set_up_are_refused(gate: Gate) -> None:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import re
+import select
 import socket
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
@@ -181,3 +184,51 @@ def hears(heard: socket.socket, publisher: Client, number: int) -> int:
                 pass
             return number
         assert time.monotonic() < deadline, "the group hears nothing"
+
+
+CHILD = """
+import fcntl, os, sys
+from headgate.engine import Engine
+engine = Engine(workers=2, event_capacity=100)
+flags = fcntl.fcntl(2, fcntl.F_GETFL)
+fcntl.fcntl(2, fcntl.F_SETFL, flags | os.O_NONBLOCK)
+try:
+    while True:
+        os.write(2, b"full " * 100)
+except BlockingIOError:
+    fcntl.fcntl(2, fcntl.F_SETFL, flags)
+for _ in iter(sys.stdin.readline, ""):
+    engine.bind_udp("127.0.0.1", 0)
+    print(engine.workers_restarted(), flush=True)
+os._exit(0)
+"""
+
+
+def test_nobody_who_reads_its_errors_is_waited_for() -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", CHILD],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as child:
+
+        def restarted() -> int:
+            assert child.stdin is not None
+            assert child.stdout is not None
+            child.stdin.write("\n")
+            child.stdin.flush()
+            assert select.select([child.stdout], [], [], PATIENCE)[0], "a verb waits for whoever reads"
+            return int(child.stdout.readline())
+
+        try:
+            assert restarted() == 0
+            (first,) = threads_named(child.pid, "engine-0")
+            with frozen(first):
+                until(lambda: restarted() == 1)
+                (second,) = (one for one in threads_named(child.pid, "engine-0") if one != first)
+                # And the one that has its place as well.
+                with frozen(second):
+                    until(lambda: restarted() == 2)
+        finally:
+            child.kill()

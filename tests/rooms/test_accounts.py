@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import base64
 import datetime
+import gc
 import hmac
 import time
+import types
 from typing import Any
 
 import pytest
@@ -16,6 +18,7 @@ from cryptography.x509.oid import NameOID
 
 from headgate.core.config.rooms_conf import RoomsConf
 from headgate.rooms.facts import Facts
+from headgate.rooms.rest import users
 from tests.rooms.caller import Caller
 from tests.rooms.conftest import Open, Wing
 
@@ -75,6 +78,18 @@ async def test_from_a_secret_to_a_user(open_rooms: Open) -> None:
         back = await wing.caller(query=f"?t={me['Token']}")
         assert (back.id, back.me["Userid"], back.me["Suserid"]) == (one.id, "ann", me["Suserid"])
         assert next(s.user for s in wing.registry.sessions() if s.user) == "ann"
+
+
+async def test_nothing_is_kept_of_what_was_refused(open_rooms: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An exception that is raised again keeps the frames, and the requests in them, of every time before."""
+    monkeypatch.setattr(users, "DENIAL_DELAY", 0.0)
+    async with open_rooms(**SHARED) as wing:
+        one = await wing.caller()
+        for _ in range(5):
+            assert (await patch(wing, one, **signed("ann", expires=-60.0)))[0] == 403
+        gc.collect()
+        kept = [one for one in gc.get_objects() if isinstance(one, types.TracebackType)]
+        assert not [one for one in kept if one.tb_frame.f_code is users.show_user.__code__]
 
 
 async def test_a_nonce_is_good_once_and_the_last_one_counts(open_rooms: Open) -> None:

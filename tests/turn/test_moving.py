@@ -160,4 +160,4 @@ async def test_who_does_not_come_back_can_be_kicked() -> None:
         server.registry.close(session, CloseReason.KICKED)
         assert server.turn.machine.ports_taken == 0
         async with LiveClient.connect(server) as late:
-            assert error_of(await resume(late, ticket)) == 400
+            assert error_of(await resume(late, ticket)) == 437

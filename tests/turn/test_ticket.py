@@ -64,8 +64,8 @@ def test_it_comes_along_to_another_address_once_for_each_ticket() -> None:
     assert again.attributes[Attribute.MOBILITY_TICKET] == answer.attributes[Attribute.MOBILITY_TICKET]
     assert moved.permit(PEER) is None
     assert error_of(client.refresh()) is ErrorCode.ALLOCATION_MISMATCH
-    assert error_of(resume(house.client(client_port=8), ticket)) is ErrorCode.BAD_REQUEST
-    assert house.machine.moves == {Outcome.MOVED: 1, Outcome.UNKNOWN: 1}
+    assert error_of(resume(house.client(client_port=8), ticket)) is ErrorCode.ALLOCATION_MISMATCH
+    assert house.machine.moves == {Outcome.MOVED: 1, Outcome.ENDED: 1}
 
 
 @pytest.mark.parametrize(("before", "after"), [*itertools.product(TRANSPORTS, TRANSPORTS)])
@@ -132,8 +132,58 @@ def test_a_ticket_ends_with_its_allocation() -> None:
     ticket = allocate(house.client(**over(ClientTransport.TLS, 1)))
     (allocation,) = house.machine.allocations
     house.machine.ended(allocation.handle)
-    assert error_of(resume(house.client(client_port=2), ticket)) is ErrorCode.BAD_REQUEST
+    assert error_of(resume(house.client(client_port=2), ticket)) is ErrorCode.ALLOCATION_MISMATCH
     assert house.machine.usage == {}
+    assert house.machine.moves == {Outcome.ENDED: 1}
+
+
+def test_tickets_of_others_are_told_from_ours() -> None:
+    """RFC 8016 3.2.2: 437 for one of an allocation that is no more, 400 for what never was a ticket."""
+    house = House(mobility=True)
+    ticket = allocate(house.client())
+    away = house.client(client_port=2)
+    for wrong in (ticket[:-1], ticket + b"A", b"A" + ticket[1:], ticket[:-1] + b"!", b"\xff" * len(ticket)):
+        assert error_of(resume(away, wrong)) is ErrorCode.BAD_REQUEST
+    assert house.machine.moves == {Outcome.UNKNOWN: 5}
+
+
+def test_who_has_not_moved_needs_no_ticket() -> None:
+    house = House(mobility=True)
+    client = house.client()
+    ticket = allocate(client)
+    (allocation,) = house.machine.allocations
+    expires = allocation.expires
+    assert error_of(resume(client, ticket, 3600)) is ErrorCode.BAD_REQUEST  # RFC 8016 3.2.2
+    assert allocation.expires == expires
+    assert house.machine.moves == {Outcome.THERE: 1}
+    moved = house.client(client_port=2)
+    new = resume(moved, ticket).attributes[Attribute.MOBILITY_TICKET]
+    assert error_of(resume(moved, new)) is ErrorCode.BAD_REQUEST
+    assert error_of(resume(moved, ticket)) is None  # it has not heard our answer
+
+
+def test_nothing_moves_with_a_request_that_is_refused() -> None:
+    house = House(mobility=True)
+    client = house.client()
+    ticket = (int(Attribute.MOBILITY_TICKET), allocate(client))
+    moved = house.client(client_port=2)
+    other_family = (int(Attribute.REQUESTED_ADDRESS_FAMILY), b"\2\0\0\0")
+    answer = moved.refresh(600, ticket, other_family)
+    assert error_of(answer) is ErrorCode.ADDRESS_FAMILY_MISMATCH
+    answer = moved.ask(Method.REFRESH, (int(Attribute.LIFETIME), b"\0\0"), ticket)
+    assert error_of(answer) is ErrorCode.BAD_REQUEST
+    assert house.machine.by_five_tuple(moved.five_tuple) is None
+    assert error_of(client.refresh()) is None
+    assert not house.machine.moves
+    assert error_of(moved.refresh(600, ticket)) is None
+
+
+def test_who_asks_for_a_ticket_shows_none() -> None:
+    house = House(mobility=True)
+    shown = (int(Attribute.MOBILITY_TICKET), b"a ticket")
+    answer = house.client().ask(Method.ALLOCATE, (int(Attribute.REQUESTED_TRANSPORT), UDP), shown)
+    assert error_of(answer) is ErrorCode.BAD_REQUEST  # RFC 8016 3.1.2
+    assert house.machine.allocations == []
 
 
 def test_it_may_be_let_go_from_elsewhere() -> None:

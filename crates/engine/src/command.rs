@@ -21,6 +21,7 @@ use crate::group::Member;
 use crate::interleaved::Channels;
 use crate::latency::Latency;
 use crate::srtp::Protection;
+use crate::stderr::Stderr;
 use crate::stream::{Delivery, Stream};
 use crate::term::Term;
 use crate::tunnel::Upstream;
@@ -238,6 +239,7 @@ pub struct Shared {
     pub ports: Mutex<HashMap<Handle, Arc<Port>>>,
     /// Those that stood still.
     pub workers_restarted: AtomicU64,
+    pub stderr: Stderr,
     pub turn: turn::directory::Directory,
     next: AtomicU64,
 }
@@ -249,12 +251,13 @@ pub const MOST_WORKERS: usize = 1 << WORKER_BITS;
 pub const FIRST: usize = 0;
 
 impl Shared {
-    pub fn new(inboxes: Vec<Inbox>, events: EventQueue, now: Instant) -> Self {
+    pub fn new(inboxes: Vec<Inbox>, events: EventQueue, stderr: Stderr, now: Instant) -> Self {
         let latency = inboxes.iter().map(|_| Arc::default()).collect();
         let turn = turn::directory::Directory::new(inboxes.len());
         Self {
             inboxes,
             events,
+            stderr,
             table: Table::new(now),
             turn,
             latency,

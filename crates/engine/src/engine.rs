@@ -25,6 +25,7 @@ use crate::counters::Snapshot;
 use crate::event::{CloseReason, Event, EventQueue};
 use crate::group::{self, Cast, Join};
 use crate::latency::Distribution;
+use crate::stderr::Stderr;
 use crate::stream::{Live, Stream, Track, TrackSpec};
 use crate::udp::Port;
 use crate::watch::{Crew, Post, Watch};
@@ -71,7 +72,7 @@ impl Engine {
             .iter()
             .map(|poll| Ok(Inbox::new(Waker::new(poll.registry(), WAKER)?)))
             .collect::<io::Result<Vec<_>>>()?;
-        let shared = Arc::new(Shared::new(inboxes, EventQueue::new(event_capacity)?, now));
+        let shared = Arc::new(Shared::new(inboxes, EventQueue::new(event_capacity)?, Stderr::open()?, now));
         let engine = Self {
             shared,
             crew: Crew::default(),

@@ -29,6 +29,7 @@ pub mod rtp;
 pub mod rtsp;
 pub mod splice;
 pub mod srtp;
+mod stderr;
 pub mod stream;
 mod succession;
 mod sys;

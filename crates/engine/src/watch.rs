@@ -120,11 +120,11 @@ fn look(shared: &Arc<Shared>, crew: &Mutex<Vec<Post>>, passed: Duration) {
             continue;
         }
         let (index, still) = (post.index, STILL.as_secs());
-        eprintln!("headgate: worker {index} has stood still for {still} s");
+        shared.stderr.say(format!("worker {index} has stood still for {still} s"));
         match post.successor(shared) {
             Ok(successor) => *post = successor, // the old thread is on its own
             Err(error) => {
-                eprintln!("headgate: worker {index} has no successor: {error}");
+                shared.stderr.say(format!("worker {index} has no successor: {error}"));
                 post.still = Duration::ZERO;
             }
         }

@@ -221,7 +221,8 @@ impl Worker {
             self.reap(now);
         }
         if self.term.is_over() {
-            eprintln!("headgate: worker {}, which stood still, came back, and ends", self.index);
+            let index = self.index;
+            self.shared.stderr.say(format!("worker {index}, which stood still, came back, and ends"));
             self.turn.let_go();
         } else {
             self.stop(Instant::now());

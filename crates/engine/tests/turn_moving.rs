@@ -144,6 +144,38 @@ impl Any {
         }
     }
 
+    fn is_sent_something(&self, within: Duration) -> bool {
+        self.give_up_after(within);
+        let peeked = match self {
+            Self::Datagrams(socket) => socket.peek(&mut [0; 1]),
+            Self::Stream(client) => client.socket.peek(&mut [0; 1]),
+            Self::Secure(client) => client.socket.peek(&mut [0; 1]),
+        };
+        self.give_up_after(PATIENCE);
+        peeked.is_ok()
+    }
+
+    fn give_up_after(&self, timeout: Duration) {
+        match self {
+            Self::Datagrams(socket) => socket.set_read_timeout(Some(timeout)),
+            Self::Stream(client) => client.socket.set_read_timeout(Some(timeout)),
+            Self::Secure(client) => client.socket.set_read_timeout(Some(timeout)),
+        }
+        .expect("a socket");
+    }
+
+    /// Data of a peer comes here, if not at once.
+    fn until_it_hears(&mut self, peer: &UdpSocket, relayed: SocketAddr) {
+        let give_up = Instant::now() + PATIENCE;
+        while {
+            peer.send_to(&[7; 8], relayed).expect("sent");
+            !self.is_sent_something(Duration::from_millis(5))
+        } {
+            assert!(Instant::now() < give_up, "it hears nothing");
+        }
+        assert_eq!(self.receive(12), channel(0x4001, &[7; 8]));
+    }
+
     fn asks(&mut self, bench: &mut Bench) -> (FiveTuple, Handle) {
         self.send(&request(*b"a refresh   "));
         let me = self.address();
@@ -219,6 +251,11 @@ fn over_every_transport_to_every_other() {
                 bench.engine.move_allocation(allocation, five_tuple).expect("free");
                 bench.engine.answer(five_tuple, request(*b"the response"));
                 assert_eq!(moved.receive(20), request(*b"the response"));
+                // Until it has sent something from there it may not know, and both are its own (3.2.2).
+                first.send_to(&[round; 8], relayed).expect("sent");
+                assert_eq!(client.receive(12), channel(0x4001, &[round; 8]));
+                client.send(&channel(0x4001, &[round; 12]));
+                assert_eq!(receive(&first), (vec![round; 12], relayed));
                 moved.relays(&first, &second, relayed, round);
                 assert_eq!(moved.asks(&mut bench), (five_tuple, allocation));
                 // The old five-tuple has nothing any more.
@@ -239,6 +276,104 @@ fn over_every_transport_to_every_other() {
         assert!(workers.iter().any(|moved| of(&moved)), "{transport:?} {workers:?}");
     }
     assert_eq!(bench.engine.turn_counters().queue_full, 0);
+}
+
+/// It has moved, and has not sent anything since.
+fn on_its_way(bench: &mut Bench, way: Option<&Listener>, peer: &UdpSocket) -> (Any, Any, Handle, SocketAddr) {
+    let mut client = Any::connect(bench, way);
+    let (home, allocation, relayed) = client.allocate(bench);
+    bind(bench, allocation, peer.local_addr().expect("bound"));
+    bench.engine.answer(home, request(*b"the response"));
+    client.receive(20);
+    let mut moved = Any::connect(bench, way);
+    let (five_tuple, _) = moved.asks(bench);
+    bench.engine.move_allocation(allocation, five_tuple).expect("free");
+    bench.engine.answer(five_tuple, request(*b"the response"));
+    moved.receive(20);
+    (client, moved, allocation, relayed)
+}
+
+#[test]
+fn what_the_old_network_does_not_take_the_new_one_does() {
+    let mut bench = Bench::start();
+    let peer = socket(LOCALHOST);
+    for transport in [Transport::Tcp, Transport::Tls, Transport::Dtls] {
+        let listener = Listener::new(&bench, transport, usual());
+        for _ in 0..4 {
+            let (client, mut moved, allocation, relayed) = on_its_way(&mut bench, Some(&listener), &peer);
+            match client {
+                Any::Secure(mut client) => client.close(),
+                other => drop(other),
+            }
+            moved.until_it_hears(&peer, relayed);
+            bench.engine.close(allocation);
+            bench.closed(allocation);
+        }
+    }
+}
+
+#[test]
+fn asking_for_a_channel_there_is_being_there() {
+    let mut bench = Bench::start();
+    let peer = socket(LOCALHOST);
+    for _ in 0..4 {
+        let (_client, mut moved, allocation, relayed) = on_its_way(&mut bench, None, &peer);
+        bind(&bench, allocation, peer.local_addr().expect("bound"));
+        moved.until_it_hears(&peer, relayed);
+    }
+}
+
+/// It never sends anything from where it says that it is, and moves on.
+#[test]
+fn to_and_fro_without_a_word() {
+    let mut bench = Bench::start();
+    let peer = socket(LOCALHOST);
+    for _ in 0..4 {
+        let (mut client, mut second, allocation, relayed) = on_its_way(&mut bench, None, &peer);
+        let mut third = Any::connect(&bench, None);
+        let (there, _) = third.asks(&mut bench);
+        bench.engine.move_allocation(allocation, there).expect("free");
+        bench.engine.answer(there, request(*b"the response"));
+        third.receive(20);
+        peer.send_to(&[1; 8], relayed).expect("sent");
+        assert_eq!(client.receive(12), channel(0x4001, &[1; 8]));
+        assert_eq!(second.asks(&mut bench).1, 0);
+        // Back where it is heard: there is one way again.
+        let (first, _) = client.asks(&mut bench);
+        bench.engine.move_allocation(allocation, first).expect("free");
+        bench.engine.answer(first, request(*b"the response"));
+        client.receive(20);
+        client.relays(&peer, &socket(LOCALHOST), relayed, 2);
+        assert_eq!(third.asks(&mut bench).1, 0);
+        bench.engine.close(allocation);
+        bench.closed(allocation);
+        assert_eq!(client.asks(&mut bench).1, 0);
+    }
+}
+
+/// Behind a NAT the old address may be somebody else's at once.
+#[test]
+fn nobody_else_hears_what_was_for_the_old_address() {
+    let mut bench = Bench::start();
+    let peer = socket(LOCALHOST);
+    for round in 0..8 {
+        let (mut old, mut moved, _, relayed) = on_its_way(&mut bench, None, &peer);
+        if round % 2 == 0 {
+            old.allocate(&mut bench);
+        } else {
+            let (_, another, _) = Any::connect(&bench, None).allocate(&mut bench);
+            let (five_tuple, _) = old.asks(&mut bench);
+            bench.engine.move_allocation(another, five_tuple).expect("free");
+        }
+        moved.until_it_hears(&peer, relayed);
+        while old.is_sent_something(Duration::from_millis(1)) {
+            old.receive(12);
+        }
+        for _ in 0..10 {
+            moved.until_it_hears(&peer, relayed);
+        }
+        assert!(!old.is_sent_something(Duration::from_millis(1)));
+    }
 }
 
 /// A network goes, and its connection with it; the client comes back from another one, much later.
@@ -318,6 +453,7 @@ fn the_old_connection_ends_by_itself_and_the_new_one_does_not() {
             bench.engine.move_allocation(allocation, five_tuple).expect("free");
             bench.engine.answer(five_tuple, request(*b"the response"));
             moved.receive(20);
+            bind(&bench, allocation, "192.0.2.1:1".parse().expect("an address")); // it is there
             client.until_ended(); // nobody has said anything for so long
             bench.engine.answer(five_tuple, request(*b"still there "));
             assert_eq!(moved.receive(20), request(*b"still there "));
@@ -378,6 +514,8 @@ fn a_connection_that_has_gone_is_no_client() {
         bench.engine.move_allocation(allocation, five_tuple).expect("free");
         bench.engine.answer(five_tuple, request(*b"the response"));
         assert_eq!(heard(&again), request(*b"the response"));
+        again.send(&channel(0x4001, b"here")).expect("sent");
+        assert_eq!(receive(&peer), (b"here".to_vec(), relayed));
         peer.send_to(b"here", relayed).expect("sent");
         assert_eq!(heard(&again), channel(0x4001, b"here"));
         bench.engine.close(allocation);

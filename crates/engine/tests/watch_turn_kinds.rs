@@ -290,6 +290,8 @@ fn allocations_that_moved() {
     bench.bind_channel(&kept, 0x4001, address);
     let (of_lost, five_tuple) = moved(&mut bench, lost.allocation, 1);
     let (of_kept, _) = moved(&mut bench, kept.allocation, 0);
+    of_kept.send(&channel(0x4001, b"here")).expect("sent");
+    assert_eq!(receive(&peer), (b"here".to_vec(), kept.relayed));
 
     bench.engine.stand_still(0, LATE);
     of_kept.send(&channel(0x4001, b"waits")).expect("sent"); // until somebody hears it

@@ -11,6 +11,7 @@ __all__ = [
     "ListenError",
     "LogError",
     "NotFound",
+    "NotPermitted",
     "Refused",
     "Unavailable",
 ]
@@ -41,6 +42,10 @@ class Denied(HeadgateError):
 
 class CredentialsMissing(Denied):
     """As Denied, and the client said nothing about who it is: it may be asked."""
+
+
+class NotPermitted(Denied):
+    """As Denied, and no credentials were guessed: they are right, or have been tried before."""
 
 
 class Unavailable(Denied):

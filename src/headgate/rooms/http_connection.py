@@ -9,6 +9,7 @@ import h11
 from starlette.types import Scope
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from headgate.core.descriptors import are_spare
 from headgate.rooms.facts import CERTIFICATE_NAME
 
 __all__ = ["Door", "HttpConnection"]
@@ -43,7 +44,7 @@ class HttpConnection(H11Protocol):
         certificate = transport.get_extra_info("peercert")
         if certificate:
             self.app_state = {**self.app_state, CERTIFICATE_NAME: _common_name(certificate)}
-        if len(self.connections) > CONNECTION_LIMIT:
+        if len(self.connections) > CONNECTION_LIMIT or not are_spare():
             transport.abort()
         self._set_timer()
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from headgate.core.auth.throttle import Throttle
 from headgate.core.certificate import Certificate
 from headgate.core.config.change import Change, Prepared
 from headgate.core.config.rooms_conf import RoomsConf
@@ -78,6 +79,7 @@ class RoomsServer:
             version=version,
         )
         self.door = RoomsDoor(self.hub, Accounts(settings, secret=secrets.users, wall=time.time))
+        self._guesses = Throttle()
         self._app = RoomsApp(self._wing(settings), Files())
         self.directory = HubDirectory(lambda: self.hub, lambda: self.door)
 
@@ -207,6 +209,7 @@ class RoomsServer:
             hub=self.hub,
             accounts=self.door.accounts,
             codes=Codes(settings.token_file),
+            guesses=self._guesses,
             started=datetime.now(UTC),
         )
 

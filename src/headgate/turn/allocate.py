@@ -177,6 +177,8 @@ def _wishes(wing: Wing, request: Request, transport: RelayTransport) -> _Wishes:
     if transport is RelayTransport.TCP and (even is not None or token is not None or additional is not None):
         raise Refusal(ErrorCode.BAD_REQUEST, "RFC 6062 5.1")
     mobility = Attribute.MOBILITY_TICKET in attributes
+    if attributes.get(Attribute.MOBILITY_TICKET):
+        raise Refusal(ErrorCode.BAD_REQUEST, "MOBILITY-TICKET is not empty")  # RFC 8016 3.1.2
     if mobility and not wing.settings.mobility:
         raise Refusal(ErrorCode.MOBILITY_FORBIDDEN)  # RFC 8016 3.1
     return _Wishes(

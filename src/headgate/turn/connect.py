@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from dataclasses import dataclass
 
+from headgate.core.descriptors import are_spare
 from headgate.turn.allocation import Allocation
 from headgate.turn.events import PeerDenied
 from headgate.turn.refusal import ErrorCode, Refusal
@@ -55,6 +56,8 @@ class Connections:
         if wing.own_listeners.has(peer):
             wing.events.append(PeerDenied(allocation, peer))
             raise Refusal(ErrorCode.FORBIDDEN)
+        if not are_spare():
+            raise Refusal(ErrorCode.INSUFFICIENT_CAPACITY, "no descriptor is left for it")
         try:
             handle = wing.relay.connect(allocation.handle, peer)
         except OSError as error:

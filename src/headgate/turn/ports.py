@@ -7,6 +7,7 @@ import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from headgate.core.descriptors import are_spare
 from headgate.turn.quotas import Holder
 from headgate.turn.relay import Relay, RelayAddress, RelayPort, RelayTransport
 
@@ -24,7 +25,7 @@ TOKEN_SIZE = 8
 
 
 class Exhausted(Exception):
-    """No port is left."""
+    """No port is left, or no descriptor for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +44,12 @@ def _below(limit: int) -> int:
     more than 1 in 2^48.
     """
     return int.from_bytes(os.urandom(8)) % limit
+
+
+def _check_descriptors() -> None:
+    """Raises Exhausted while the last ones are for others."""
+    if not are_spare():
+        raise Exhausted
 
 
 class RelayPorts:
@@ -79,6 +86,7 @@ class RelayPorts:
         self, address: RelayAddress, *, transport: RelayTransport = RelayTransport.UDP, even: bool = False
     ) -> RelayPort:
         """Any free port, or any free even one. Raises Exhausted."""
+        _check_descriptors()
         taken = self._of(address, transport)
         if not even:
             # Nearly always the first that is drawn is free.
@@ -104,6 +112,7 @@ class RelayPorts:
         """An even port, and the next one reserved (EVEN-PORT with R). Raises Exhausted."""
         if len(self._reservations) >= MOST_RESERVATIONS:
             raise Exhausted
+        _check_descriptors()
         transport = RelayTransport.UDP
         taken = self._of(address, transport)
         tried: set[int] = set()

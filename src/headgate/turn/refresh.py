@@ -9,7 +9,7 @@ from headgate.turn.refusal import ErrorCode, Refusal
 from headgate.turn.request import Request
 from headgate.turn.stun.answer import Answer
 from headgate.turn.stun.attribute import Attribute
-from headgate.turn.ticket import move
+from headgate.turn.ticket import find, take_along
 from headgate.turn.wing import Wing
 
 __all__ = ["refresh"]
@@ -19,7 +19,7 @@ def refresh(wing: Wing, request: Request) -> Answer:
     """Raises Refusal."""
     attributes = request.message.attributes
     ticket = attributes.get(Attribute.MOBILITY_TICKET)
-    allocation = move(wing, request, ticket) if ticket else request.own_allocation()
+    allocation = find(wing, request, ticket) if ticket else request.own_allocation()
 
     # A family that the allocation has no address of.
     family = attributes.get(Attribute.REQUESTED_ADDRESS_FAMILY)
@@ -29,9 +29,12 @@ def refresh(wing: Wing, request: Request) -> Answer:
         raise Refusal(ErrorCode.ADDRESS_FAMILY_MISMATCH)
 
     wanted = attributes.get(Attribute.LIFETIME)
+    lifetime = granted_lifetime(wanted)
+    # Whoever hears an error still has the allocation where it was.
+    if ticket and request.allocation is None:
+        take_along(wing, request, allocation)
     if wanted == b"\0\0\0\0":
         return _release(wing, request, allocation, only=family)
-    lifetime = granted_lifetime(wanted)
     allocation.lifetime = lifetime
     allocation.expires = request.now + lifetime
     wing.relay.refresh(allocation.handle, lifetime=lifetime)

@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
+from headgate.media.rtsp import pull
 from headgate.server import Server
 from tests.media.conftest import Open
 from tests.media.rtsp.live import PATIENCE, Client
@@ -31,6 +32,10 @@ class Wire:
             wire.port = listener.sockets[0].getsockname()[1]
             yield wire
             listener.close()
+
+    @property
+    def has_heard_anything(self) -> bool:
+        return bool(self._said)
 
     async def says(self, method: str) -> str:
         """The head of its first request of this method."""
@@ -79,3 +84,19 @@ async def test_it_begins_where_it_is_told_to(
         source = {"source": f"rtsp://127.0.0.1:{wire.port}/cam", "rtsp_transport": "tcp", **conf}
         async with open_server(paths={"cam": source}):
             assert f"\r\nRange: {expected}\r\n" in await wire.says("PLAY")
+
+
+async def test_the_last_descriptors_are_for_others(
+    open_server: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of what an expression fetches on demand clients choose how much; other sources are the operator's."""
+    monkeypatch.setattr(pull, "are_spare", lambda: False)
+    async with open_server() as first, Client.connect(first) as publisher, Wire.to(first) as wire:
+        await publisher.publish()
+        there = f"rtsp://127.0.0.1:{wire.port}/cam"
+        asked = {"source": there, "source_on_demand": True, "source_on_demand_start_timeout": 0.2}
+        async with open_server(paths={"~^any": asked}) as second, Client.connect(second) as reader:
+            assert (await reader.ask("DESCRIBE", "any1")).status == 404
+            assert not wire.has_heard_anything
+        async with open_server(paths={"cam": {"source": there}}):
+            assert await wire.says("DESCRIBE")

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import io
 import re
 from pathlib import Path
 
+import httpx
 import pytest
 from PIL import Image
 
+from headgate.core.auth.throttle import LIMIT
+from headgate.rooms import http_connection
+from headgate.rooms.secrets import Secrets
 from tests.rooms.conftest import Open, Wing
 
 
@@ -94,6 +99,38 @@ async def test_codes(open_rooms: Open, tmp_path: Path) -> None:
         assert (await ask("new code"))[0] == 403
         assert (await wing.http.post("/api/v1/tokens?a=x")).status_code == 403
         assert (await wing.http.post("/api/v1/tokens", content=b"a" * 100_000)).status_code == 400
+
+
+async def test_codes_are_not_guessed(open_rooms: Open, tmp_path: Path) -> None:
+    """S-34: by address; and a right one in between is no way around it."""
+    file = tmp_path / "tokens"
+    file.write_text("right\n")
+    async with open_rooms(token_file=str(file), trusted_proxies=["127.0.0.1"]) as wing:
+
+        async def ask(code: str, ip: str) -> int:
+            answer = await wing.http.post("/api/v1/tokens", data={"a": code}, headers={"x-forwarded-for": ip})
+            return answer.status_code
+
+        for number in range(LIMIT):
+            assert await ask("right", "192.0.2.1") == 200
+            assert await ask("", "192.0.2.1") == 403, "which is no guess"
+            assert await ask(f"{number}", "192.0.2.1") == 403
+        assert await ask("right", "192.0.2.1") == 403
+        assert await ask("right", "192.0.2.2") == 200, "elsewhere nobody is locked out"
+        settings = wing.server.hub.settings.model_copy(update={"title": "Tea"})
+        wing.server.follow(settings, Secrets.made(None).under(settings))
+        assert await ask("right", "192.0.2.1") == 403
+        at_once = await asyncio.gather(*(ask(f"{number}", "192.0.2.3") for number in range(3 * LIMIT)))
+        assert set(at_once) == {403}
+        assert await ask("right", "192.0.2.3") == 403
+
+
+async def test_the_last_descriptors_are_for_others(wing: Wing, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(http_connection, "are_spare", lambda: False)
+    with pytest.raises(httpx.TransportError):
+        await wing.http.get("/api/v1/config")
+    monkeypatch.undo()
+    assert (await wing.http.get("/api/v1/config")).status_code == 200
 
 
 async def test_without_a_token_file(wing: Wing) -> None:

@@ -48,6 +48,8 @@ pub struct Relay {
 pub struct Allocation {
     pub handle: Handle,
     pub five_tuple: FiveTuple,
+    /// Where its client was, and hears as long as it has done nothing where it is (RFC 8016).
+    pub former: Option<FiveTuple>,
     /// IPv4's and IPv6's.
     pub relays: [Option<Relay>; 2],
     /// Where the wing keeps a TCP allocation's relayed address (RFC 6062), and its connections with peers.
@@ -84,6 +86,7 @@ impl Allocation {
         Self {
             handle,
             five_tuple,
+            former: None,
             relays: [None; 2],
             inviting: None,
             pipes: Vec::new(),
@@ -111,7 +114,7 @@ impl Allocation {
 
     /// Whether its client's connection has ended, and the client has not come back yet.
     pub fn waits(&self) -> bool {
-        self.left != 0 && self.left == self.five_tuple.connection
+        self.left != 0 && self.left == self.ear().connection
     }
 
     /// The relayed address that peers of a host's family deal with.

@@ -46,20 +46,24 @@ impl Wing {
         transaction
     }
 
-    /// Send a message to the client of an allocation.
+    /// Send a message to the client of an allocation, where it hears.
     pub(super) fn frame(&mut self, i: usize, parts: [&[u8]; 3]) -> Result<(), Dropped> {
+        let ear = *self.allocations[i].ear();
+        self.frame_to(i, &ear, parts)
+    }
+
+    fn frame_to(&mut self, i: usize, ear: &FiveTuple, parts: [&[u8]; 3]) -> Result<(), Dropped> {
         let allocation = &self.allocations[i];
         let size: usize = parts.iter().map(|part| part.len()).sum();
-        if allocation.five_tuple.connection != 0 {
+        if ear.connection != 0 {
             if allocation.waits() {
                 return Err(Dropped::QueueFull);
             }
-            if allocation.five_tuple.worker != self.index {
-                return self.send_on(i, &parts, size);
+            if ear.worker != self.index {
+                return self.send_on(i, ear, &parts, size);
             }
-            let (five_tuple, counters) = (allocation.five_tuple, Arc::clone(&allocation.counters));
-            let connection = five_tuple.connection;
-            let sent = match five_tuple.transport {
+            let (connection, counters) = (ear.connection, Arc::clone(&allocation.counters));
+            let sent = match ear.transport {
                 Transport::Dtls => self.seal(connection, parts),
                 _ => self.queue(connection, |client| client.data(parts)),
             };
@@ -70,7 +74,7 @@ impl Wing {
             counters.packets_sent.add(1);
             return Ok(());
         }
-        let Some(to) = self.way_to(&allocation.five_tuple, i) else { return Err(Dropped::QueueFull) };
+        let Some(to) = self.way_to(ear, i) else { return Err(Dropped::QueueFull) };
         allocation.counters.bytes_sent.add(size);
         allocation.counters.packets_sent.add(1);
         let Self { bursts, sources, term, .. } = self;
@@ -120,7 +124,7 @@ impl Wing {
             return self.answer_stream(&five_tuple, allocation, message, now);
         }
         if let Some(i) = allocation {
-            let _ = self.frame(i, [message, &[], &[]]);
+            let _ = self.frame_to(i, &five_tuple, [message, &[], &[]]);
         } else if let Some(to) = self.way_to(&five_tuple, usize::MAX) {
             let Self { bursts, sources, term, .. } = self;
             bursts.push(to, [message, &[], &[]], way_out(sources, term));

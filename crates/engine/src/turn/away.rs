@@ -20,7 +20,7 @@ use crate::event::{CloseReason, Unanswered};
 #[derive(Debug)]
 pub struct Away {
     pub home: usize,
-    allocation: Handle,
+    pub(super) allocation: Handle,
     pub counters: Arc<Counters>,
     /// Requests that Python has not taken yet. A stream counts its own.
     pub unanswered: Arc<Unanswered>,
@@ -66,10 +66,16 @@ impl Wing {
     }
 
     /// Data for a client whose connection another worker has.
-    pub(super) fn send_on(&mut self, i: usize, parts: &[&[u8]], size: usize) -> Result<(), Dropped> {
+    pub(super) fn send_on(
+        &mut self,
+        i: usize,
+        to: &FiveTuple,
+        parts: &[&[u8]],
+        size: usize,
+    ) -> Result<(), Dropped> {
         let Self { allocations, crossings, shared, .. } = self;
-        let (five_tuple, counters) = (allocations[i].five_tuple, &allocations[i].counters);
-        let FiveTuple { worker, connection, client, .. } = five_tuple;
+        let counters = &allocations[i].counters;
+        let FiveTuple { worker, connection, client, .. } = *to;
         let crossing = crossings.get_mut(worker).ok_or(Dropped::QueueFull)?;
         if !shared.turn.reserve(worker, size + PACKET, MOST_IN_TRANSIT) {
             return Err(Dropped::QueueFull);
@@ -120,11 +126,11 @@ impl Wing {
         for (allocation, client, message) in messages.packets() {
             let Some(Place::Allocation(i)) = self.by_handle.get(&allocation).copied() else { continue };
             let its = &self.allocations[i];
-            let five_tuple = its.five_tuple;
-            if five_tuple.client != client {
+            let ways = [Some(its.five_tuple), its.former];
+            let Some(five_tuple) = ways.into_iter().flatten().find(|way| way.client == client) else {
                 self.dropped(Dropped::NoAllocation, None, 1); // it has moved on meanwhile
                 continue;
-            }
+            };
             self.shared.table.heard(&its.counters, now);
             let sender = Sender { five_tuple, allocation: Some(i), rate: 1, unanswered: None };
             if let Err(dropped) = self.client_message(&sender, message, now) {
@@ -191,7 +197,10 @@ impl Wing {
         if its.five_tuple == five_tuple && (is_ours || !its.movable) {
             return self.end(i, reason, now);
         }
-        if !its.waits() {
+        if its.former == Some(five_tuple) {
+            return self.settle(i);
+        }
+        if its.left == 0 || its.left != its.five_tuple.connection {
             its.left = five_tuple.connection;
         }
     }

@@ -30,10 +30,15 @@ pub enum Command {
     Unhear(Handle),
     Answer(FiveTuple, Vec<u8>),
     Allocate(Box<Allocate>),
-    /// To the worker that hears a client whose allocation another has: pass it on; `None`: no more.
+    /// To the worker that hears a client whose allocation another has: pass it on.
     Detour {
         five_tuple: FiveTuple,
-        away: Option<Away>,
+        away: Away,
+    },
+    /// No more; unless the client has another allocation by now.
+    EndDetour {
+        five_tuple: FiveTuple,
+        allocation: Handle,
     },
     Heard(Heard),
     /// The allocation is of this five-tuple now (RFC 8016).

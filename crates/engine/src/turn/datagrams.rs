@@ -113,6 +113,7 @@ impl Wing {
         if message.first().is_some_and(|first| channel_data::is_channel_data(*first)) {
             let (number, data) = channel_data::parse(message).ok_or(Dropped::Malformed)?;
             let i = allocation.ok_or(Dropped::NoAllocation)?;
+            self.has_sent(i, &sender.five_tuple);
             let peer = self.allocations[i].by_channel(number, data.len(), now)?;
             return self.send_to_peer(i, peer, data, now);
         }
@@ -125,6 +126,7 @@ impl Wing {
             stun::Kind::SendIndication => {
                 let i = allocation.ok_or(Dropped::NoAllocation)?;
                 let send = stun::send(message).ok_or(Dropped::Malformed)?;
+                self.has_sent(i, &sender.five_tuple);
                 let peer = self.allocations[i].by_send(send.peer, send.data.len(), now)?;
                 if send.dont_fragment {
                     return self.send_whole(i, peer, send.data, now);

@@ -35,6 +35,7 @@ impl Wing {
                 {
                     let _ = self.registry.deregister(&mut SourceFd(&socket.as_raw_fd()));
                 }
+                self.settle_all(|former| former.listener == handle && former.connection == 0);
                 let its_clients: Vec<usize> = self
                     .allocations
                     .iter()
@@ -62,8 +63,9 @@ impl Wing {
         let Some(allocation) = self.allocations.try_remove(i) else { return };
         let handle = allocation.handle;
         self.by_handle.remove(&handle);
-        self.by_five_tuple.remove(&allocation.five_tuple);
-        self.forget_detour(allocation.five_tuple);
+        for way in [Some(allocation.five_tuple), allocation.former].into_iter().flatten() {
+            self.forget_way(i, handle, way);
+        }
         let relays = allocation.relays.into_iter().flatten();
         let addresses = relays.clone().flat_map(|relay| [relay.external, relay.local]);
         self.unlist(handle, &allocation.five_tuple, addresses);

@@ -25,6 +25,7 @@ pub(crate) mod directory;
 mod ending;
 mod fingerprint;
 pub mod five_tuple;
+mod former;
 pub mod framing;
 mod icmp;
 pub mod integrity;
@@ -226,6 +227,7 @@ impl Wing {
             Command::Answer(five_tuple, message) => self.answer(five_tuple, &message, now),
             Command::Allocate(allocate) => self.allocate(*allocate, now),
             Command::Detour { five_tuple, away } => self.detour(five_tuple, away),
+            Command::EndDetour { five_tuple, allocation } => self.end_detour(five_tuple, allocation),
             Command::Move { allocation, five_tuple } => self.move_to(allocation, five_tuple),
             Command::Heard(heard) => self.hear_moved(&heard, now),
             Command::Homeward(messages) => self.take_home(&messages, now),
@@ -241,6 +243,7 @@ impl Wing {
             Command::Refresh { allocation, expires } => self.refresh(allocation, expires),
             Command::Permit { allocation, hosts, expires } => {
                 self.prepare(allocation);
+                self.is_there(allocation);
                 if let Some(allocation) = self.allocation(allocation) {
                     for (host, reach) in hosts {
                         allocation.permit(host, reach, expires, now);
@@ -249,6 +252,7 @@ impl Wing {
             }
             Command::BindChannel { allocation, number, peer, expires, permission_expires } => {
                 self.prepare(allocation);
+                self.is_there(allocation);
                 if let Some(allocation) = self.allocation(allocation) {
                     allocation.permit(peer.address.ip(), peer.reach, permission_expires, now);
                     allocation.bind_channel(number, peer, expires, now);
@@ -333,7 +337,11 @@ impl Wing {
                 Some(Relay { source, local: relay.local, external: relay.external });
         }
         self.by_handle.insert(handle, Place::Allocation(i));
+        self.vacate(five_tuple, handle);
         self.by_five_tuple.insert(five_tuple, i);
+        if let Some(away) = self.away.remove(&five_tuple) {
+            self.say_left(&away, five_tuple, CloseReason::Peer);
+        }
         self.deadlines.push(Reverse((expires, handle)));
         if !self.by_handle.contains_key(&self.allocations[i].client()) {
             self.end(i, CloseReason::Peer, now); // its client's connection is gone, or its listener

@@ -33,20 +33,25 @@ impl Heard {
 }
 
 impl Wing {
-    /// From here on this client is another worker's; `None`: no more.
-    pub(super) fn detour(&mut self, five_tuple: FiveTuple, away: Option<Away>) {
-        match away.filter(|away| away.home != self.index) {
-            Some(away)
-                if five_tuple.connection != 0 && !self.by_handle.contains_key(&five_tuple.connection) =>
-            {
-                self.say_left(&away, five_tuple, CloseReason::Peer);
-            }
-            Some(away) => {
-                self.away.insert(five_tuple, away);
-            }
-            None => {
-                self.away.remove(&five_tuple);
-            }
+    /// From here on this client is another worker's, or our own again.
+    pub(super) fn detour(&mut self, five_tuple: FiveTuple, away: Away) {
+        let allocation = away.allocation;
+        self.vacate(five_tuple, allocation);
+        let before = if away.home == self.index {
+            self.away.remove(&five_tuple)
+        } else if five_tuple.connection != 0 && !self.by_handle.contains_key(&five_tuple.connection) {
+            return self.say_left(&away, five_tuple, CloseReason::Peer);
+        } else {
+            self.away.insert(five_tuple, away)
+        };
+        if let Some(other) = before.filter(|before| before.allocation != allocation) {
+            self.say_left(&other, five_tuple, CloseReason::Peer);
+        }
+    }
+
+    pub(super) fn end_detour(&mut self, five_tuple: FiveTuple, allocation: Handle) {
+        if self.away.get(&five_tuple).is_some_and(|away| away.allocation == allocation) {
+            self.away.remove(&five_tuple);
         }
     }
 
@@ -58,24 +63,17 @@ impl Wing {
                 allocations.remove(&five_tuple);
             }
             drop(allocations);
-            return self.forget_detour(five_tuple);
+            return self.forget_detour(allocation, five_tuple);
         };
-        let before = std::mem::replace(&mut self.allocations[i].five_tuple, five_tuple);
-        self.by_five_tuple.remove(&before);
+        let nobodys = self.allocations[i].take_to(five_tuple);
+        self.vacate(five_tuple, allocation);
         self.by_five_tuple.insert(five_tuple, i);
-        self.forget_detour(before);
+        for way in nobodys {
+            self.forget_way(i, allocation, way);
+        }
         let FiveTuple { worker, connection, .. } = five_tuple;
         if worker == self.index && connection != 0 && !self.by_handle.contains_key(&connection) {
             self.allocations[i].left = connection;
-        }
-    }
-
-    /// Whoever hears this client need not pass it on any more.
-    pub(super) fn forget_detour(&self, five_tuple: FiveTuple) {
-        if five_tuple.worker != self.index
-            && let Some(inbox) = self.shared.inboxes.get(five_tuple.worker)
-        {
-            inbox.push(crate::command::Command::Turn(Command::Detour { five_tuple, away: None }));
         }
     }
 

@@ -121,7 +121,7 @@ impl Wing {
         let mut held = std::mem::take(&mut client.held);
         let mut scratch = std::mem::take(&mut self.scratch);
         scratch.resize(super::SCRATCH, 0);
-        let (mut share, mut whole) = (READ_SHARE, false);
+        let (mut share, mut whole, mut stopped) = (READ_SHARE, false, false);
         while result.is_ok() && share > 0 && !sender.is_full() {
             let Some(Source::Client(client)) = self.sources.get_mut(i) else { break };
             // What was left when Python was behind comes first.
@@ -145,7 +145,8 @@ impl Wing {
                 if let Err(dropped) = self.client_message(&sender, message, now) {
                     self.dropped(dropped, sender.allocation, 1);
                 }
-                !sender.is_full()
+                stopped = sender.is_full();
+                !stopped
             });
             if fed.is_err() {
                 self.dropped(Dropped::Malformed, sender.allocation, 1);
@@ -158,7 +159,7 @@ impl Wing {
         }
         let Some(Source::Client(client)) = self.sources.get_mut(i) else { return false };
         client.framing = framing;
-        client.held = sender.is_full();
+        client.held = held || stopped; // Python may have caught up since: it says so once
         client.heard(whole, now);
         if let Err(reason) = result {
             self.end_client(i, reason, now);

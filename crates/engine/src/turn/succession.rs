@@ -61,6 +61,7 @@ impl Wing {
             allocation => shared.worker_of(allocation) == worker,
         };
         self.away.retain(|five_tuple, away| away.home != worker || has(five_tuple));
+        self.settle_all(|former| former.worker == worker);
         let its = |its: &Allocation| its.five_tuple.connection != 0 && its.five_tuple.worker == worker;
         let left: Vec<(usize, FiveTuple)> = self
             .allocations

@@ -361,7 +361,7 @@ impl Engine {
         drop(allocations);
         let home = self.shared.worker_of(allocation);
         if let Some(inbox) = self.shared.inboxes.get(five_tuple.worker) {
-            let away = Some(Away::new(home, allocation, counters));
+            let away = Away::new(home, allocation, counters);
             let detour = Command::Detour { five_tuple, away };
             inbox.push(crate::command::Command::Turn(detour));
         }

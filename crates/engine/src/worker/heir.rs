@@ -26,7 +26,9 @@ impl Worker {
         self.inherit(Instant::now());
         self.shared.inboxes[self.index].hand_over(waker);
         let index = self.index;
-        eprintln!("headgate: worker {index} was replaced: {lost} connections, flows and allocations ended");
+        self.shared
+            .stderr
+            .say(format!("worker {index} was replaced: {lost} connections, flows and allocations ended"));
         self.run();
     }
 

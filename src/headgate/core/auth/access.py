@@ -21,7 +21,7 @@ from headgate.core.auth.throttle import Throttle
 from headgate.core.auth.token import Tokens
 from headgate.core.config import GlobalConf
 from headgate.core.config.choices import AuthMethod
-from headgate.core.errors import CredentialsMissing, Denied, Unavailable
+from headgate.core.errors import CredentialsMissing, Denied, NotPermitted, Unavailable
 
 __all__ = ["FAILURE_PAUSE", "PATIENCE", "Access"]
 
@@ -85,6 +85,8 @@ class Access:
         login = self._login(method, request)
         try:
             grant = method.known(request)
+        except NotPermitted:  # no failed login, and no login either
+            raise self._denial(request) from None
         except Denied:
             if login is not None:
                 self._throttle.failed(ip=request.ip, user=login)
@@ -107,6 +109,10 @@ class Access:
             if login is not None:
                 self._throttle.withdrawn(ip=request.ip, user=login)
             raise
+        except NotPermitted:
+            if login is not None:
+                self._throttle.withdrawn(ip=request.ip, user=login)
+            raise self._denial(request) from None
         except Denied:
             raise self._denial(request) from None
         if login is not None:

@@ -11,9 +11,10 @@ from headgate.core.auth.grant import Grant
 from headgate.core.auth.outbound import Outbound
 from headgate.core.auth.permission import permits
 from headgate.core.auth.request import Request
+from headgate.core.auth.throttle import WINDOW
 from headgate.core.auth.verdicts import Verdicts
 from headgate.core.config.users import AuthInternalUserPermission
-from headgate.core.errors import Denied, Unavailable
+from headgate.core.errors import Denied, NotPermitted, Unavailable
 
 __all__ = ["HttpBackend"]
 
@@ -22,6 +23,9 @@ logger = logging.getLogger(__name__)
 LIFETIME = 5.0
 """Seconds a grant is remembered: a client that comes back at once, with another transport or for the
 next segment, is no new question. A refusal is asked again each time."""
+FORBIDDEN = 403
+"""RFC 9110 15.5.4: who asks is known, and may not. Many servers say it to everybody whom they refuse, so it
+is believed of credentials that have been refused already: to try them again is no guess."""
 
 
 class HttpBackend:
@@ -38,6 +42,8 @@ class HttpBackend:
         self._outbound = outbound
         self._circuit = Circuit(now=now)
         self._grants: Verdicts[Grant] = Verdicts(lifetime=LIFETIME, now=now)
+        self._tried: Verdicts[bool] = Verdicts(lifetime=WINDOW, now=now)
+        """Credentials that were refused lately."""
 
     def open_to(self, request: Request) -> Grant | None:
         return Grant(proven=False) if permits(self._exclude, request) else None
@@ -64,10 +70,16 @@ class HttpBackend:
             raise Unavailable
         self._circuit.succeeded()
         if not 200 <= status < 300:
-            raise Denied
+            raise self._refusal(request, status)
         grant = Grant(user=request.user)
         self._grants.put(self._key(request), grant)
         return grant
+
+    def _refusal(self, request: Request, status: int) -> Denied:
+        key = self._tried.key(request.ip, request.user, request.password)
+        again = self._tried.get(key) is not None
+        self._tried.put(key, verdict=True)
+        return NotPermitted() if again and status == FORBIDDEN else Denied()
 
     def _key(self, request: Request) -> bytes:
         document = _document(request)

@@ -7,17 +7,20 @@ from collections.abc import Generator, Sequence
 from headgate.core.auth.grant import Grant
 from headgate.core.auth.password import ARGON2, Passwords
 from headgate.core.auth.permission import permits
-from headgate.core.auth.request import Request, address
+from headgate.core.auth.request import Proof, Request, address
 from headgate.core.config.secrets import REDACTED
 from headgate.core.config.users import AuthInternalUser
-from headgate.core.errors import Denied
+from headgate.core.errors import Denied, NotPermitted
 
 __all__ = ["InternalUsers"]
 
 ANYBODY = "any"
 
-Judgement = Generator[tuple[str, str], bool, Grant | None]
-"""Yields a credential and what was given for it, is sent whether they agree, and returns the grant."""
+Judgement = Generator[tuple[str, str], bool, Grant]
+"""Yields a credential and what was given for it, is sent whether they agree, and returns the grant.
+
+Raises NotPermitted for a user of ours, Denied for everybody else.
+"""
 
 
 class InternalUsers:
@@ -43,7 +46,7 @@ class InternalUsers:
 
     def known(self, request: Request) -> Grant | None:
         if request.proof is not None:
-            return _granted(self._prove(request))
+            return self._prove(request, request.proof)
         judgement = self._judge(request)
         try:
             credential, given = next(judgement)
@@ -53,7 +56,7 @@ class InternalUsers:
                     return None
                 credential, given = judgement.send(verdict)
         except StopIteration as end:
-            return _granted(end.value)
+            return _returned(end)
 
     async def check(self, request: Request) -> Grant:
         judgement = self._judge(request)
@@ -63,17 +66,17 @@ class InternalUsers:
                 verdict = await self._passwords.check(credential, given, user=request.user, ip=request.ip)
                 credential, given = judgement.send(verdict)
         except StopIteration as end:
-            return _granted(end.value)
+            return _returned(end)
 
     def _judge(self, request: Request) -> Judgement:
         meant: list[AuthInternalUser] = []
         for user in self._named:
             fits = yield user.user, request.user
             meant += [user] * fits
-        granted = False
+        proven: list[AuthInternalUser] = []
         for user in meant:
-            proven = yield user.password, request.password
-            granted |= proven and _may(user, request)
+            fits = yield user.password, request.password
+            proven += [user] * fits
         known = _hashed(meant)
         missing = max(self._most - len(known), 0)
         for password in [one for one in self._hashed if one not in known][:missing]:
@@ -81,20 +84,19 @@ class InternalUsers:
         if not meant and not self._most:
             yield self._spare, request.password
         # The placeholder is shown to whoever reads the configuration, so it proves nothing.
-        return Grant(user=request.user) if granted and request.password != REDACTED else None
+        return _granted(proven if request.password != REDACTED else [], request, name=request.user)
 
     def _of(self, name: str) -> list[AuthInternalUser]:
         return [user for user in self._named if user.user == name]
 
-    def _prove(self, request: Request) -> Grant | None:
-        if request.proof is None:
-            return None
-        meant = [user for user in self._named if user.user == request.proof.user]
-        proven = [user for user in meant if request.proof.proves(password=user.password)]
+    def _prove(self, request: Request, proof: Proof) -> Grant:
+        """Raises Denied."""
+        meant = [user for user in self._named if user.user == proof.user]
+        proven = [user for user in meant if proof.proves(password=user.password)]
         if not meant:
-            request.proof.proves(password=self._spare)
+            proof.proves(password=self._spare)
         proven = [user for user in proven if user.password != REDACTED]
-        return Grant(user=request.proof.user) if any(_may(user, request) for user in proven) else None
+        return _granted(proven, request, name=proof.user)
 
 
 def _hashed(users: Sequence[AuthInternalUser]) -> list[str]:
@@ -102,10 +104,18 @@ def _hashed(users: Sequence[AuthInternalUser]) -> list[str]:
     return list(dict.fromkeys(user.password for user in users if user.password.startswith(ARGON2)))
 
 
-def _granted(grant: Grant | None) -> Grant:
-    if grant is None:
-        raise Denied
+def _returned(end: StopIteration) -> Grant:
+    grant: Grant = end.value
     return grant
+
+
+def _granted(proven: Sequence[AuthInternalUser], request: Request, *, name: str) -> Grant:
+    """To whom it is shown to be. Raises Denied where it is shown to be nobody, NotPermitted."""
+    if not proven:
+        raise Denied
+    if not any(_may(user, request) for user in proven):
+        raise NotPermitted
+    return Grant(user=name)
 
 
 def _may(user: AuthInternalUser, request: Request) -> bool:

@@ -106,6 +106,8 @@ def _access(conf: GlobalConf) -> Mistakes:
 
 
 def _rtsp(conf: GlobalConf) -> Mistakes:
+    if conf.rtsp and not conf.rtsp_transports:
+        yield "rtspTransports", "at least one must be given (rtsp: no switches RTSP off)"
     if conf.rtsp_encryption is Encryption.STRICT and RtspTransport.MULTICAST in conf.rtsp_transports:
         yield "rtspEncryption", "strict encryption cannot be used with the transport multicast"
     if conf.rtsp and RtspTransport.UDP in conf.rtsp_transports:

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 
 from headgate.core.config import GlobalConf, PathConf
 from headgate.core.config.play_range import play_range
+from headgate.core.descriptors import are_spare
 from headgate.core.errors import Draining, HeadgateError, NotFound
 from headgate.core.registry import Registry
 from headgate.core.service import Endpoint, Protocol, Service
@@ -152,6 +153,9 @@ class Pull:
         return ip
 
     def _connect(self, host: str) -> None:
+        if self._conf.source_on_demand and not are_spare():
+            # One path of a configuration, with an expression, is as many as clients ask for.
+            raise SourceFailed("no descriptor is left for what is fetched on demand")
         pinned = self._conf.source_fingerprint.replace(":", "")  # as OpenSSL prints it, or without
         try:
             tls = ClientTls(

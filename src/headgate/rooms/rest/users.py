@@ -13,8 +13,6 @@ from headgate.rooms.rest.wing import Wing
 
 __all__ = ["register", "show_user"]
 
-PATCH_FAILED = Failure(403, "session_patch_failed", "Failed to patch session")
-"""For every reason, so that it tells a stranger nothing."""
 DENIAL_DELAY = 0.25  # seconds; a guess costs the guesser time, and us nothing
 
 
@@ -25,7 +23,7 @@ async def show_user(wing: Wing, request: Request) -> Response:
     try:
         given = await read_fields(request)
     except Incomplete:
-        raise PATCH_FAILED from None
+        raise _patch_failed() from None
     public_id, sid = given.get("id", ""), given.get("sid", "")
     # Each of them is looked at, whatever another says.
     same = public_id == request.path_params["id"]
@@ -36,9 +34,16 @@ async def show_user(wing: Wing, request: Request) -> Response:
     participant = wing.hub.people.get(public_id)
     if not (same and own and userid) or participant is None or participant.profile.userid:
         await asyncio.sleep(DENIAL_DELAY)
-        raise PATCH_FAILED
+        raise _patch_failed()
     nonce = wing.accounts.give_nonce(participant, userid, now=wing.hub.now())
     return document({"nonce": nonce, "userid": userid, "success": True})
+
+
+def _patch_failed() -> Failure:
+    """For every reason, so that it tells a stranger nothing. Anew each time: one that is raised again keeps
+    what was on the stack before.
+    """
+    return Failure(403, "session_patch_failed", "Failed to patch session")
 
 
 async def register(wing: Wing, request: Request) -> Response:

@@ -7,6 +7,7 @@ from datetime import datetime
 
 from starlette.requests import Request
 
+from headgate.core.auth.throttle import Throttle
 from headgate.core.config.rooms_conf import RoomsConf
 from headgate.rooms.accounts import Accounts
 from headgate.rooms.facts import Facts
@@ -23,6 +24,8 @@ class Wing:
     hub: Hub
     accounts: Accounts
     codes: Codes
+    guesses: Throttle
+    """Codes that were wrong, by address; the same one when the configuration changes."""
     started: datetime
 
     @property
