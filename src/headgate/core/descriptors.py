@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 import resource
 
-__all__ = ["are_spare", "spared"]
+__all__ = ["OTHERS", "are_spare", "spared"]
 
 OTHERS = 640
-"""512 for the operator's listener, the rest for files and sockets of ours."""
+"""What clients must leave: 512 for the operator's listener, the rest for files and sockets of ours."""
 OTHERS_SHARE = 8
 """Where there are many: one of so many, for players and rooms."""
 

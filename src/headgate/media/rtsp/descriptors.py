@@ -6,13 +6,12 @@ import resource
 
 from headgate.core.config import GlobalConf
 from headgate.core.config.choices import Encryption, RtspTransport
+from headgate.core.descriptors import OTHERS
 
 __all__ = ["connection_limit", "multicast_limit"]
 
 CONNECTION_LIMIT = 20_000
 """Of one listener, where descriptors suffice."""
-OTHERS = 640
-"""What clients must leave: 512 for the operator's listener, the rest for files and sockets of ours."""
 MULTICAST_LIMIT = 4096
 """Where descriptors suffice: 512 paths of one track, by three interfaces, need 3,584."""
 MULTICAST_SHARE = 8
