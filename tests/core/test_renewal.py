@@ -161,3 +161,19 @@ async def test_a_bug_ends_no_service(
             await news.batch()
         assert it.served.taken == [good.chain]
         assert "a bug while reading the certificate of RTSPS" in caplog.text
+
+
+async def test_an_older_one_that_a_change_brings_back_does_not_stay(case: AsyncCase) -> None:
+    """A change read the files before a renewal did, and holds after it: nothing changes in them any more."""
+    async with case as it:
+        older = files_in(it.directory).read()
+        new = it.authority.issue()
+        new.write(it.directory)
+        with it.bus.subscribe() as news:
+            await news.batch()
+            it.renewal.follow(files_in(it.directory), older, tasks=it.tasks)
+            assert it.renewal.present == older
+            await news.batch()
+        assert it.served.taken == [new.chain, new.chain]
+        assert it.renewal.present is not None
+        assert it.renewal.present.chain == new.chain

@@ -235,6 +235,15 @@ def certificate(name: str) -> str:
     return made.public_bytes(serialization.Encoding.PEM).decode().strip().replace("\n", " ")
 
 
+def of_version_4(written: str) -> str:
+    """There is no such version."""
+    begin, end = "-----BEGIN CERTIFICATE-----", "-----END CERTIFICATE-----"
+    der = base64.b64decode(written.removeprefix(begin).removesuffix(end))
+    version = bytes.fromhex("a0030201")
+    at = der.index(version) + len(version)
+    return f"{begin} {base64.b64encode(der[:at] + bytes([3]) + der[at + 1 :]).decode()} {end}"
+
+
 async def test_a_certificate_that_a_proxy_has_verified(open_rooms: Open) -> None:
     users = {
         "enabled": True,
@@ -246,7 +255,12 @@ async def test_a_certificate_that_a_proxy_has_verified(open_rooms: Open) -> None
     good = {"x-verified": "SUCCESS", "x-cert": certificate("ann")}
     async with open_rooms(users=users, trusted_proxies=["127.0.0.1"]) as wing:
         assert (await wing.caller(additional_headers=good)).me["Userid"] == "ann"
-        for bad in ({**good, "x-verified": "NONE"}, {**good, "x-cert": "garbage"}, {"x-verified": "SUCCESS"}):
+        for bad in (
+            {**good, "x-verified": "NONE"},
+            {**good, "x-cert": "garbage"},
+            {**good, "x-cert": of_version_4(good["x-cert"])},
+            {"x-verified": "SUCCESS"},
+        ):
             assert (await wing.caller(additional_headers=bad)).me["Userid"] == ""
     async with open_rooms(users=users) as wing:
         assert (await wing.caller(additional_headers=good)).me["Userid"] == ""

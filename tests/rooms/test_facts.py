@@ -11,7 +11,7 @@ from headgate.core.config.rooms_conf import RoomsConf
 from headgate.rooms.facts import Facts
 from tests.rooms.conftest import Open, Wing
 
-PROXIES = ["10.0.0.0/8", "127.0.0.1"]
+PROXIES = ["10.0.0.0/8", "127.0.0.1", "fd00::/8"]
 
 
 def facts(headers: Mapping[str, str], *, peer: str = "192.0.2.7", trusted: list[str] = PROXIES) -> Facts:
@@ -59,10 +59,22 @@ def test_a_proxy_is() -> None:
         ("10.0.0.8, 10.0.0.9", "10.0.0.8"),
         ("", "unknown"),
         ("1.2.3.4<script>", "unknown"),
+        ("198.51.100.1:4711", "198.51.100.1"),
+        ("[2001:db8::1]:4711, [fd00::9]", "2001:db8::1"),
+        ("2001:db8::1", "2001:db8::1"),
+        ("fe80::1%' closed: kicked", "fe80::1"),
     ],
 )
 def test_only_what_trusted_proxies_have_added_counts(chain: str, client: str) -> None:
     assert facts({"x-forwarded-for": chain}, peer="10.1.2.3").client == client
+
+
+@pytest.mark.parametrize("several", [", 10.0.0.9", ",", " , evil.example"])
+def test_of_what_several_proxies_have_added_the_first_is_the_clients(several: str) -> None:
+    told = {"x-forwarded-proto": "HTTPS, http", "x-forwarded-host": "meet.example" + several}
+    found = facts({**told, "origin": "https://meet.example"}, peer="10.1.2.3")
+    assert (found.scheme, found.host) == ("https", "meet.example")
+    assert found.may_connect(())
 
 
 @pytest.mark.parametrize(

@@ -288,3 +288,30 @@ def test_pins_are_not_guessed(house: House) -> None:
     assert answer("tea", "1234") == "Welcome", "nine are mistakes, and forgotten with this"
     assert [answer("tea", "0") for _ in range(9)] == ["invalid_credentials"] * 9
     assert answer("tea", "1234") == "Welcome"
+
+
+def test_who_guesses_does_not_put_members_out(house: House) -> None:
+    """Of the same address: a member says Hello again, as after a lost connection."""
+    one, outlet = house.join("tea", Credentials={"PIN": "1234"})
+    for guess in range(11):
+        house.join("tea", Credentials={"PIN": str(guess)})
+    outlet.documents()
+    house.say(one, "Hello", {"Name": "tea", "Credentials": {"PIN": "1234"}})
+    assert [document["Type"] for document in outlet.documents()] == ["Welcome"]
+    house.say(one, "Hello", {"Name": "tea", "Credentials": {"PIN": "0"}})
+    assert outlet.documents()[-1]["Code"] == "invalid_credentials"
+    house.say(one, "Hello", {"Name": "tea", "Credentials": {"PIN": "1234"}})
+    assert outlet.documents()[-1]["Code"] == "invalid_credentials", "it is none any more"
+
+
+def test_who_waits_and_comes_over_another_socket_waits_no_more(house: House) -> None:
+    """And the moderators hear of it, though it may never say Hello again."""
+    one, outlet = house.join(Extensions=["state"])
+    house.say(one, "Moderate", {"Action": "settings", "Lobby": True})
+    stranger, _ = house.join(Extensions=["state"])
+    house.later(1)
+    assert [len(state["State"]["Waiting"]) for state in documents(outlet, "State")][-1] == 1
+    token = house.hub.identity.token(sid=stranger.sid, userid="")
+    house.hub.connect(Arrival(remote=HERE, local=HERE, token=token), Outlet())
+    house.later(1)
+    assert [len(state["State"]["Waiting"]) for state in documents(outlet, "State")] == [0]

@@ -230,3 +230,27 @@ async def test_a_client_that_shows_a_certificate_of_its_own(
                 pass
         async with Caller.connect(secure(at), ssl=authority.context()) as guest:
             assert guest.me["Userid"] == ""
+
+
+async def test_who_signs_those_is_read_anew_when_its_file_changes(
+    tmp_path: Path, authority: Authority, client: ssl.SSLContext
+) -> None:
+    authority.issue().write(tmp_path)
+    signer = tmp_path / "authority.crt"
+    signer.write_bytes(authority.pem)
+    users = f"{{enabled: yes, mode: certificate, certificateCertificate: {signer}}}"
+    async with asyncio.timeout(PATIENCE), house(tmp_path, tls(tmp_path, users=users)) as at:
+        async with Caller.connect(secure(at), ssl=client) as one:
+            assert one.me["Userid"] == "127.0.0.1"
+            signer.write_bytes(b"nobody")
+            await until(at.server, CertificateRefused, 1)
+            async with Caller.connect(secure(at), ssl=client) as other:
+                assert other.me["Userid"] == "127.0.0.1"
+            signer.write_bytes(Authority().pem)
+            await until(at.server, CertificateRenewed, 1)
+            with pytest.raises((ssl.SSLError, ConnectionError, InvalidMessage)):
+                async with Caller.connect(secure(at), ssl=client):
+                    pass
+            await one.hello()
+        (refused,) = (e.event for e in at.server.bus.since(0) if isinstance(e.event, CertificateRefused))
+        assert refused.mistake.startswith(f"Rooms: no authority in {signer} (rooms.users.certificateCert")

@@ -14,9 +14,9 @@ from headgate.api.failure import APPLICATIONS, SERVICES, failure, within
 from headgate.api.view import View
 from headgate.core.auth import Action, Grant, Request
 from headgate.core.auth.authorization import REALM, Basic, Bearer, parse
-from headgate.core.auth.request import address
 from headgate.core.config.networks import Network
 from headgate.core.errors import CredentialsMissing, Denied, Unavailable
+from headgate.core.proxies import client_address
 from headgate.core.session import CloseReason
 
 __all__ = ["ADMITTED", "CHALLENGE", "Admitted", "Entrance"]
@@ -87,7 +87,7 @@ class Entrance:
             user=given.user if isinstance(given, Basic) else "",
             password=given.password if isinstance(given, Basic) else "",
             token=given.token if isinstance(given, Bearer) else "",
-            ip=_client(
+            ip=client_address(
                 (scope.get("client") or ("", 0))[0],
                 forwarded=headers.getlist("x-forwarded-for"),
                 trusted=self._trusted(),
@@ -109,16 +109,3 @@ def _denied(path: str) -> Response:
     if within(path, SERVICES) or within(path, APPLICATIONS):
         return failure(path, status=401, detail="access denied", headers=headers)
     return Response(status_code=401, headers=headers)  # without a body, as seed 002's server
-
-
-def _client(peer: str, *, forwarded: Sequence[str], trusted: Sequence[Network]) -> str:
-    """The address a request comes from: behind trusted proxies, what the last of them was told."""
-    hops = [hop.strip() for line in forwarded for hop in line.split(",")]
-    while hops and _is_in(peer, trusted):
-        peer = hops.pop()
-    return peer
-
-
-def _is_in(ip: str, networks: Sequence[Network]) -> bool:
-    parsed = address(ip)
-    return parsed is not None and any(parsed in network for network in networks)

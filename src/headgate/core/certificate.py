@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Self
@@ -24,6 +24,8 @@ class Certificate:
     key: bytes = field(repr=False)
     not_before: datetime = field(compare=False)
     not_after: datetime = field(compare=False)
+    authority: bytes = field(default=b"", repr=False)
+    """Who signs those that clients show, where they may; PEM."""
 
     @classmethod
     def parse(cls, chain: bytes, key: bytes) -> Self:
@@ -60,17 +62,21 @@ class CertificateFiles:
     chain_name: str
     """The configuration's key for it, for who has to put it right."""
     key_name: str
+    authority: str = ""
+    """Empty: clients are not asked for certificates, or nobody signs them."""
+    authority_name: str = ""
 
     @property
-    def paths(self) -> tuple[Path, Path]:
-        return Path(self.chain), Path(self.key)
+    def paths(self) -> tuple[Path, ...]:
+        return tuple(Path(file) for file in (self.chain, self.key, self.authority) if file)
 
     def read(self) -> Certificate:
         """Waits for the disk. Raises ListenError."""
         chain = self._content(self.chain, self.chain_name)
         key = self._content(self.key, self.key_name)
+        authority = self._content(self.authority, self.authority_name) if self.authority else b""
         try:
-            return Certificate.parse(chain, key)
+            return replace(Certificate.parse(chain, key), authority=authority)
         except ValueError:
             text = f"{self.service}: no certificate in {self.chain} ({self.chain_name})"
             raise ListenError(text) from None

@@ -31,7 +31,9 @@ class Renewal:
         take: Callable[[Certificate], None],
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
-        """`take` serves a certificate from now on, or raises ValueError and goes on with the one before."""
+        """`take` serves a certificate from now on, or goes on with the one before and raises ListenError or
+        ValueError.
+        """
         self._bus = bus
         self._take = take
         self._now = now
@@ -51,8 +53,10 @@ class Renewal:
         self, files: CertificateFiles | None, present: Certificate | None, *, tasks: asyncio.TaskGroup
     ) -> None:
         """`present` was read from `files`."""
+        # Another than was served may have been read before that one, and then nothing changes any more.
+        is_same = files == self._files and present == self.present
         self.present = present
-        if files == self._files:
+        if is_same:
             return
         self._files = files
         if self._watching is not None:

@@ -125,6 +125,6 @@ def _common_name(header: str) -> str:
     try:
         certificate = x509.load_pem_x509_certificate(f"{begin}\n{body}\n{end}\n".encode())
         names = certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
-    except ValueError:
+    except (ValueError, x509.InvalidVersion):
         return ""
     return str(names[0].value) if names else ""

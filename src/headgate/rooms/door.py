@@ -22,6 +22,7 @@ __all__ = ["REFUSAL", "RoomsDoor", "Turned"]
 REFUSAL = "refusal"
 """Where a request's state says why it was turned away."""
 AGENT_LIMIT = 256  # characters
+FIELDS_LIMIT = 16  # of the query
 
 
 class Turned(NamedTuple):
@@ -82,7 +83,11 @@ class RoomsDoor:
         return False
 
     def _arrival(self, scope: Scope, facts: Facts) -> Arrival:
-        query = parse_qs(scope["query_string"].decode("latin-1"), max_num_fields=16, encoding="utf-8")
+        """Raises BadHandshake."""
+        try:
+            query = parse_qs(scope["query_string"].decode("latin-1"), max_num_fields=FIELDS_LIMIT)
+        except ValueError:
+            raise BadHandshake(400, "Bad Request") from None
         seen = query.get("seen", [""])[0]
         return Arrival(
             remote=Endpoint(facts.client, facts.port),

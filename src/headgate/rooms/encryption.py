@@ -24,22 +24,22 @@ class Wanted:
     files: CertificateFiles
     clients: bool
     """Whether they may show certificates of their own."""
-    authority: str
-    """Who signs these (PEM file); empty: nobody does."""
 
     @classmethod
     def of(cls, settings: RoomsConf) -> Self | None:
         if not settings.encryption:
             return None
+        clients = settings.users.enabled and settings.users.mode is UsersMode.CERTIFICATE
         files = CertificateFiles(
             service=SERVICE,
             chain=settings.server_cert,
             key=settings.server_key,
             chain_name="rooms.serverCert",
             key_name="rooms.serverKey",
+            authority=settings.users.certificate_certificate if clients else "",
+            authority_name="rooms.users.certificateCertificate",
         )
-        clients = settings.users.enabled and settings.users.mode is UsersMode.CERTIFICATE
-        return cls(files, clients, settings.users.certificate_certificate if clients else "")
+        return cls(files, clients)
 
     def read(self) -> Encryption:
         """Waits for the disk. Raises ListenError."""
@@ -56,20 +56,21 @@ class Wanted:
         _show(context, certificate)
         if self.clients:
             context.verify_mode = ssl.CERT_OPTIONAL
-            if self.authority:
-                self._believe(context)
+            if self.files.authority:
+                self._believe(context, certificate.authority)
         return Encryption(self, certificate, context)
 
-    def _believe(self, context: ssl.SSLContext) -> None:
+    def _believe(self, context: ssl.SSLContext, authority: bytes) -> None:
         """Raises ListenError."""
+        file = _in_memory("authority", authority)
         try:
-            context.load_verify_locations(self.authority)
+            context.load_verify_locations(_path(file))
         except (OSError, ValueError) as error:  # an SSLError is an OSError
             reason = (getattr(error, "strerror", None) or str(error)).lower()
-            text = (
-                f"{SERVICE}: no authority in {self.authority} (rooms.users.certificateCertificate): {reason}"
-            )
-            raise ListenError(text) from None
+            where = f"{self.files.authority} ({self.files.authority_name})"
+            raise ListenError(f"{SERVICE}: no authority in {where}: {reason}") from None
+        finally:
+            os.close(file)
 
 
 @dataclass(frozen=True, slots=True)

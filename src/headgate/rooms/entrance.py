@@ -101,6 +101,7 @@ def take_over(hub: Hub, participant: Participant, arrival: Arrival, outlet: Outl
         participant.backlog, participant.shows_state = None, False
         if participant.waiting_for is not None:
             participant.waiting_for.waiting.pop(own, None)
+            hub.lobbies.add(participant.waiting_for)
             participant.waiting_for = None
         participant.send_unnumbered(greeting)
         hub.must_return(participant)

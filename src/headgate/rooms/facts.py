@@ -9,9 +9,8 @@ from typing import Self
 from starlette.datastructures import Headers
 from starlette.types import Scope
 
-from headgate.core.auth.request import address
-from headgate.core.config.networks import Network
 from headgate.core.config.rooms_conf import RoomsConf
+from headgate.core.proxies import client_address, is_in
 from headgate.core.service import Endpoint
 
 __all__ = ["Facts"]
@@ -43,12 +42,12 @@ class Facts:
         peer, port = scope.get("client") or ("", 0)
         host, local_port = scope.get("server") or ("", 0)
         trusted = settings.trusted_proxies
-        from_proxy = _is_in(peer, trusted)
+        from_proxy = is_in(peer, trusted)
         forwarded = headers if from_proxy else Headers({})
-        scheme = forwarded.get("x-forwarded-proto", scope["scheme"]).lower()
-        name = forwarded.get("x-forwarded-host") or headers.get("host", "")
+        scheme = (_first(forwarded, "x-forwarded-proto") or scope["scheme"]).lower()
+        name = _first(forwarded, "x-forwarded-host") or headers.get("host", "")
         return cls(
-            client=_client(peer, headers.getlist("x-forwarded-for"), trusted),
+            client=client_address(peer, forwarded=headers.getlist("x-forwarded-for"), trusted=trusted),
             port=port,
             local=Endpoint(host, local_port or 0),
             scheme="https" if scheme in {"https", "wss"} else "http",
@@ -87,16 +86,9 @@ class Facts:
         return (ours and scheme in DEFAULT_PORTS) or origin in allowed
 
 
-def _client(peer: str, forwarded: Sequence[str], trusted: Sequence[Network]) -> str:
-    hops = [hop.strip() for line in forwarded for hop in line.split(",")]
-    while hops and _is_in(peer, trusted):
-        peer = hops.pop()
-    return peer if address(peer) is not None else "unknown"
-
-
-def _is_in(ip: str, networks: Sequence[Network]) -> bool:
-    parsed = address(ip)
-    return parsed is not None and any(parsed in network for network in networks)
+def _first(headers: Headers, name: str) -> str:
+    """Where each proxy of several has added what it was asked: what the client has asked the outermost."""
+    return headers.get(name, "").partition(",")[0].strip()
 
 
 def _is_host(name: str) -> bool:

@@ -15,7 +15,6 @@ from headgate.core.auth.throttle import Throttle
 from headgate.core.certificate import Certificate
 from headgate.core.config.change import Change, Prepared
 from headgate.core.config.rooms_conf import RoomsConf
-from headgate.core.errors import ListenError
 from headgate.core.registry import Registry
 from headgate.core.relay_credentials import MintRelayCredential
 from headgate.core.renewal import Renewal
@@ -199,15 +198,11 @@ class RoomsServer:
         self._serve()
 
     def _take(self, certificate: Certificate) -> None:
-        """Show it to those who connect from now on. Raises ValueError when it is of no use."""
+        """Show it to those who connect from now on. Raises ListenError, ValueError when it is of no use."""
         present = self._listening
         if present is None or present.encryption is None or self._tasks is None:
             return  # switched off meanwhile
-        try:
-            encryption = present.encryption.wanted.under(certificate)
-        except ListenError as error:
-            raise ValueError(str(error)) from None
-        present.show(encryption)
+        present.show(present.encryption.wanted.under(certificate))
 
     def _wing(self, settings: RoomsConf) -> Wing:
         return Wing(

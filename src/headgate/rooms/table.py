@@ -73,7 +73,7 @@ class RoomTable:
             if hello.pin == "":
                 raise Refusal(Code.AUTHORIZATION_NOT_REQUIRED, "No credentials may be provided for this room")
             return Entry(self.open(kind=kind, name=name, pin=hello.pin or ""), waits=False)
-        self._check_pin(room, hello.pin, ip=participant.remote.host)
+        self._check_pin(room, hello.pin, participant)
         return Entry(room, waits=_must_wait(room, participant, settings))
 
     def check_space(self, count: int) -> None:
@@ -82,19 +82,23 @@ class RoomTable:
         if lacking > 0 and len(list(itertools.islice(self._spare(), lacking))) < lacking:
             raise Refusal(Code.TOO_MANY_ROOMS, "there are too many rooms")
 
-    def _check_pin(self, room: Room, pin: str | None, *, ip: str) -> None:
+    def _check_pin(self, room: Room, pin: str | None, participant: Participant) -> None:
         if room.pin and pin is None:
             raise Refusal(Code.AUTHORIZATION_REQUIRED, "Valid credentials are required to join this room")
         if not room.pin and pin is not None:
             raise Refusal(Code.AUTHORIZATION_NOT_REQUIRED, "No credentials may be provided for this room")
         if not room.pin:
             return
-        if self._guesses.blocks(ip=ip, user=room.id):
+        ip = participant.remote.host
+        # Members know it: who guesses at their address must neither put them out, nor go on by them.
+        is_known = participant.public_id in room.members
+        if not is_known and self._guesses.blocks(ip=ip, user=room.id):
             raise Refusal(Code.INVALID_CREDENTIALS, "Too many wrong credentials; try again in a minute")
         if not hmac.compare_digest(room.pin.encode(), (pin or "").encode()):
             self._guesses.failed(ip=ip, user=room.id)
             raise Refusal(Code.INVALID_CREDENTIALS, "The provided credentials are incorrect")
-        self._guesses.succeeded(ip=ip, user=room.id)
+        if not is_known:
+            self._guesses.succeeded(ip=ip, user=room.id)
 
     def open(self, *, kind: str, name: str, pin: str = "") -> Room:
         """A room that is not there yet. Raises Refusal."""

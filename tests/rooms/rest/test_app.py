@@ -94,6 +94,7 @@ async def test_codes(open_rooms: Open, tmp_path: Path) -> None:
         assert (await ask("x" * 101))[0] == 413
         file.write_text("new code")
         assert (await ask("new code"))[0] == 200
+        assert (await wing.http.post("/api/v1/tokens", json={"a": "new code"})).status_code == 200
         file.unlink()
         assert (await ask("new code"))[0] == 403
         assert (await wing.http.post("/api/v1/tokens?a=x")).status_code == 403

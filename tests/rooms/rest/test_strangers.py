@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
+from websockets.exceptions import InvalidStatus
 
 from tests.rooms.caller import Caller
 from tests.rooms.conftest import Open, Wing
@@ -169,3 +170,11 @@ async def test_what_others_are_told_has_no_secret_in_it(open_rooms: Open) -> Non
         for secret in ("Sid", "Token", "Suserid"):
             assert one.me[secret]
             assert one.me[secret] not in told
+
+
+async def test_a_query_of_many_fields(wing: Wing, caplog: pytest.LogCaptureFixture) -> None:
+    """A stranger must not be able to fill the log with tracebacks."""
+    with pytest.raises(InvalidStatus) as caught:
+        await wing.caller(query="?" + "&".join(["a=1"] * 17))
+    assert caught.value.response.status_code == 400
+    assert caplog.records == []

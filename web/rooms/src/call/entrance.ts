@@ -17,7 +17,8 @@ export interface EntranceEvents {
 export class Entrance {
   /** The room of the page's address. */
   private readonly home: RoomName;
-  private pin: string | undefined;
+  /** By the rooms' names: a breakout room has none, or another. */
+  private readonly pins = new Map<string, string>();
   private resumed = false;
 
   constructor(
@@ -34,9 +35,10 @@ export class Entrance {
     this.place = this.home;
   }
 
-  /** What opens the door; undefined: nothing. */
+  /** What opens the door of the room we are in or want to be in; undefined: nothing. */
   carry(pin: string | undefined): void {
-    this.pin = pin;
+    if (pin === undefined) this.pins.delete(this.place.name);
+    else this.pins.set(this.place.name, pin);
   }
 
   /** A new socket is there. `Resumed` is about to come, if `resumes` and the server still has our place. */
@@ -58,6 +60,7 @@ export class Entrance {
   }
 
   async hello(): Promise<void> {
+    const pin = this.pins.get(this.place.name);
     this.channel.forget();
     this.events.greet();
     const answer = await this.channel.ask({
@@ -67,7 +70,7 @@ export class Entrance {
         Ua: `headgate (${browser()})`,
         Name: this.place.name,
         Type: this.place.type,
-        ...(this.pin === undefined ? {} : { Credentials: { PIN: this.pin } }),
+        ...(pin === undefined ? {} : { Credentials: { PIN: pin } }),
         Extensions: ["state", "resume"],
       },
     });
@@ -85,7 +88,7 @@ export class Entrance {
     }
     const why = refusal(code, message);
     if (why.door !== "retry-without-pin") return this.events.refused(why);
-    this.pin = undefined;
+    this.carry(undefined);
     void this.hello();
   }
 }

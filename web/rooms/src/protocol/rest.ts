@@ -41,7 +41,7 @@ export async function getConfig(): Promise<ServerConfig> {
 /** Whether this code lets people in. */
 export async function checkCode(code: string): Promise<boolean> {
   try {
-    await call("POST", `api/v1/tokens?a=${encodeURIComponent(code)}`);
+    await call("POST", "api/v1/tokens", { a: code });
     return true;
   } catch (error) {
     if (error instanceof RestError && (error.code === "invalid_token" || error.code === "auth_too_large")) return false;

@@ -89,6 +89,16 @@ it("goes back to the room of the address where a breakout room does not know it,
   expect(entrance.place.name).toBe("tea");
 });
 
+it("has a PIN for each room: who comes back from a breakout room is not asked again", async () => {
+  answers = [WELCOME, { ...WELCOME, room: { type: "Room", name: "tea/Group 1" } }, WELCOME];
+  entrance.carry("1234");
+  for (const name of ["tea", "tea/Group 1", "tea"]) {
+    entrance.place = { type: "Room", name };
+    await entrance.hello();
+  }
+  expect(asked.map((one) => (one.Hello as { Credentials?: unknown }).Credentials)).toEqual([{ PIN: "1234" }, undefined, { PIN: "1234" }]);
+});
+
 it("waits in the lobby", async () => {
   answers = [{ type: "Waiting", room: { type: "Room", name: "tea" } }];
   await entrance.hello();
