@@ -14,6 +14,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 
 from tests.journeys.gate import Gate, settings
 from tests.journeys.program import require
+from tests.journeys.rooms.visitor import chromium
 from tests.journeys.test_turn import ports, relay
 from tests.journeys.turnutils import SECRET
 
@@ -34,7 +35,7 @@ ARGUMENTS = (
 def browser() -> Iterator[Browser]:
     require("chromium")
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=ARGUMENTS)
+        browser = playwright.chromium.launch(executable_path=chromium, args=ARGUMENTS)
         yield browser
         browser.close()
 

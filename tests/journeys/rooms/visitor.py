@@ -11,7 +11,7 @@ from playwright.sync_api import Browser, Locator, Page, Playwright, expect
 
 __all__ = ["Visitor", "chromium", "open_browser"]
 
-chromium = "/usr/bin/chromium"
+chromium = Path(__file__).parent.with_name("chromium")
 PATIENCE = 20_000  # ms; only a failing test waits so long
 expect.set_options(timeout=PATIENCE)
 MEDIA = [
@@ -26,7 +26,7 @@ MEDIA = [
 
 @contextmanager
 def open_browser(
-    playwright: Playwright, *, program: str | Path = chromium, also: tuple[str, ...] = ()
+    playwright: Playwright, *, program: Path = chromium, also: tuple[str, ...] = ()
 ) -> Iterator[Browser]:
     browser = playwright.chromium.launch(executable_path=program, args=[*MEDIA, *also])
     try:
