@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import errno
 import ipaddress
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from headgate.core.binding import bind
 from headgate.core.certificate import Certificate, CertificateFiles
 from headgate.core.config.networks import ListenAddress
 from headgate.core.config.turn_conf import TurnConf, TurnInterface, TurnTransport
-from headgate.core.errors import ListenError
 from headgate.core.service import Endpoint
 from headgate.engine import Engine, ListenTurn, RetuneTurn, TurnLimits
 from headgate.engine import TurnTransport as EngineTransport
@@ -171,17 +169,5 @@ def open_listener(engine: Engine, interface: TurnInterface, settings: TurnConf) 
         )
         return Opened(interface, port.handle, Endpoint(port.host, port.port), certificate)
 
-    try:
-        try:
-            return listen(where.host)
-        except OSError as error:
-            if where.host != "::" or error.errno not in {errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL}:
-                raise
-            return listen("0.0.0.0")  # noqa: S104 (every interface is what the configuration says)
-    except OSError as error:
-        reason = os.strerror(error.errno) if error.errno else str(error)
-    except ValueError as error:
-        reason = str(error)
-    raise ListenError(
-        f"TURN: cannot listen on {interface.bind} {interface.transport} (turn.interfaces): {reason.lower()}"
-    )
+    mistake = f"TURN: cannot listen on {interface.bind} {interface.transport} (turn.interfaces)"
+    return bind(listen, where.host, mistake=mistake)

@@ -1,14 +1,12 @@
-"""An address of the configuration, bound, or the reason why it is not in an operator's words."""
+"""An address of the configuration, bound for RTSP."""
 
 from __future__ import annotations
 
-import errno
-import os
 from collections.abc import Callable
 from typing import TypeVar
 
+from headgate.core import binding
 from headgate.core.config import ListenAddress
-from headgate.core.errors import ListenError
 
 __all__ = ["bind"]
 
@@ -16,17 +14,7 @@ T = TypeVar("T")
 
 
 def bind(open_at: Callable[[str], T], where: ListenAddress, *, service: str, key: str) -> T:
-    """What `open_at` makes of the host; of "::" also without IPv6, then IPv4 alone. Raises ListenError."""
-    try:
-        try:
-            return open_at(where.host)
-        except OSError as error:
-            if where.host != "::" or error.errno not in {errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL}:
-                raise
-            return open_at("0.0.0.0")  # noqa: S104 (every interface is what the configuration says)
-    except OSError as error:
-        reason = os.strerror(error.errno) if error.errno else str(error)
-    except ValueError as error:
-        reason = str(error)
+    """As `core.binding`: `key` is where the configuration has the address. Raises ListenError."""
     shown = f"[{where.host}]:{where.port}" if ":" in where.host else f"{where.host}:{where.port}"
-    raise ListenError(f"{service}: cannot listen on {shown.removeprefix('[::]')} ({key}): {reason.lower()}")
+    mistake = f"{service}: cannot listen on {shown.removeprefix('[::]')} ({key})"
+    return binding.bind(open_at, where.host, mistake=mistake)
