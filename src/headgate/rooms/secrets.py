@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import secrets
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Self
 
 from headgate.core.config.rooms_conf import RoomsConf
+from headgate.core.kept_file import keep_once
 
 __all__ = ["FILE", "Secrets"]
 
@@ -63,24 +63,15 @@ def _made(directory: Path | None) -> dict[str, str]:
         return made
     path = directory / FILE
     try:
-        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        try:
-            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-        except FileExistsError:
-            return _read(path)
-        with os.fdopen(descriptor, "w") as file:
-            json.dump(made, file)
+        return _read(keep_once(path, json.dumps(made), limit=LONGEST))
     except (OSError, ValueError) as error:
         logger.warning("%s: %s; tokens made now end with this server", path, error)
     return made
 
 
-def _read(path: Path) -> dict[str, str]:
-    """Raises OSError, ValueError: others may read it, or it is not what we wrote."""
-    if path.stat().st_mode & 0o077:
-        raise ValueError("others may read it; remove it or make its mode 0600")
-    with path.open() as file:
-        document = json.loads(file.read(LONGEST))
+def _read(text: str) -> dict[str, str]:
+    """Raises ValueError: it is not what we wrote."""
+    document = json.loads(text)
     names = [field.name for field in fields(Secrets)]
     if not isinstance(document, dict) or any(not isinstance(document.get(name), str) for name in names):
         raise ValueError("there are no secrets in it")
