@@ -8,10 +8,10 @@ from typing import Any
 
 from benchmarks.journey import Bound, Figure
 from benchmarks.load import Load, LoadError, Run
-from benchmarks.process import cpu_seconds, resident_kb, sockets, waited_seconds
 from benchmarks.server import Running
+from benchmarks.watched import Watched, options_of, run_of, watch
 
-__all__ = ["RelayJourney", "RelayLoad", "Watched"]
+__all__ = ["RelayJourney", "RelayLoad"]
 
 
 class RelayLoad(StrEnum):
@@ -25,24 +25,6 @@ class RelayLoad(StrEnum):
 
 # Allocations and holding last as long as their numbers need.
 _TIMED = frozenset({RelayLoad.RELAY, RelayLoad.FLOOD})
-
-
-@dataclass(frozen=True, slots=True)
-class Watched:
-    """The server at one line of the generator."""
-
-    line: Mapping[str, Any]
-    cpu_seconds: float
-    resident_kb: int
-    sockets: int
-    waited: float = 0.0
-    """Seconds."""
-
-    @classmethod
-    def now(cls, pid: int, line: Mapping[str, Any]) -> "Watched":
-        # CPU time first: what follows takes milliseconds.
-        used, waited = cpu_seconds(pid), waited_seconds(pid)
-        return cls(line, used, resident_kb(pid), sockets(pid), waited)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,25 +50,12 @@ class RelayJourney:
 
     def put_on(self, running: Running, load: Load, *, seconds: float) -> Run:
         """Raises LoadError when the run is void."""
-        arguments = [self.load.value, "--server", f"127.0.0.1:{running.port}"]
-        arguments += [part for name, value in self.options.items() for part in (f"--{name}", str(value))]
-        if self.load in _TIMED:
-            arguments += ["--seconds", str(seconds)]
-        arguments += load.cpus(pinned=self.pinned)
-        watched: list[Watched] = []
-        result: Mapping[str, Any] = {}
-        for line in load.lines(running, arguments):
-            if line["phase"] in {"measuring", "measured", "held"}:
-                watched.append(Watched.now(running.pid, line))
-            result = line
-        return Run(
-            figures=self.figures(watched, result),
-            resident_kb={
-                f"{seen.line['phase']} {place}": seen.resident_kb for place, seen in enumerate(watched)
-            },
-            sockets_closed=0,
-            result=dict(result),
-        )
+        command = [
+            self.load.value,
+            *options_of(self.options, seconds=seconds if self.load in _TIMED else None),
+        ]
+        watched, result = watch(running, load, command, pinned=self.pinned)
+        return run_of(self.figures(watched, result), watched, result)
 
     def figures(self, watched: Sequence[Watched], result: Mapping[str, Any]) -> dict[Figure, float]:
         """What the numbers mean. Raises LoadError when they mean nothing."""

@@ -11,8 +11,8 @@ from typing import Any
 
 from benchmarks.journey import Bound, Figure
 from benchmarks.load import Load, LoadError, Run
-from benchmarks.relay import Watched
 from benchmarks.server import Running
+from benchmarks.watched import Watched, options_of, run_of, watch
 
 __all__ = ["RoomsJourney", "RoomsLoad"]
 
@@ -55,29 +55,20 @@ class RoomsJourney:
 
     def put_on(self, running: Running, load: Load, *, seconds: float) -> Run:
         """Raises LoadError when the run is void."""
-        arguments = [self.load.value, "--server", f"127.0.0.1:{running.port}"]
-        arguments += [part for name, value in self.options.items() for part in (f"--{name}", str(value))]
-        if self.load in _TIMED:
-            arguments += ["--seconds", str(seconds)]
-        arguments += load.cpus(pinned=self.pinned)
-        watched: list[Watched] = []
-        result: dict[str, Any] = {}
-        for line in load.lines(running, arguments):
-            if line["phase"] in {"measuring", "measured", "held"}:
-                watched.append(Watched.now(running.pid, line))
-            if self.load is RoomsLoad.CHURN and line["phase"] == "measured":
-                present = _present(running)
-            result = line
+        command = [
+            self.load.value,
+            *options_of(self.options, seconds=seconds if self.load in _TIMED else None),
+        ]
+        present: list[int] = []
+
+        def count() -> None:
+            if self.load is RoomsLoad.CHURN:
+                present.append(_present(running))
+
+        watched, result = watch(running, load, command, pinned=self.pinned, measured=count)
         if self.load is RoomsLoad.CHURN:
-            result |= {"present": present, "remaining": _remaining(running)}
-        return Run(
-            figures=self.figures(watched, result),
-            resident_kb={
-                f"{seen.line['phase']} {place}": seen.resident_kb for place, seen in enumerate(watched)
-            },
-            sockets_closed=0,
-            result=result,
-        )
+            result |= {"present": present[-1], "remaining": _remaining(running)}
+        return run_of(self.figures(watched, result), watched, result)
 
     def figures(self, watched: Sequence[Watched], result: Mapping[str, Any]) -> dict[Figure, float]:
         """What the numbers mean. Raises LoadError when they mean nothing."""

@@ -9,7 +9,8 @@ import pytest
 from benchmarks.journey import Figure
 from benchmarks.journeys import RELAY_JOURNEYS
 from benchmarks.load import LoadError
-from benchmarks.relay import RelayJourney, RelayLoad, Watched
+from benchmarks.relay import RelayJourney, RelayLoad
+from benchmarks.watched import Watched
 
 
 def watched(*, cpu: tuple[float, float] = (1.0, 3.0), kb: tuple[int, int] = (1000, 1500)) -> list[Watched]:

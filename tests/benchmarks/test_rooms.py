@@ -9,8 +9,8 @@ import pytest
 from benchmarks.journey import Figure
 from benchmarks.journeys import ROOMS_JOURNEYS
 from benchmarks.load import LoadError
-from benchmarks.relay import Watched
 from benchmarks.rooms import RoomsJourney, RoomsLoad
+from benchmarks.watched import Watched
 
 LATENCY = {"p50": 1500, "p99": 20_000}
 
