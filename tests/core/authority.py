@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import ipaddress
 import ssl
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import NameOID
 
 from headgate.core.certificate import CertificateFiles
+from headgate.core.service import Endpoint
 
 __all__ = ["Authority", "Pair", "files_in"]
 
@@ -77,6 +79,15 @@ class Authority:
     def context(self) -> ssl.SSLContext:
         """Of a client that believes this authority and nobody else."""
         return ssl.create_default_context(cadata=self.pem.decode())
+
+    async def shown_at(self, where: Endpoint) -> int:
+        """The serial number of what a new client is shown there."""
+        _, writer = await asyncio.open_connection(where.host, where.port, ssl=self.context())
+        try:
+            secured: ssl.SSLObject = writer.get_extra_info("ssl_object")
+            return x509.load_der_x509_certificate(secured.getpeercert(binary_form=True) or b"").serial_number
+        finally:
+            writer.close()
 
     @property
     def pem(self) -> bytes:

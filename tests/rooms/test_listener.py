@@ -9,7 +9,6 @@ from pathlib import Path
 
 import httpx
 import pytest
-from cryptography import x509
 from websockets.exceptions import InvalidMessage
 
 from headgate.core.config import file_watch
@@ -49,17 +48,6 @@ def secure(at: House) -> str:
     return at.ws.replace("ws://", "wss://")
 
 
-async def shown(at: House, authority: Authority) -> int:
-    """The serial number of what a new client is shown."""
-    where = endpoint(at)
-    _, writer = await asyncio.open_connection(where.host, where.port, ssl=authority.context())
-    try:
-        secured: ssl.SSLObject = writer.get_extra_info("ssl_object")
-        return x509.load_der_x509_certificate(secured.getpeercert(binary_form=True) or b"").serial_number
-    finally:
-        writer.close()
-
-
 async def until(server: Server, kind: type, count: int) -> None:
     with server.bus.subscribe() as news:
         while sum(isinstance(one.event, kind) for one in server.bus.since(0)) < count:
@@ -77,15 +65,15 @@ async def test_a_renewed_certificate_is_shown_and_nobody_notices(
     first.write(tmp_path)
     async with asyncio.timeout(PATIENCE), house(tmp_path, tls(tmp_path)) as at:
         where = at.server.rooms.endpoint
-        assert await shown(at, authority) == first.serial
+        assert await authority.shown_at(endpoint(at)) == first.serial
         async with Caller.connect(secure(at), ssl=authority.context()) as one:
             await one.hello()
             Pair(other.chain, first.key, 0).write(tmp_path)
             await until(at.server, CertificateRefused, 1)
-            assert await shown(at, authority) == first.serial
+            assert await authority.shown_at(endpoint(at)) == first.serial
             second.write(tmp_path)
             await until(at.server, CertificateRenewed, 1)
-            assert await shown(at, authority) == second.serial
+            assert await authority.shown_at(endpoint(at)) == second.serial
             await one.silence()
             async with Caller.connect(secure(at), ssl=authority.context()) as late:
                 await late.hello()
@@ -107,7 +95,7 @@ async def test_it_is_looked_at_on_demand(
         new.write(tmp_path)
         at.server.reload()
         await until(at.server, CertificateRenewed, 1)
-        assert await shown(at, authority) == new.serial
+        assert await authority.shown_at(endpoint(at)) == new.serial
 
 
 async def test_connections_that_wait_while_it_is_renewed_are_served(
@@ -143,7 +131,7 @@ async def test_other_keys_under_the_same_port(tmp_path: Path, authority: Authori
             second = authority.issue()
             second.write(elsewhere)
             assert await at.change(tls(elsewhere, **fixed))
-            assert await shown(at, authority) == second.serial
+            assert await authority.shown_at(endpoint(at)) == second.serial
             before = moves(at.server)
             assert await at.change(rooms(**fixed))
             assert moves(at.server) == before + 1

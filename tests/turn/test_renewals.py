@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-import ssl
 from pathlib import Path
 
 import pytest
-from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from headgate.core.config import file_watch
 from headgate.core.config.change import Change
 from headgate.core.errors import ListenError
 from headgate.core.events import CertificateRefused, CertificateRenewed
-from headgate.core.service import Endpoint
 from headgate.server import Server
 from tests.core.authority import Authority, Pair
 from tests.turn.live import open_relay, turn
@@ -35,17 +32,6 @@ def over(transport: str, directory: Path) -> dict[str, str]:
     return {"transport": transport, "bind": "127.0.0.1:0", "cert": cert, "key": key}
 
 
-async def shown(endpoint: Endpoint, authority: Authority) -> int:
-    """The serial number of what a new client is shown."""
-    context = authority.context()
-    _, writer = await asyncio.open_connection(endpoint.host, endpoint.port, ssl=context)
-    try:
-        secured: ssl.SSLObject = writer.get_extra_info("ssl_object")
-        return x509.load_der_x509_certificate(secured.getpeercert(binary_form=True) or b"").serial_number
-    finally:
-        writer.close()
-
-
 async def until(server: Server, kind: type, count: int) -> None:
     with server.bus.subscribe() as news:
         while sum(isinstance(one.event, kind) for one in server.bus.since(0)) < count:
@@ -59,13 +45,13 @@ async def test_what_is_good_is_shown_and_what_is_not_is_left(tmp_path: Path) -> 
     interfaces = [over("tls", tmp_path), over("dtls", tmp_path)]
     async with asyncio.timeout(PATIENCE), open_relay(interfaces=interfaces) as server:
         endpoint = server.turn.interfaces[0].endpoint
-        assert await shown(endpoint, authority) == first.serial
+        assert await authority.shown_at(endpoint) == first.serial
         Pair(other.chain, first.key, 0).write(tmp_path)
         await until(server, CertificateRefused, 2)
-        assert await shown(endpoint, authority) == first.serial
+        assert await authority.shown_at(endpoint) == first.serial
         second.write(tmp_path)
         await until(server, CertificateRenewed, 2)
-        while await shown(endpoint, authority) != second.serial:
+        while await authority.shown_at(endpoint) != second.serial:
             pass  # the engine's thread has yet to hear of it
         assert [one.renewed for one in server.turn.renewals.present] == [1, 1]
         assert [one.refused for one in server.turn.renewals.present] == [1, 1]
