@@ -7,7 +7,6 @@ use std::time::{Duration, Instant};
 use dimpl::{Config, Dtls, DtlsCertificate, Output};
 use headgate_engine::Handle;
 use headgate_engine::turn::five_tuple::FiveTuple;
-use headgate_engine::turn::verbs::{Allocate, BindRelay, RelayTransport};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
@@ -103,21 +102,7 @@ impl DtlsClient {
     pub fn allocate(&mut self, bench: &mut Bench) -> (FiveTuple, Handle, SocketAddr) {
         self.send(&request(*b"an allocate "));
         let me = self.socket.local_addr().expect("connected");
-        let (five_tuple, ..) = bench.request(|five_tuple| five_tuple.client == me);
-        let bind = BindRelay {
-            transport: RelayTransport::Udp,
-            address: SocketAddr::new(LOCALHOST, 0),
-            external: None,
-        };
-        let (relay, relayed) = bench.engine.bind_relay(&bind).expect("a free port");
-        let allocate = Allocate {
-            five_tuple,
-            relays: vec![relay],
-            lifetime: PATIENCE,
-            bytes_per_second: 0,
-            movable: false,
-        };
-        (five_tuple, bench.engine.allocate(&allocate).expect("free"), relayed)
+        bench.give(me)
     }
 }
 

@@ -173,28 +173,32 @@ impl Bench {
 
     /// A channel, with its permission.
     pub fn bind_channel(&self, client: &Client, number: u16, peer: SocketAddr) {
-        let bind = BindChannel {
-            allocation: client.allocation,
-            number,
-            peer,
-            lifetime: Duration::from_secs(600),
-            permission_lifetime: Duration::from_secs(300),
-            relayed_only: false,
-        };
-        self.engine.bind_channel(&bind).expect("a channel");
+        self.engine.bind_channel(&binding(client.allocation, number, peer)).expect("a channel");
     }
 
     /// As `bind_channel`, where nothing but our own relayed addresses may be reached.
     pub fn bind_channel_relayed_only(&self, client: &Client, number: u16, peer: SocketAddr) {
-        let bind = BindChannel {
-            allocation: client.allocation,
-            number,
-            peer,
-            lifetime: Duration::from_secs(600),
-            permission_lifetime: Duration::from_secs(300),
-            relayed_only: true,
-        };
+        let bind = BindChannel { relayed_only: true, ..binding(client.allocation, number, peer) };
         self.engine.bind_channel(&bind).expect("a channel");
+    }
+
+    /// Give the client at this address, which has just asked, an allocation.
+    pub fn give(&mut self, client: SocketAddr) -> (FiveTuple, Handle, SocketAddr) {
+        let (five_tuple, ..) = self.request(|five_tuple| five_tuple.client == client);
+        let bind = BindRelay {
+            transport: RelayTransport::Udp,
+            address: SocketAddr::new(LOCALHOST, 0),
+            external: None,
+        };
+        let (relay, relayed) = self.engine.bind_relay(&bind).expect("a free port");
+        let allocate = Allocate {
+            five_tuple,
+            relays: vec![relay],
+            lifetime: PATIENCE,
+            bytes_per_second: 0,
+            movable: false,
+        };
+        (five_tuple, self.engine.allocate(&allocate).expect("free"), relayed)
     }
 
     /// The engine has done all it was told, and all the client sent: as after an answer.
@@ -235,6 +239,17 @@ impl Client {
 
 pub fn permission(allocation: Handle, host: IpAddr) -> Permit {
     Permit { allocation, hosts: vec![host], lifetime: Duration::from_secs(300), relayed_only: false }
+}
+
+fn binding(allocation: Handle, number: u16, peer: SocketAddr) -> BindChannel {
+    BindChannel {
+        allocation,
+        number,
+        peer,
+        lifetime: Duration::from_secs(600),
+        permission_lifetime: Duration::from_secs(300),
+        relayed_only: false,
+    }
 }
 
 pub fn socket(host: IpAddr) -> UdpSocket {

@@ -9,7 +9,7 @@ use headgate_engine::Handle;
 use headgate_engine::client::ClientTls;
 use headgate_engine::turn::five_tuple::{FiveTuple, Transport};
 use headgate_engine::turn::listener::TurnLimits;
-use headgate_engine::turn::verbs::{Allocate, BindRelay, ListenTurn, Pem, RelayTransport};
+use headgate_engine::turn::verbs::{ListenTurn, Pem};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use rustls::{ClientConnection, StreamOwned};
@@ -100,20 +100,6 @@ impl StreamClient {
     pub fn allocate(&mut self, bench: &mut Bench) -> (FiveTuple, Handle, SocketAddr) {
         self.send(&request(*b"an allocate "));
         let me = self.socket.local_addr().expect("connected");
-        let (five_tuple, ..) = bench.request(|five_tuple| five_tuple.client == me);
-        let bind = BindRelay {
-            transport: RelayTransport::Udp,
-            address: SocketAddr::new(LOCALHOST, 0),
-            external: None,
-        };
-        let (relay, relayed) = bench.engine.bind_relay(&bind).expect("a free port");
-        let allocate = Allocate {
-            five_tuple,
-            relays: vec![relay],
-            lifetime: PATIENCE,
-            bytes_per_second: 0,
-            movable: false,
-        };
-        (five_tuple, bench.engine.allocate(&allocate).expect("free"), relayed)
+        bench.give(me)
     }
 }
