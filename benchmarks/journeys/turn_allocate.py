@@ -12,6 +12,7 @@ JOURNEYS = (
         name="turn-allocate",
         load=RelayLoad.ALLOCATE,
         options={"count": 4000, "ways": 1},
+        floor=True,
         quick=True,
         targets=_CHEAP,
     ),
@@ -19,6 +20,7 @@ JOURNEYS = (
         name="turn-allocate-64",
         load=RelayLoad.ALLOCATE,
         options={"count": 4000, "ways": 64},
+        floor=True,
         # As fast as that clients must be let in again after a restart (reliability F-01).
         targets=_CHEAP | {Figure.ALLOCATIONS_PER_S: Bound(least=2000)},
     ),
