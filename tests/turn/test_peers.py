@@ -50,8 +50,15 @@ INTERNAL_V6 = [
     "febf::1",
     "fec0::1",
     "ff02::1",
+    "1::1",  # nobody's: IANA has given out addresses of 2000::/3 alone
+    "64:ff9a::808:808",
+    "4000::1",
+    "8000::1",
 ]
-PUBLIC = ["8.8.8.8", "1.1.1.1", "100.128.0.1", "172.32.0.1", "198.20.0.1", "2606:4700::1111", "2a00:1450::1"]
+PUBLIC = [
+    *("8.8.8.8", "1.1.1.1", "100.128.0.1", "172.32.0.1", "198.20.0.1"),
+    *("2606:4700::1111", "2a00:1450::1", "64:ff9b::808:808", "2002:808:808::1"),
+]
 
 
 def embedded(text: str) -> list[str]:
@@ -64,6 +71,7 @@ def embedded(text: str) -> list[str]:
     return [
         f"::ffff:{text}",
         f"::{head:x}:{tail:x}",
+        f"::ffff:0:{head:x}:{tail:x}",
         f"2002:{head:x}:{tail:x}::1",
         f"64:ff9b::{head:x}:{tail:x}",
         f"64:ff9b:1::{head:x}:{tail:x}",
@@ -91,7 +99,8 @@ def test_and_so_they_are_inside_ipv6(text: str) -> None:
 @pytest.mark.parametrize("text", INTERNAL_V4)
 def test_even_where_the_form_itself_is_open(text: str) -> None:
     """What is opened is the wrapping, and not what is in it."""
-    policy = PeerPolicy(allow=[parse_network(text) for text in ("64:ff9b:1::/48", "2001::/32", "2002::/16")])
+    opened = ("::ffff:0:0:0/96", "64:ff9b:1::/48", "2001::/32", "2002::/16")
+    policy = PeerPolicy(allow=[parse_network(text) for text in opened])
     assert [host for host in embedded(text) if policy.allows(host)] == []
 
 

@@ -33,23 +33,18 @@ DENIED: tuple[Network, ...] = tuple(
         "203.0.113.0/24",
         "224.0.0.0/4",
         "240.0.0.0/4",
-        "::/96",  # unspecified, loopback, and IPv4-compatible ones, which nobody has any more
-        "::ffff:0:0/96",
-        "64:ff9b:1::/48",
-        "100::/64",
         "2001::/23",  # Teredo among them
         "2001:db8::/32",
         "3fff::/20",
-        "5f00::/16",
-        "fc00::/7",
-        "fe80::/10",
-        "fec0::/10",
-        "ff00::/8",
     )
 )
-"""By default: what is not the public Internet."""
+"""By default: what is not the public Internet. Of IPv6, that is also what is not within `GLOBAL`."""
+GLOBAL = ipaddress.IPv6Network("2000::/3")
+"""All of the unicast addresses that IANA has given out, but for NAT64's."""
 NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 NAT64_LOCAL = ipaddress.IPv6Network("64:ff9b:1::/48")
+TRANSLATED = 0xFFFF0000
+"""What is before the address in an IPv4-translated one, ::ffff:0:a.b.c.d (RFC 2765 2.1)."""
 ISATAP = (0x00005EFE, 0x02005EFE)
 """The upper half of an ISATAP interface identifier (RFC 5214 6.1), with and without the universal bit."""
 SEEN = 4096
@@ -72,6 +67,8 @@ def forms(host: str) -> list[IPv4 | IPv6]:
     number = int(address)
     low = number & 0xFFFFFFFF
     if number >> 32 == 0 and low > 1:  # IPv4-compatible; :: and ::1 are themselves
+        found.append(IPv4(low))
+    if number >> 32 == TRANSLATED:
         found.append(IPv4(low))
     if address.sixtofour is not None:
         found.append(address.sixtofour)
@@ -156,7 +153,13 @@ class PeerPolicy:
             return False  # mapped: an IPv4 peer is reached from an IPv4 relay
         if any(_within(one, self._deny) for one in found):
             return False
-        return all(_within(one, self._allow) or not _within(one, DENIED) for one in found)
+        return all(_within(one, self._allow) or _is_public(one) for one in found)
+
+
+def _is_public(address: IPv4 | IPv6) -> bool:
+    if isinstance(address, IPv6) and address not in GLOBAL and address not in NAT64:
+        return False
+    return not _within(address, DENIED)
 
 
 def _within(address: IPv4 | IPv6, networks: Iterable[Network]) -> bool:
