@@ -197,6 +197,26 @@ def test_the_next_port_is_kept_for_who_has_the_token() -> None:
     assert error_of(again) is ErrorCode.INSUFFICIENT_CAPACITY
 
 
+def test_who_overhears_a_token_gets_nothing_for_it() -> None:
+    """RFC 8656 leaves it open whose a token is; over UDP anybody on the way may read it."""
+    house = House()
+    token = ask(house.client(), (Attribute.EVEN_PORT, b"\x80")).attributes[Attribute.RESERVATION_TOKEN]
+    mallory = house.client("alice", "wonder", client_port=2)
+    assert error_of(ask(mallory, (Attribute.RESERVATION_TOKEN, token))) is ErrorCode.INSUFFICIENT_CAPACITY
+    assert error_of(ask(house.client(client_port=3), (Attribute.RESERVATION_TOKEN, token))) is None
+    assert house.machine.usage == {"bob": 2}
+
+
+def test_a_fresh_expiry_is_the_same_user_s_token() -> None:
+    house = House()
+    clients = []
+    for number in (0, 1):
+        minted = house.machine.credentials.mint(user="carol", ttl=60 + number, now=house.wall)
+        clients.append(house.client(minted.name, minted.password, client_port=number))
+    token = ask(clients[0], (Attribute.EVEN_PORT, b"\x80")).attributes[Attribute.RESERVATION_TOKEN]
+    assert error_of(ask(clients[1], (Attribute.RESERVATION_TOKEN, token))) is None
+
+
 def test_a_reservation_runs_out() -> None:
     house = House()
     token = ask(house.client(), (Attribute.EVEN_PORT, b"\x80")).attributes[Attribute.RESERVATION_TOKEN]

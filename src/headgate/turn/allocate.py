@@ -98,7 +98,7 @@ def allocate(wing: Wing, request: Request) -> Answer:
     _redirect(wing, request)
 
     if wishes.token is not None:
-        relayed = _reserved(wing, wishes.token)
+        relayed = _reserved(wing, wishes.token, user=identity.user)
     else:
         family, additional = wishes.family, wishes.additional
         wanted = _family(family) if family is not None else Family.IPV4
@@ -253,8 +253,10 @@ def _redirect(wing: Wing, request: Request) -> None:
         raise Refusal(ErrorCode.INSUFFICIENT_CAPACITY, "the server is stopping")
 
 
-def _reserved(wing: Wing, token: bytes) -> _Relayed:
-    port = wing.take_reserved(token)
+def _reserved(wing: Wing, token: bytes, *, user: str) -> _Relayed:
+    waiting = wing.ports.reservation(token)
+    # Who overheard the token has not asked for the port.
+    port = wing.take_reserved(token) if waiting is not None and waiting.holder.user == user else None
     if port is None:
         raise Refusal(ErrorCode.INSUFFICIENT_CAPACITY, "nothing is reserved under this token")
     return _Relayed([port])
