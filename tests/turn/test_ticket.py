@@ -162,6 +162,18 @@ def test_who_has_not_moved_needs_no_ticket() -> None:
     assert error_of(resume(moved, ticket)) is None  # it has not heard our answer
 
 
+def test_an_empty_ticket_is_none() -> None:
+    """RFC 8016 3.2.2: who sends one is not taken for who sends none. It is for Allocate alone."""
+    house = House(mobility=True)
+    client = house.client()
+    allocate(client)
+    assert error_of(client.refresh(3600, MOBILE)) is ErrorCode.BAD_REQUEST
+    assert error_of(house.client(client_port=2).refresh(600, MOBILE)) is ErrorCode.BAD_REQUEST
+    (allocation,) = house.machine.allocations
+    assert allocation.lifetime == 600
+    assert house.machine.moves == {Outcome.UNKNOWN: 2}
+
+
 def test_nothing_moves_with_a_request_that_is_refused() -> None:
     house = House(mobility=True)
     client = house.client()

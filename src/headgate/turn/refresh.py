@@ -19,7 +19,7 @@ def refresh(wing: Wing, request: Request) -> Answer:
     """Raises Refusal."""
     attributes = request.message.attributes
     ticket = attributes.get(Attribute.MOBILITY_TICKET)
-    allocation = find(wing, request, ticket) if ticket else request.own_allocation()
+    allocation = find(wing, request, ticket) if ticket is not None else request.own_allocation()
 
     # A family that the allocation has no address of.
     family = attributes.get(Attribute.REQUESTED_ADDRESS_FAMILY)
@@ -31,7 +31,7 @@ def refresh(wing: Wing, request: Request) -> Answer:
     wanted = attributes.get(Attribute.LIFETIME)
     lifetime = granted_lifetime(wanted)
     # Whoever hears an error still has the allocation where it was.
-    if ticket and request.allocation is None:
+    if ticket is not None and request.allocation is None:
         take_along(wing, request, allocation)
     if wanted == b"\0\0\0\0":
         return _release(wing, request, allocation, only=family)

@@ -70,7 +70,7 @@ def find(wing: Wing, request: Request, ticket: bytes) -> Allocation:
         raise Refusal(ErrorCode.MOBILITY_FORBIDDEN)
     here = request.allocation
     allocation = wing.by_ticket.get(ticket)
-    if allocation is None and here is not None and here.former_ticket == ticket:
+    if allocation is None and ticket and here is not None and here.former_ticket == ticket:
         allocation = here  # it has not heard our answer
     elif allocation is not None and allocation is here:
         raise _refusal(wing, Outcome.THERE, ErrorCode.BAD_REQUEST)
