@@ -10,13 +10,14 @@ from headgate.core.config.turn_conf import TurnConf
 from headgate.turn.authentication import ALGORITHMS
 from headgate.turn.credentials import Remembered
 from headgate.turn.events import CredentialWanted
+from headgate.turn.machine import ASK_AGAIN
 from headgate.turn.nonce import COOKIES, LIFETIME
 from headgate.turn.refusal import ErrorCode
 from headgate.turn.stun.answer import Answer
 from headgate.turn.stun.attribute import Attribute
 from headgate.turn.stun.integrity import Integrity, PasswordAlgorithm
 from headgate.turn.stun.message import Message, MessageClass, Method
-from tests.turn.dialogue import PEER, REALM, UDP, House, error_of
+from tests.turn.dialogue import PEER, REALM, UDP, Client, House, error_of
 
 ALLOCATE = (Method.ALLOCATE, (Attribute.REQUESTED_TRANSPORT, UDP))
 AUTHENTICATED = [Method.ALLOCATE, Method.REFRESH, Method.CREATE_PERMISSION, Method.CHANNEL_BIND]
@@ -226,6 +227,65 @@ def test_whom_the_other_server_does_not_know_is_not_asked_about_again_at_once() 
     house.now += 6
     assert client.exchange(client.build(*ALLOCATE)) is None
     assert len(house.machine.events()) == 1
+
+
+def vouched_for(house: House, **said: float | None) -> Client:
+    """carol has an allocation, on another server's word; `expires` and `until` of `Remembered`."""
+    client = house.client("carol", "hers")
+    challenge = client.exchange(client.build(*ALLOCATE))
+    assert challenge is not None
+    client.nonce = challenge.attributes[Attribute.NONCE]
+    word = Remembered("hers", said.get("expires"), said.get("until") or house.now + 60)
+    house.machine.credential_known("carol", word, now=house.now)
+    assert error_of(client.ask(*ALLOCATE)) is None
+    house.machine.events()
+    return client
+
+
+def test_another_servers_word_is_asked_for_again() -> None:
+    """Whom it has shut out since is shut out here."""
+    house = House(authHTTPAddress="http://127.0.0.1:1/")
+    client = vouched_for(house)
+    house.now += 60
+    assert client.exchange(client.build(Method.REFRESH)) is None
+    assert house.machine.events() == [CredentialWanted("carol", "198.51.100.7")]
+    house.machine.credential_known("carol", Remembered(None, None, house.now + 5), now=house.now)
+    (out,) = house.machine.to_send()
+    assert error_of(Message(out.data)) is ErrorCode.UNAUTHENTICATED
+
+
+def test_while_it_cannot_be_asked_who_is_here_goes_on() -> None:
+    house = House(authHTTPAddress="http://127.0.0.1:1/")
+    client, new = vouched_for(house), house.client("carol", "hers", client_port=2)
+    assert new.ask(Method.REFRESH)  # it has a nonce now
+    house.now += 60
+    for each in (new, client):
+        assert each.exchange(each.build(*ALLOCATE if each is new else (Method.REFRESH,))) is None
+    assert len(house.machine.events()) == 1
+    house.machine.credential_known("carol", None, now=house.now)
+    (out,) = house.machine.to_send()
+    assert (out.five_tuple, error_of(Message(out.data))) == (client.five_tuple, None)
+    house.now += ASK_AGAIN
+    assert client.exchange(client.build(Method.REFRESH)) is None
+    assert CredentialWanted("carol", "198.51.100.7") in house.machine.events()
+    house.machine.credential_known("carol", None, now=house.now)
+    house.machine.close(house.machine.allocations[0])
+    house.machine.to_send()
+    house.now += ASK_AGAIN
+    assert client.exchange(client.build(*ALLOCATE)) is None
+    house.machine.credential_known("carol", None, now=house.now)
+    assert house.machine.to_send() == []
+
+
+def test_a_credential_that_is_good_for_longer_now() -> None:
+    house = House(authHTTPAddress="http://127.0.0.1:1/")
+    client = vouched_for(house, expires=house.wall + 30)
+    (allocation,) = house.machine.allocations
+    assert allocation.credential_expires == house.wall + 30
+    word = Remembered("hers", house.wall + 3600, house.now + 60)
+    house.machine.credential_known("carol", word, now=house.now)
+    assert error_of(client.refresh()) is None
+    assert allocation.credential_expires == house.wall + 3600
 
 
 def test_users_of_ours_are_nobody_elses_question() -> None:

@@ -102,6 +102,26 @@ async def test_another_server_knows_a_password() -> None:
     assert (question["user"], question["action"], question["ip"]) == ("carol", "relay", "127.0.0.1")
 
 
+async def test_whom_another_server_knows_a_change_that_does_not_concern_it_leaves_alone() -> None:
+    """Even where its word about them is forgotten, which there is no room for: it has taken back nothing."""
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        return web.json_response({"password": "hers"})
+
+    async with (
+        serve(answer) as url,
+        open_relay(authHTTPAddress=url) as server,
+        LiveClient.connect(server, "carol", "hers") as carol,
+    ):
+        await carol.allocate()
+        server.turn.machine.credentials.remembered.clear()
+        await change(server, authHTTPAddress=url, compatibleChannels=True)
+        assert [session.user for session in server.turn.sessions] == ["carol"]
+        assert await carol.refresh(600) is None
+        await change(server)
+        assert (await until_closed(server)).reason is CloseReason.REVOKED
+
+
 async def test_each_interface_has_its_own_external_address() -> None:
     outside = {"127.0.0.1": "203.0.113.1", "127.0.0.2": "203.0.113.2"}
     interfaces = [

@@ -74,6 +74,8 @@ def authenticate(
     if not nonces.holds(nonce, client, now=request.now):
         raise challenge(ErrorCode.STALE_NONCE, credentials, nonces, client, request.now)
 
+    if ask and candidate.until is not None and candidate.until <= request.now:
+        raise Pending(name)  # whoever the other server has shut out since is shut out here
     if (
         candidate.expires is not None
         and candidate.expires <= wall

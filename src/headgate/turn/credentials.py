@@ -39,6 +39,8 @@ class Candidate:
     password: str
     expires: float | None = None
     """Unix time."""
+    until: float | None = None
+    """Monotonic time until which another server's word for it need not be asked for again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +101,7 @@ class Credentials:
                 yield Candidate(user or name, rest_password(secret, name), expires)
         known = self.remembered.get(name)
         if known is not None and known.password is not None:
-            yield Candidate(name, known.password, known.expires)
+            yield Candidate(name, known.password, known.expires, known.until)
 
     def key(self, candidate: Candidate, *, name: str, algorithm: PasswordAlgorithm) -> bytes:
         """What the name's messages are protected with, if it is this candidate."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import struct
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 from headgate.core.config.turn_conf import TurnConf
 from headgate.engine import AddressBudget, Challenge
@@ -37,7 +38,7 @@ from headgate.turn.stun.attribute import OF_DISCOVERY, Attribute
 from headgate.turn.stun.message import HEADER_SIZE, Message, MessageClass, Method
 from headgate.turn.wing import Wing
 
-__all__ = ["TurnMachine"]
+__all__ = ["ASK_AGAIN", "TurnMachine"]
 
 Decision = Callable[[Wing, Request], Answer]
 
@@ -51,6 +52,8 @@ OF_TCP = frozenset({int(Method.CONNECT), int(Method.CONNECTION_BIND)})
 WAITING_NAMES = 256
 WAITING_EACH = 4
 """Requests that wait for another server's word about a name; a client that is not answered asks again."""
+ASK_AGAIN = 5.0
+"""Seconds after which another server that could not be asked is asked again about who is here."""
 
 
 class TurnMachine:
@@ -229,10 +232,16 @@ class TurnMachine:
             self.dropped += 1
 
     def credential_known(self, name: str, said: Remembered | None, *, now: float) -> None:
-        """Who waited is answered now. None: nobody could be asked; they are not answered, and ask again."""
+        """Who waited is answered now. None: nobody could be asked. Who has an allocation goes on by what was
+        said before; the others are not answered, and ask again.
+        """
         waiting = self._waiting.pop(name, [])
         if said is None:
-            return
+            before = self._wing.credentials.remembered.get(name)
+            waiting = [one for one in waiting if one[0] in self._wing.by_five_tuple]
+            if before is None or not waiting:
+                return
+            said = replace(before, until=now + ASK_AGAIN)
         self._wing.credentials.remember(name, said)
         for five_tuple, message in waiting:
             self.receive(five_tuple, message, now=now)

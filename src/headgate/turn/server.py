@@ -335,7 +335,7 @@ class TurnServer:
 
     def follow(self, settings: TurnConf, opened: list[Opened], gone: list[Opened]) -> None:
         """Go over to new settings and the listeners that were opened for them."""
-        before = self.machine.credentials
+        before, strict = self.machine.credentials, self._settings.strict_expiry
         self._settings = settings
         for listener in gone:
             self._leave(listener)
@@ -348,6 +348,8 @@ class TurnServer:
         self.machine.follow(settings, credentials, now=time.monotonic())
         self._show()
         self._revoke(before, credentials)
+        if settings.strict_expiry != strict:
+            self._sessions.lease_anew()
         self._warn(settings)
 
     def _take(self, handle: int, certificate: Certificate) -> None:
@@ -358,13 +360,16 @@ class TurnServer:
         self._opened[:] = [opened if one.handle == handle else one for one in self._opened]
 
     def _revoke(self, before: Credentials, now: Credentials) -> None:
-        """Whoever's password is not what it was has lost their access, and nobody else."""
+        """Whoever's password is not what it was has lost their access, and nobody else: not those of whom
+        another server's word is forgotten by now.
+        """
         verdicts: dict[str, bool] = {}
         for session in self.sessions:
             name = session.allocation.name
             if name not in verdicts:
                 old = {candidate.password for candidate in before.candidates(name)}
-                verdicts[name] = bool(old & {candidate.password for candidate in now.candidates(name)})
+                new = {candidate.password for candidate in now.candidates(name)}
+                verdicts[name] = bool(old & new) or (now.asks and not old)
             if not verdicts[name]:
                 self._registry.close(session, CloseReason.REVOKED)
 
