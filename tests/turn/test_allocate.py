@@ -330,6 +330,19 @@ def test_others_may_have_it() -> None:
     assert not house.relay.bound
 
 
+def test_nobody_is_sent_to_where_they_are() -> None:
+    """A client that is sent in a circle gives up (RFC 8489 10)."""
+    house = House(alternateServers=["192.0.2.1:3478", "203.0.113.5:3478"])
+    for number in range(2):
+        answer = ask(house.client(client_port=number))
+        assert answer.attributes[Attribute.ALTERNATE_SERVER].hex() == "00010d96cb007105"
+    assert error_of(ask(House(alternateServers=["192.0.2.1:3478"]).client())) is None
+    behind = House(alternateServers=["203.0.113.9:3478"])
+    behind.machine.listening({"192.0.2.1": "203.0.113.9"})
+    assert error_of(ask(behind.client())) is None
+    assert error_of(ask(behind.client(server_port=3479))) is ErrorCode.TRY_ALTERNATE
+
+
 def test_who_stops_takes_nobody_new_and_lets_the_others_go_on() -> None:
     house = House()
     client = house.client()

@@ -242,9 +242,15 @@ def _family(value: bytes) -> Family:
 def _redirect(wing: Wing, request: Request) -> None:
     if not (wing.settings.alternate_servers or wing.draining):
         return
-    own = family_of(request.five_tuple.client_host)
+    five_tuple = request.five_tuple
+    own, here, port = family_of(five_tuple.client_host), five_tuple.server_host, five_tuple.server_port
+    outside = wing.external(here)
     servers = [ListenAddress.parse(server) for server in wing.settings.alternate_servers]
-    servers = [server for server in servers if family_of(server.host) is own]
+    servers = [
+        server
+        for server in servers
+        if family_of(server.host) is own and (server.port != port or server.host not in {here, outside})
+    ]
     if servers:
         server = servers[next(wing.alternates) % len(servers)]
         address = plain_address(server.host, server.port)

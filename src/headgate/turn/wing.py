@@ -68,11 +68,15 @@ class Wing:
         host = five_tuple.server_host
         if family_of(host) is not family:
             raise Refusal(ErrorCode.ADDRESS_FAMILY_NOT_SUPPORTED)
-        external = self.externals.get(host) or self.externals.get("") or host
+        external = self.external(host)
         address = RelayAddress(host, external if family_of(external) is family else host)
         self.policy.add_relay(address.host)
         self.policy.add_relay(address.external)
         return address
+
+    def external(self, host: str) -> str:
+        """What an address of ours is called outside."""
+        return self.externals.get(host) or self.externals.get("") or host
 
     def peer(self, value: bytes, request: Request, allocation: Allocation) -> TransportAddress:
         """An XOR-PEER-ADDRESS that this allocation may reach. Raises Refusal."""
