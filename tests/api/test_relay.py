@@ -114,7 +114,10 @@ class TestSession:
         assert (len(first.json()), first.headers["x-total-count"]) == (100, "250")
         assert last.json()[0]["address"] == "192.0.2.7:201"
         assert len(last.json()) == 50
-        assert (await operator.get("/session?itemsPerPage=0")).status_code == 400
+        for query in ("itemsPerPage=0", "itemsPerPage=ten", "page=-1", "page=99999999999"):
+            answer = await operator.get(f"/session?{query}")
+            assert answer.status_code == 400
+            assert answer.text == "page is a number from 0 on, itemsPerPage one from 1 on"
 
     async def test_ipv4_inside_ipv6_is_ipv4(self, relay: StandIn, operator: httpx.AsyncClient) -> None:
         relay.admit(BOB)

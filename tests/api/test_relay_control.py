@@ -49,6 +49,7 @@ class TestSessions:
         answer = await operator.get(f"/relay/sessions?{query}")
         assert answer.status_code == 400
         assert answer.headers["content-type"].startswith("text/plain")
+        assert "strconv" not in answer.text  # that is how `/v3` talks
 
     async def test_a_user_is_shut_out_of_every_session(
         self, relay: StandIn, operator: httpx.AsyncClient
@@ -140,6 +141,13 @@ class TestCredentials:
         answer = await operator.post("/relay/credentials", content=body)
         assert answer.status_code == 400
         assert answer.headers["content-type"].startswith("text/plain")
+
+    @pytest.mark.parametrize("body", ["", "[]", "{"])
+    async def test_who_sends_no_object_is_told_of_one(
+        self, relay: StandIn, operator: httpx.AsyncClient, body: str
+    ) -> None:
+        answer = await operator.post("/relay/credentials", content=body)
+        assert answer.text.startswith('the body is JSON like {"user": "ann", "ttl": 3600}: ')
 
     async def test_a_name_that_is_none_and_no_secret(
         self, relay: StandIn, operator: httpx.AsyncClient

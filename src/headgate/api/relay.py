@@ -13,13 +13,14 @@ from starlette.responses import Response
 from headgate.api.documents import relay as document
 from headgate.api.failure import BadRequest
 from headgate.api.long_list import long_list
-from headgate.api.paging import ItemsPerPage, PageNumber, page_of
+from headgate.api.paging import ItemsPerPage, PageNumber
 from headgate.api.relay_query import (
     Address,
     Interface,
     TransportNumber,
     parse_endpoint,
     parse_transport,
+    part_of,
 )
 from headgate.api.relay_route import Ambiguous, Relayed, RelayRoute, answer, answered
 from headgate.api.view import Viewed
@@ -84,7 +85,7 @@ async def get_session(
     found = _found(relay, address=address, interface=interface, transport=transport)
     if address is not None and interface is not None:
         found = [_only(found)]
-    part = page_of(found, page=page, items_per_page=items_per_page)
+    part = part_of(found, page=page, items_per_page=items_per_page)
 
     def documents(sessions: Sequence[Session]) -> Iterator[document.RelaySession]:
         for session in sessions:

@@ -18,10 +18,10 @@ from headgate.api.documents import relay as document
 from headgate.api.entrance import ADMITTED
 from headgate.api.failure import BadRequest
 from headgate.api.long_list import in_turns, long_list
-from headgate.api.paging import ItemsPerPage, PageNumber, page_of
+from headgate.api.paging import ItemsPerPage, PageNumber
 from headgate.api.relay import BAD, BUG, TEXT, session_document, statistics_document
 from headgate.api.relay_holder import holder
-from headgate.api.relay_query import ENDPOINT, parse_endpoint, parse_host
+from headgate.api.relay_query import ENDPOINT, parse_endpoint, parse_host, part_of
 from headgate.api.relay_route import Relayed, RelayRoute, answer, answered
 from headgate.api.view import Viewed
 from headgate.core.relay import Relay
@@ -64,7 +64,7 @@ async def list_sessions(
 ) -> Response:
     """Sessions with their statistics, oldest first."""
     found = _found(relay, user=user, address=address, transport=transport)
-    part = page_of(found, page=page, items_per_page=items_per_page)
+    part = part_of(found, page=page, items_per_page=items_per_page)
 
     def documents(sessions: Sequence[Session]) -> Iterator[document.SessionTraffic]:
         for session, moved in zip(sessions, view.registry.totals(sessions), strict=True):
@@ -112,7 +112,7 @@ async def list_users(
     """Who has sessions, how many, and how many they may have; in the order of their names."""
     usage = relay.usage
     names = sorted(usage) if user is None else [name for name in (user,) if name in usage]
-    part = page_of(names, page=page, items_per_page=items_per_page)
+    part = part_of(names, page=page, items_per_page=items_per_page)
     wanted = set(part.items)
     sessions = [session for session in relay.sessions if session.user in wanted]
     received: Counter[str] = Counter()
@@ -208,7 +208,11 @@ async def mint(view: Viewed, relay: Relayed, request: Request) -> Response:
     once, and logged nowhere. Who has the permission `relay` and not `api` gets one for themselves,
     and for no longer than their token is good.
     """
-    user, ttl = _wish(await read_object(request))
+    try:
+        wish = await read_object(request)
+    except BadRequest as error:
+        raise BadRequest(f'the body is JSON like {{"user": "ann", "ttl": 3600}}: {error}') from None
+    user, ttl = _wish(wish)
     user, ttl = await holder(view.access, request.scope[ADMITTED], user=user, ttl=ttl)
     try:
         made = relay.mint(user=user, ttl=ttl)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from typing import Annotated
+from collections.abc import Sequence
+from typing import Annotated, TypeVar
 
 from fastapi import Query
 from pydantic import WithJsonSchema
 
 from headgate.api.failure import BadRequest
+from headgate.api.paging import Slice, page_of
 from headgate.core.service import Endpoint
 
 __all__ = [
@@ -19,7 +21,10 @@ __all__ = [
     "parse_endpoint",
     "parse_host",
     "parse_transport",
+    "part_of",
 ]
+
+T = TypeVar("T")
 
 TEXT = WithJsonSchema({"type": "string"})
 Address = Annotated[
@@ -68,3 +73,11 @@ def parse_transport(text: str | None) -> int | None:
     if text not in {"0", "1"}:
         raise BadRequest("transport is 0 (UDP) or 1 (TCP)")
     return int(text)
+
+
+def part_of(everything: Sequence[T], *, page: str | None, items_per_page: str | None) -> Slice[T]:
+    """As `page_of`, which has its error texts from another dialect. Raises BadRequest."""
+    try:
+        return page_of(everything, page=page, items_per_page=items_per_page)
+    except BadRequest:
+        raise BadRequest("page is a number from 0 on, itemsPerPage one from 1 on") from None
