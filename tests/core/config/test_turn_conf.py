@@ -102,6 +102,10 @@ def test_no_secret_is_shown(load_text: Load) -> None:
         ("interfaces: [{transport: udp, bind: ':1'}, {transport: udp, bind: ':1'}]", "at the same place"),
         ("relayAddresses: [example.org]", "'example.org' is no IP address"),
         ("relayAddresses: ['224.0.0.1']", "is not the address of one machine"),
+        (
+            "relayAddresses: [{address: '2001:db8::1', external: 203.0.113.5}]",
+            "turn.relayAddresses[0]: external is of another family than address",
+        ),
         ("relayPortRange: 49152", "a range of ports is text like 49152-65535, from 1024 on"),
         ("relayPortRange: 1000-2000", "a range of ports"),
         ("relayPortRange: 60000-50000", "a range of ports"),

@@ -137,6 +137,12 @@ class TurnRelayAddress(Section):
     def _from_text(cls, value: Any) -> Any:
         return {"address": value} if isinstance(value, str) else value
 
+    @model_validator(mode="after")
+    def _check(self) -> TurnRelayAddress:
+        if self.external and (":" in self.external) != (":" in self.address):
+            raise ValueError("external is of another family than address")
+        return self
+
 
 class TurnPeers(Section):
     allow: Networks = key(

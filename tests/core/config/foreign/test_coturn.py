@@ -82,7 +82,52 @@ def test_a_limit_that_was_lifted_stays_lifted() -> None:
 def test_one_external_address_is_everybodys() -> None:
     turn, _ = read("external-ip=203.0.113.9\nrelay-ip=10.0.0.5\nrelay-ip=10.0.0.6\nrelay-ip=::1\n")
     assert {one.external for one in turn.interfaces} == {"203.0.113.9"}
-    assert [one.address for one in turn.relay_addresses] == ["10.0.0.5", "::1"]
+    assert [(one.address, one.external) for one in turn.relay_addresses] == [
+        ("10.0.0.5", "203.0.113.9"),
+        ("::1", ""),
+    ]
+
+
+def test_each_family_has_its_own_external_address() -> None:
+    turn, _ = read(
+        "external-ip=203.0.113.9\nexternal-ip=2001:db8::9\nlistening-ip=10.0.0.5\nlistening-ip=fd00::5\n"
+        "relay-ip=10.0.0.5\nrelay-ip=fd00::5\n"
+    )
+    pairs = {("10.0.0.5", "203.0.113.9"), ("fd00::5", "2001:db8::9")}
+    assert {(one.address, one.external) for one in turn.relay_addresses} == pairs
+    assert {(one.bind.rpartition(":")[0].strip("[]"), one.external) for one in turn.interfaces} == pairs
+
+
+def test_at_every_address_the_external_one_is_ipv4s() -> None:
+    turn, _ = read("external-ip=203.0.113.9\nexternal-ip=2001:db8::9\n")
+    assert {one.external for one in turn.interfaces} == {"203.0.113.9"}
+    assert {one.external for one in read("external-ip=2001:db8::9\n")[0].interfaces} == {"2001:db8::9"}
+
+
+def test_what_coturn_does_without_being_asked() -> None:
+    """And headgate does not: TCP relays, and before 4.17 DTLS."""
+    _, text = read("cert=a\npkey=b\n")
+    assert "\n# - TCP relay: coturn has one unless no-tcp-relay says no; here tcpRelay: yes has one" in text
+    assert "\n# - dtls: " in text
+    _, text = read("cert=a\npkey=b\nno-tcp-relay\nno-dtls\n")
+    assert "TCP relay" not in text
+    assert "tcp-relay" not in text
+    assert "dtls" not in text
+
+
+@pytest.mark.parametrize("option", ["alt-listening-port=3479", "rfc5780", "no-rfc5780"])
+def test_behaviour_discovery_is_told_of_as_it_is(option: str) -> None:
+    _, text = read(option)
+    assert "is there where four UDP interfaces are two addresses with the same two ports" in text
+
+
+@pytest.mark.parametrize(
+    "option", ["sock-buf-size", "udp-gso", "udp-recvmmsg", "stateless-nonce", "multiplex-peer-port"]
+)
+def test_what_is_coturns_alone_is_known(option: str) -> None:
+    _, text = read(f"{option}=1")
+    assert f"\n# - {option}: " in text
+    assert "is not known" not in text
 
 
 def test_an_allowed_range_opens_nothing_that_was_closed() -> None:

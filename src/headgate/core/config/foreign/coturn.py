@@ -103,12 +103,17 @@ def _interfaces(options: Options, translation: Translation) -> list[dict[str, An
         )
     if has_certificate and _is_on(options, "dtls") and not _is_on(options, "no-dtls"):
         transports.append(("dtls", tls_port))
-    externals = _externals(options)
+    elif has_certificate and not _is_on(options, "no-dtls"):
+        translation.remark("dtls", "coturn before 4.17 serves it beside TLS; here an interface for dtls does")
+    if not _is_on(options, "no-tcp-relay"):
+        translation.remark(
+            "TCP relay", "coturn has one unless no-tcp-relay says no; here tcpRelay: yes has one"
+        )
     found: list[dict[str, Any]] = []
     for host in options.get("listening-ip", [""]):
         for transport, at in transports:
             found.append({"transport": transport, "bind": f"{_bracketed(host)}:{at}"})
-            if external := externals.get(host) or externals.get(""):
+            if external := _external(options, host):
                 found[-1]["external"] = external
     for server in options.get("aux-server", []):
         found += [{"transport": name, "bind": server} for name, _ in transports if name in {"udp", "tcp"}]
@@ -119,24 +124,30 @@ def _interfaces(options: Options, translation: Translation) -> list[dict[str, An
     return list(unique.values())
 
 
-def _externals(options: Options) -> dict[str, str]:
-    """By the address here; "" stands for any."""
-    found: dict[str, str] = {}
+def _external(options: Options, host: str) -> str:
+    """What an address here is called outside; "" stands for any. An external address that is named for none
+    holds for all of its family, and for any address IPv4's does: behind NAT it is the one that matters.
+    """
+    families: dict[bool, str] = {}
     for text in options.get("external-ip", []):
         external, _, here = text.partition("/")
-        found[here] = external
-    return found
+        if here and here == host:
+            return external
+        if not here:
+            families[":" in external] = external
+    if host:
+        return families.get(":" in host, "")
+    return families.get(False) or families.get(True, "")
 
 
 def _relay_addresses(options: Options, translation: Translation) -> list[dict[str, str]]:
-    externals = _externals(options)
     found: dict[bool, dict[str, str]] = {}
     for host in options.get("relay-ip", []):
         if (":" in host) in found:
             translation.remark("relay-ip", "only the first address of each family is relayed from")
             continue
         found[":" in host] = {"address": host}
-        if external := externals.get(host) or externals.get(""):
+        if external := _external(options, host):
             found[":" in host]["external"] = external
     return list(found.values())
 
@@ -237,6 +248,6 @@ CARRIED = frozenset(
         *("min-port", "max-port", "lt-cred-mech", "use-auth-secret", "static-auth-secret", "user", "realm"),
         *("user-quota", "total-quota", "max-bps", "no-udp", "no-tcp", "no-tls", "no-dtls", "dtls"),
         *("cert", "pkey", "alternate-server", "mobility", "allowed-peer-ip", "denied-peer-ip"),
-        *("allow-loopback-peers", "rfc5766-channel-numbers"),
+        *("allow-loopback-peers", "rfc5766-channel-numbers", "no-tcp-relay"),
     }
 )

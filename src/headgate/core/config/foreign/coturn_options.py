@@ -6,7 +6,10 @@ __all__ = ["REMARKS", "SWITCHED_OFF"]
 
 DATABASE = "there is no database of users; authHTTPAddress asks a server of yours"
 LOG = "see logLevel, logDestinations and logFile"
-DISCOVERY = "behaviour discovery (RFC 5780) is not built"
+DISCOVERY = (
+    "behaviour discovery (RFC 5780) is there where four UDP interfaces are two addresses with the same two"
+    " ports"
+)
 ALWAYS = "is always so"
 ADMIN = "the operator's listener is the only one (apiAddress), with its API, sessions and /metrics"
 PROCESS = "is for the service manager (systemd)"
@@ -14,6 +17,8 @@ TLS = "TLS 1.2 and 1.3 with safe ciphers, and nothing to choose"
 OAUTH = "OAuth (RFC 7635) is not built"
 LIFETIME = "lifetimes are those of RFC 8656: 600 s, at most 3600; permissions 300; channels 600"
 THREADS = "one worker for each processor"
+SOCKETS = "each relayed address is a socket of its own"
+BATCHES = "the engine has its own batches and buffers, and nothing to choose"
 
 REMARKS: dict[str, str] = {
     "listening-device": "name the addresses instead (interfaces)",
@@ -21,7 +26,9 @@ REMARKS: dict[str, str] = {
     **dict.fromkeys(("alt-listening-port", "alt-tls-listening-port"), DISCOVERY),
     **dict.fromkeys(("response-origin-only-with-rfc5780", "no-rfc5780", "rfc5780"), DISCOVERY),
     "tcp-proxy-port": "the PROXY protocol is not built",
-    **dict.fromkeys(("relay-threads", "cpus", "ne", "multiplex-peer", "udp-self-balance"), THREADS),
+    **dict.fromkeys(("relay-threads", "cpus", "ne", "udp-self-balance"), THREADS),
+    **dict.fromkeys(("multiplex-peer", "multiplex-peer-port", "multiplex-peer-max-peers"), SOCKETS),
+    **dict.fromkeys(("udp-recvmmsg", "udp-recvmmsg-log", "udp-gso", "sock-buf-size"), BATCHES),
     **dict.fromkeys(
         ("verbose", "Verbose", "log-file", "no-stdout-log", "syslog", "simple-log", "syslog-facility"), LOG
     ),
@@ -38,7 +45,8 @@ REMARKS: dict[str, str] = {
     "check-origin-consistency": "ORIGIN is not looked at",
     "bps-capacity": "there is a limit for each allocation (quotas.bytesPerSecond), none for all together",
     "no-udp-relay": "UDP is what is relayed",
-    "no-tcp-relay": "TCP is relayed only where tcpRelay says so",
+    "stateless-nonce": ALWAYS,
+    "stateless-nonce-secret": "a nonce is for the process that made it; who has another's is given one",
     "stale-nonce": "a nonce lives for 600 s at most, and is bound to its client",
     **dict.fromkeys(("max-allocate-lifetime", "max-allocate-timeout"), LIFETIME),
     **dict.fromkeys(("channel-lifetime", "permission-lifetime"), LIFETIME),
@@ -57,7 +65,12 @@ REMARKS: dict[str, str] = {
         TLS,
     ),
     **dict.fromkeys(("no-tlsv1", "no-tlsv1_1", "no-tlsv1_2", "tls", "tlsv1", "tlsv1_1"), TLS),
-    "tls-alternate-server": "alternateServers are for every transport; name them there",
+    **dict.fromkeys(
+        ("tls-alternate-server", "udp-alternate-server", "tcp-alternate-server"),
+        "alternateServers are for every transport; name them there",
+    ),
+    "include-reason-string": "who has shown a password is told a reason, and nobody else",
+    "respond-http-unsupported": "what is no STUN is not answered",
     "stun-only": "a relay without relaying is not built",
     "no-stun": "STUN Binding is always answered",
     "secure-stun": "STUN Binding is answered without a password, within answersPerSecond",
@@ -91,7 +104,7 @@ REMARKS: dict[str, str] = {
 
 SWITCHED_OFF = frozenset(
     {
-        *("no-auth", "oauth", "stun-only", "no-stun", "secure-stun", "no-udp-relay", "no-tcp-relay"),
+        *("no-auth", "oauth", "stun-only", "no-stun", "secure-stun", "no-udp-relay"),
         *("verbose", "Verbose", "cli", "web-admin", "prometheus", "stun-backward-compatibility"),
         *("no-multicast-peers", "no-cli", "fingerprint", "udp-self-balance", "unauthorized-ratelimit"),
     }
