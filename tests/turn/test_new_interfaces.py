@@ -78,7 +78,7 @@ async def test_an_interface_that_goes_takes_its_clients_along() -> None:
     async with open_relay() as server, LiveClient.connect(server) as bob:
         await bob.allocate()
         await change(server, interfaces=[])
-        assert (await until_closed(server)).reason is CloseReason.RECONFIGURED
+        assert (await until_closed(server)).reason is CloseReason.CLOSED_DOWN
         with pytest.raises(NotFound):
             server.registry.service(SERVICE)
         assert server.turn.machine.ports_taken == 0

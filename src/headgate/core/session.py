@@ -60,6 +60,7 @@ class CloseReason(enum.StrEnum):
     SOURCE_LOST = "the source failed"
     UNWANTED = "nobody reads it any more"
     RECONFIGURED = "its path is not configured any more"
+    CLOSED_DOWN = "where it came in is not configured any more"
     EXPIRED = "its access has run out"
     REVOKED = "its access was taken away"
     UNCONFIRMED = "its access could not be confirmed"

@@ -28,7 +28,7 @@ REASONS = {
     EngineReason.OVERFLOW: CloseReason.WRITE_TIMEOUT,
     EngineReason.TLS: CloseReason.PROTOCOL_ERROR,
     EngineReason.EXPIRED: CloseReason.LAPSED,
-    EngineReason.REQUESTED: CloseReason.RECONFIGURED,
+    EngineReason.REQUESTED: CloseReason.CLOSED_DOWN,  # we have closed its listener
     EngineReason.SHUTDOWN: CloseReason.SHUTDOWN,
     EngineReason.FAULT: CloseReason.FAULT,
 }
