@@ -121,6 +121,17 @@ def test_what_is_no_address_is_denied(host: str) -> None:
     assert not PeerPolicy(allow=[parse_network("0.0.0.0/0")]).allows(host)
 
 
+@pytest.mark.parametrize(
+    "host", ["0.0.0.0", "255.255.255.255", "224.0.0.1", "239.1.2.3", "::", "fe80::1", "ff02::1"]
+)
+def test_what_is_no_one_machine_cannot_be_opened(host: str) -> None:
+    """The engine sends nothing there; a permission would be an empty promise."""
+    policy = PeerPolicy(allow=[parse_network("0.0.0.0/0"), parse_network("::/0")])
+    assert not policy.allows(host)
+    assert policy.allows("10.0.0.1")
+    assert policy.allows("fd00::1")
+
+
 def test_deny_wins_over_allow_and_allow_over_the_defaults() -> None:
     policy = PeerPolicy(
         allow=[parse_network("10.0.0.0/8"), parse_network("::1")],

@@ -21,6 +21,7 @@ from headgate.turn.credentials import rest_password
 from headgate.turn.generated_secret import FILE
 from headgate.turn.refusal import ErrorCode
 from headgate.turn.server import SERVICE
+from headgate.turn.stun.address import TransportAddress
 from headgate.turn.stun.attribute import Attribute
 from headgate.turn.stun.message import Method
 from tests.core.auth.servers import serve
@@ -166,6 +167,15 @@ async def test_without_credentials_a_secret_is_made_and_said(keeping: tuple[Star
         made = rest_password(secret.strip(), "9999999999:bob")
         async with LiveClient.connect(server, "9999999999:bob", made) as known:
             await known.allocate()
+
+
+async def test_whatever_is_opened_every_request_is_answered() -> None:
+    opened = {"allow": ["0.0.0.0/0", "::/0"]}
+    async with open_relay(peers=opened) as server, LiveClient.connect(server) as bob:
+        await bob.allocate()
+        for number, host in enumerate(("0.0.0.0", "224.0.0.1", "255.255.255.255")):
+            assert await bob.bind(0x4000 + number, TransportAddress(host, 9)) is ErrorCode.FORBIDDEN
+        assert await bob.bind(0x4100, TransportAddress("240.0.0.1", 9)) is None
 
 
 async def test_who_stops_takes_nobody_new() -> None:

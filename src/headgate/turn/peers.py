@@ -41,6 +41,13 @@ DENIED: tuple[Network, ...] = tuple(
 """By default: what is not the public Internet. Of IPv6, that is also what is not within `GLOBAL`."""
 GLOBAL = ipaddress.IPv6Network("2000::/3")
 """All of the unicast addresses that IANA has given out, but for NAT64's."""
+NO_MACHINE: tuple[Network, ...] = tuple(
+    ipaddress.ip_network(text)
+    for text in ("0.0.0.0/32", "224.0.0.0/4", "255.255.255.255/32", "::/128", "fe80::/10", "ff00::/8")
+)
+"""What no configuration opens: the engine sends nothing there, as these are many machines, or none without
+the name of an interface.
+"""
 NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 NAT64_LOCAL = ipaddress.IPv6Network("64:ff9b:1::/48")
 TRANSLATED = 0xFFFF0000
@@ -151,7 +158,7 @@ class PeerPolicy:
             return False
         if ":" in host and found[0].version == 4:
             return False  # mapped: an IPv4 peer is reached from an IPv4 relay
-        if any(_within(one, self._deny) for one in found):
+        if any(_within(one, self._deny) or _within(one, NO_MACHINE) for one in found):
             return False
         return all(_within(one, self._allow) or _is_public(one) for one in found)
 
