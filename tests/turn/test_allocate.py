@@ -67,6 +67,10 @@ def test_a_retransmission_is_answered_alike_and_makes_nothing() -> None:
     assert again.attributes == first.attributes
     assert len(house.relay.bound) == len(house.relay.allocations) == 1
     assert len(house.machine.events()) == 1
+    # What is answered has somebody's relayed address in it: it is nobody else's to hear.
+    other = house.client("alice", "wonder")
+    stolen = other.ask(Method.ALLOCATE, TRANSPORT, transaction=first.transaction)
+    assert error_of(stolen) is ErrorCode.ALLOCATION_MISMATCH
 
 
 def test_a_second_one_on_the_same_five_tuple() -> None:
@@ -314,6 +318,11 @@ def test_the_pace_of_one_address() -> None:
     assert error_of(ask(house.client("alice", "wonder", client_host="198.51.100.8"))) is None
     house.now += 1
     assert error_of(ask(house.client(client_port=77))) is None
+    faster = House(quotas={"newAllocationsPerSecond": 50})
+    house.machine.follow(faster.settings, faster.machine.credentials, now=house.now)
+    house.now += 1
+    codes = [error_of(ask(house.client(client_port=100 + number))) for number in range(20)]
+    assert codes == [None] * 20
 
 
 # Others

@@ -141,6 +141,7 @@ def test_a_stale_nonce_tells_nothing_to_who_does_not_know_the_password() -> None
         (ALGORITHMS, struct.pack(">HH", 3, 0)),
         (ALGORITHMS, b"\0"),
         (ALGORITHMS, struct.pack(">HH", 1, 4)),
+        (ALGORITHMS, struct.pack(">HH", 2, 4)),
     ],
 )
 def test_what_was_offered_cannot_be_taken_away(offered: bytes | None, chosen: bytes | None) -> None:
@@ -227,6 +228,15 @@ def test_whom_the_other_server_does_not_know_is_not_asked_about_again_at_once() 
     house.now += 6
     assert client.exchange(client.build(*ALLOCATE)) is None
     assert len(house.machine.events()) == 1
+
+
+def test_a_nonce_without_a_cookie_says_nothing_of_algorithms() -> None:
+    """RFC 8489 9.2.4: of such a one MD5 is meant, whatever else is sent along."""
+    client = House().client()
+    client.nonce = b"one of another server"
+    answer = client.exchange(client.build(*ALLOCATE, (int(Attribute.PASSWORD_ALGORITHMS), b"junk")))
+    assert answer is not None
+    assert error_of(answer) is ErrorCode.STALE_NONCE
 
 
 def vouched_for(house: House, **said: float | None) -> Client:

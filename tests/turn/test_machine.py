@@ -136,6 +136,46 @@ def test_a_tcp_relay_is_off_and_needs_a_tcp_client() -> None:
     assert error_of(House(tcpRelay=True).client().ask(Method.ALLOCATE, TCP)) is ErrorCode.BAD_REQUEST
 
 
+@pytest.mark.parametrize(
+    "attribute",
+    [
+        (int(Attribute.EVEN_PORT), b"\0"),
+        (int(Attribute.RESERVATION_TOKEN), bytes(8)),
+        (int(Attribute.ADDITIONAL_ADDRESS_FAMILY), b"\2\0\0\0"),
+    ],
+)
+def test_what_does_not_go_with_tcp(attribute: tuple[int, bytes]) -> None:
+    """RFC 6062 5.1."""
+    client = House(tcpRelay=True).client(transport=2, connection=1)
+    assert error_of(client.ask(Method.ALLOCATE, TCP, attribute)) is ErrorCode.BAD_REQUEST
+
+
+def test_udp_has_no_connections() -> None:
+    house = House(tcpRelay=True)
+    client = house.client(transport=2, connection=1)
+    client.allocate()
+    assert client.peer_request(Method.CONNECT, PEER) is ErrorCode.FORBIDDEN
+    assert not house.relay.dialled
+
+
+def test_the_last_descriptors_are_for_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    house = House(tcpRelay=True)
+    client = house.client(transport=2, connection=1)
+    assert error_of(client.ask(Method.ALLOCATE, TCP)) is None
+    monkeypatch.setattr("headgate.turn.connect.are_spare", lambda: False)
+    assert client.peer_request(Method.CONNECT, PEER) is ErrorCode.INSUFFICIENT_CAPACITY
+    assert not house.relay.dialled
+
+
+def test_tcp_has_permissions_and_no_channels() -> None:
+    house = House(tcpRelay=True)
+    client = house.client(transport=2, connection=1)
+    assert error_of(client.ask(Method.ALLOCATE, TCP)) is None
+    assert client.permit(PEER) is None
+    assert client.bind(0x4000) is ErrorCode.BAD_REQUEST
+    assert not house.relay.allocations[house.machine.allocations[0].handle].channels
+
+
 def test_a_connection_to_a_peer() -> None:
     house = House(tcpRelay=True)
     client = house.client(transport=2, connection=1)

@@ -143,3 +143,18 @@ async def test_the_policy_holds_for_connect_too() -> None:
             )
             assert error_of(answer) == ErrorCode.FORBIDDEN
         assert not heard.is_set()
+
+
+async def test_nor_is_who_answers_where_clients_reach_us() -> None:
+    """Behind NAT a listener of ours has another address outside, which may lead back here."""
+    heard = asyncio.Event()
+    async with await asyncio.start_server(lambda *_: heard.set(), "127.0.0.9", 0) as listening:
+        outside = TransportAddress(*listening.sockets[0].getsockname())
+        interfaces = [{"transport": "tcp", "bind": "127.0.0.1:0", "external": str(outside)}]
+        async with (
+            open_relay(interfaces=interfaces, tcpRelay=True, relayAddresses=["127.0.0.1"]) as server,
+            connect(server) as client,
+        ):
+            await allocate(client)
+            assert error_of(await client.ask(Method.CONNECT, peer=outside)) is ErrorCode.FORBIDDEN
+    assert not heard.is_set()

@@ -111,6 +111,10 @@ def test_as_many_peers_as_the_quota_says() -> None:
     assert client.bind(0x4001, peers[1]) is None
     assert client.bind(0x4001, peers[1]) is None
     assert client.bind(0x4002, peers[2]) is ErrorCode.INSUFFICIENT_CAPACITY
+    other = house.client(client_port=2)
+    other.allocate()
+    assert other.permit(*peers[:3]) is None
+    assert other.bind(0x4000, peers[3]) is ErrorCode.INSUFFICIENT_CAPACITY  # it would be a fourth
     house.now += 301
     assert client.permit(peers[4]) is None
 

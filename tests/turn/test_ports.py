@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headgate.turn.ports import RESERVED, Exhausted, RelayPorts
+from headgate.turn.ports import MOST_RESERVATIONS, RESERVED, Exhausted, RelayPorts
 from headgate.turn.quotas import Holder
 from headgate.turn.relay import RelayAddress, RelayPort, RelayTransport
 from tests.turn.relay import RelayTwin
@@ -64,6 +64,26 @@ def test_a_pair_and_its_reservation() -> None:
     assert ports.deadline() is None
     ports.expire(1e9)
     assert ports.taken == len(twin.bound) == 2
+
+
+def test_a_token_is_not_to_be_guessed() -> None:
+    """S-07: whatever the ports are chosen by."""
+    ports = RelayPorts(RelayTwin(), range(50_000, 60_000), random=lambda limit: 0)
+    tokens = [ports.bind_pair(HERE, BOB, now=10.0)[1].token for _ in range(500)]
+    for at in range(8):
+        assert len({token[at] for token in tokens}) > 128  # 220 expected
+
+
+def test_so_many_ports_wait_at_once() -> None:
+    twin = RelayTwin()
+    ports = RelayPorts(twin, range(49_152, 65_536))
+    for _ in range(MOST_RESERVATIONS):
+        ports.bind_pair(HERE, BOB, now=10.0)
+    with pytest.raises(Exhausted):
+        ports.bind_pair(HERE, BOB, now=10.0)
+    assert ports.taken == len(twin.bound) == 2 * MOST_RESERVATIONS
+    ports.expire(10.0 + RESERVED)
+    ports.bind_pair(HERE, BOB, now=10.0)
 
 
 def test_a_reservation_nobody_came_for() -> None:
