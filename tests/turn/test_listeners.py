@@ -32,3 +32,6 @@ def test_what_the_engine_is_told() -> None:
     )
     assert limits.compatible_channels
     assert limits.requests_per_second_per_address == 0
+    shipped = limits_of(TurnConf())
+    assert not shipped.compatible_channels
+    assert shipped.requests_per_second_per_address == 400  # four for each answer to a stranger

@@ -121,6 +121,9 @@ def test_a_new_configuration_drops_nothing_and_holds_from_now_on() -> None:
     alice = house.client("alice", "wonder", client_port=3)
     assert alice.allocate().port in range(50_000, 50_010)
     assert alice.permit(PEER) is ErrorCode.FORBIDDEN
+    another = house.client("alice", "wonder", client_port=4)
+    answer = another.ask(Method.ALLOCATE, (int(Attribute.REQUESTED_TRANSPORT), UDP))
+    assert error_of(answer) is ErrorCode.ALLOCATION_QUOTA_REACHED
 
 
 # RFC 6062
@@ -148,6 +151,16 @@ def test_what_does_not_go_with_tcp(attribute: tuple[int, bytes]) -> None:
     """RFC 6062 5.1."""
     client = House(tcpRelay=True).client(transport=2, connection=1)
     assert error_of(client.ask(Method.ALLOCATE, TCP, attribute)) is ErrorCode.BAD_REQUEST
+
+
+def test_a_tcp_relay_that_is_switched_off_makes_no_more_connections() -> None:
+    house, off = House(tcpRelay=True), House()
+    client = house.client(transport=2, connection=1)
+    assert error_of(client.ask(Method.ALLOCATE, TCP)) is None
+    house.machine.follow(off.settings, off.machine.credentials, now=house.now)
+    assert client.peer_request(Method.CONNECT, PEER) is ErrorCode.UNSUPPORTED_TRANSPORT
+    assert not house.relay.dialled
+    assert error_of(client.refresh()) is None
 
 
 def test_udp_has_no_connections() -> None:
