@@ -113,17 +113,22 @@ def test_a_new_configuration_drops_nothing_and_holds_from_now_on() -> None:
         users={"alice": "wonder"},
         peers={"deny": ["8.8.8.0/24"]},
         relayPortRange="50000-50009",
-        quotas={"allocationsPerUser": 1},
+        quotas={"allocationsPerUser": 1, "answersPerSecond": 1},
+        relayAddresses=["192.0.2.2"],
     )
     house.machine.follow(other.settings, other.machine.credentials, now=house.now)
     assert len(house.machine.allocations) == len(house.relay.allocations) == 1
     assert error_of(client.refresh()) is ErrorCode.UNAUTHENTICATED
     alice = house.client("alice", "wonder", client_port=3)
-    assert alice.allocate().port in range(50_000, 50_010)
+    relayed = alice.allocate()
+    assert (relayed.host, relayed.port in range(50_000, 50_010)) == ("192.0.2.2", True)
     assert alice.permit(PEER) is ErrorCode.FORBIDDEN
     another = house.client("alice", "wonder", client_port=4)
     answer = another.ask(Method.ALLOCATE, (int(Attribute.REQUESTED_TRANSPORT), UDP))
     assert error_of(answer) is ErrorCode.ALLOCATION_QUOTA_REACHED
+    stranger = house.client("alice", "wrong", client_host="198.51.100.9")
+    asked = [stranger.exchange(stranger.build(Method.ALLOCATE, (0x0019, UDP))) for _ in range(7)]
+    assert [answer is None for answer in asked] == [False] * 5 + [True] * 2
 
 
 # RFC 6062
@@ -214,6 +219,7 @@ def test_a_connection_to_a_peer() -> None:
     thief = house.client("alice", "wonder", transport=2, connection=2, client_port=3)
     bind = (int(Attribute.CONNECTION_ID), identity)
     assert error_of(thief.ask(Method.CONNECTION_BIND, bind)) is ErrorCode.BAD_REQUEST
+    assert error_of(client.ask(Method.CONNECTION_BIND, bind)) is ErrorCode.BAD_REQUEST
     carrier = house.client(transport=2, connection=3, client_port=4)
     carrier.ask(Method.REFRESH)
     request = Message(carrier.build(Method.CONNECTION_BIND, bind))
@@ -234,6 +240,9 @@ def test_a_connection_from_a_peer_and_one_that_fails() -> None:
     attempt = Message(out.data)
     assert (attempt.method, attempt.message_class) == (Method.CONNECTION_ATTEMPT, MessageClass.INDICATION)
     house.machine.peer_closed(allocation.handle, 77)
+    carrier = house.client(transport=2, connection=2, client_port=4)
+    gone = (int(Attribute.CONNECTION_ID), attempt.attributes[Attribute.CONNECTION_ID])
+    assert error_of(carrier.ask(Method.CONNECTION_BIND, gone)) is ErrorCode.BAD_REQUEST
     assert client.peer_request(Method.CONNECT, PEER) is None
     (connection,) = house.relay.dialled
     house.machine.peer_closed(allocation.handle, connection)
