@@ -80,6 +80,9 @@ async def test_dtls_takes_no_other_kind_of_key(tmp_path: Path) -> None:
         with pytest.raises(ListenError, match="ECDSA"):
             await server.turn.prepare(Change.between(server.configuration, new))
         assert server.turn.interfaces == [before]
+        with pytest.raises(ListenError, match=r"DTLS takes ECDSA .*\(cert of .*, key of .*\)"):
+            async with open_relay(interfaces=[over("dtls", other)]):
+                pass
         # The same pair is good for TLS.
         tls = own.turn.model_validate(turn(interfaces=[over("tls", other)]))
         new = dataclasses.replace(server.configuration, own=own.model_copy(update={"turn": tls}))

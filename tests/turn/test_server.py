@@ -147,6 +147,18 @@ async def test_what_is_opened_is_warned_of(caplog: pytest.LogCaptureFixture) -> 
             assert any("192.168.7.0/24" in one.getMessage() for one in caplog.records)
 
 
+async def test_what_is_relayed_from_nowhere_is_warned_of(caplog: pytest.LogCaptureFixture) -> None:
+    """Every Allocate would be answered 508, and nobody know why."""
+    with caplog.at_level(logging.WARNING, logger="headgate.turn"):
+        async with open_relay(peers={}, relayAddresses=["192.0.2.1", "127.0.0.1"]) as server:
+            told = [one.getMessage() for one in caplog.records]
+            assert told == [
+                "turn.relayAddresses: 192.0.2.1 is no address of this machine; nobody gets a port of it"
+            ]
+            await change(server, peers={}, relayAddresses=["127.0.0.2", "2001:db8::1"])
+    assert any("2001:db8::1 is no address" in one.getMessage() for one in caplog.records)
+
+
 @pytest.fixture
 def keeping(tmp_path: Path) -> Iterator[tuple[Startup, Path]]:
     """A server that has been told of no credentials, and where it keeps the secret that it makes."""

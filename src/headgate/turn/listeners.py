@@ -141,13 +141,13 @@ def url_of(interface: TurnInterface) -> str:
     return f"{scheme}:{f'[{host}]' if ':' in host else host}:{port}?transport={stream}"
 
 
-def check(engine: Engine, opened: Opened) -> None:
-    """Raises ListenError where its certificate is of no use."""
-    files, certificate = files_of(opened.interface), opened.certificate
+def check(engine: Engine, interface: TurnInterface, certificate: Certificate | None) -> None:
+    """Raises ListenError where the certificate is of no use there."""
+    files = files_of(interface)
     if files is None or certificate is None:
         return
     try:
-        engine.check_turn_tls(TRANSPORTS[opened.interface.transport], certificate.tls)
+        engine.check_turn_tls(TRANSPORTS[interface.transport], certificate.tls)
     except ValueError as error:
         raise files.refused(error) from None
 
@@ -156,6 +156,7 @@ def open_listener(engine: Engine, interface: TurnInterface, settings: TurnConf) 
     """Raises ListenError."""
     where = ListenAddress.parse(interface.bind)
     certificate = certificate_of(interface)
+    check(engine, interface, certificate)
 
     def listen(host: str) -> Opened:
         port = engine.listen_turn(

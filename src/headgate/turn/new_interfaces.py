@@ -41,8 +41,9 @@ class NewInterfaces:
                 same = next((one for one in present if one.place == place), None)
                 if same is not None:
                     present.remove(same)
-                    kept = replace(same, interface=interface, certificate=_certificate(same, interface))
-                    check(engine, kept)
+                    certificate = _certificate(same, interface)
+                    check(engine, interface, certificate)
+                    kept = replace(same, interface=interface, certificate=certificate)
                     self._kept.append(kept)
                     self._opened.append(kept)
                 else:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable
 from headgate.core.service import Endpoint
 from headgate.turn.stun.address import Family, TransportAddress, family_of
 
-__all__ = ["EVERYWHERE", "OwnListeners"]
+__all__ = ["EVERYWHERE", "OwnListeners", "is_here"]
 
 EVERYWHERE = frozenset({"::", "0.0.0.0"})  # noqa: S104 (compared with, not bound)
 
@@ -24,10 +24,10 @@ class OwnListeners:
 
     def has(self, peer: TransportAddress) -> bool:
         hosts = {one.host for one in self._listeners() if one.port == peer.port}
-        return peer.host in hosts or (not hosts.isdisjoint(EVERYWHERE) and _is_here(peer.host))
+        return peer.host in hosts or (not hosts.isdisjoint(EVERYWHERE) and is_here(peer.host))
 
 
-def _is_here(host: str) -> bool:
+def is_here(host: str) -> bool:
     """Whether an interface of this machine has the address."""
     family = socket.AF_INET6 if family_of(host) is Family.IPV6 else socket.AF_INET
     try:

@@ -38,7 +38,7 @@ from headgate.turn.listeners import (
 )
 from headgate.turn.machine import TurnMachine
 from headgate.turn.new_interfaces import NewInterfaces
-from headgate.turn.own_listeners import EVERYWHERE, OwnListeners
+from headgate.turn.own_listeners import EVERYWHERE, OwnListeners, is_here
 from headgate.turn.peer_connections import PeerConnections
 from headgate.turn.relay import FiveTuple
 from headgate.turn.renewals import Renewals
@@ -392,6 +392,12 @@ class TurnServer:
             return
         for network in settings.peers.allow:
             logger.warning("turn.peers.allow: clients of the relay can reach %s", network)
+        for relay in settings.relay_addresses:
+            if not is_here(relay.address):
+                logger.warning(
+                    "turn.relayAddresses: %s is no address of this machine; nobody gets a port of it",
+                    relay.address,
+                )
         for opened in self._opened:
             if opened.interface.transport is TurnTransport.DTLS and opened.is_chain:
                 logger.warning(
