@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from headgate.turn.refusal import ErrorCode
-from headgate.turn.stun.address import TransportAddress
+from headgate.turn.stun.address import TransportAddress, read_address
 from headgate.turn.stun.attribute import Attribute
 from headgate.turn.stun.message import Method
 from tests.turn.dialogue import PEER, Client, House, error_of
@@ -100,6 +100,22 @@ def test_a_connection_to_who_is_denied_now_is_closed() -> None:
     assert list(house.relay.dialled.values()) == [PEER]
     change(house, deny=["8.8.8.8"])
     assert not house.relay.dialled
+
+
+def test_what_listens_beside_our_relayed_addresses_is_let_go_of_too() -> None:
+    """They stay peers of one another, and nothing else at their address does."""
+    house = House(tcpRelay=True, peers={"allow": ["192.0.2.0/24"]})
+    client = house.client(transport=2, connection=5)
+    other = house.client(transport=2, connection=6, client_port=2)
+    relayed = {}
+    for each in (client, other):
+        answer = each.ask(Method.ALLOCATE, (Attribute.REQUESTED_TRANSPORT, b"\x06\0\0\0"))
+        relayed[each] = read_address(answer.attributes[Attribute.XOR_RELAYED_ADDRESS], answer.transaction)
+    client.peer_request(Method.CONNECT, OWN)
+    client.peer_request(Method.CONNECT, relayed[other])
+    assert list(house.relay.dialled.values()) == [OWN, relayed[other]]
+    change(house)
+    assert list(house.relay.dialled.values()) == [relayed[other]]
 
 
 def test_of_two_families_one_is_let_go_in_the_engine_too() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from headgate.turn.allocation import Allocation
 from headgate.turn.peers import PeerPolicy
+from headgate.turn.relay import RelayTransport
 from headgate.turn.wing import Wing
 
 __all__ = ["follow_policy"]
@@ -17,7 +18,7 @@ def follow_policy(wing: Wing, policy: PeerPolicy, *, now: float) -> None:
         _judge_permissions(wing, allocation, now=now)
         _judge_channels(wing, allocation, now=now)
         for connection, peer in list(allocation.connections.items()):
-            if not policy.allows(peer.host) and not policy.allows_relayed(peer.host):
+            if not policy.allows(peer.host) and not wing.is_relayed(peer, transport=RelayTransport.TCP):
                 wing.relay.hang_up(connection)
 
 

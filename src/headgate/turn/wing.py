@@ -17,7 +17,7 @@ from headgate.turn.peers import PeerPolicy
 from headgate.turn.ports import RelayPorts, Reservation
 from headgate.turn.quotas import Holder, Quotas
 from headgate.turn.refusal import ErrorCode, Refusal
-from headgate.turn.relay import FiveTuple, Relay, RelayAddress, RelayPort
+from headgate.turn.relay import FiveTuple, Relay, RelayAddress, RelayPort, RelayTransport
 from headgate.turn.request import Request
 from headgate.turn.stun.address import Family, TransportAddress, family_of, read_address
 from headgate.turn.stun.message import Malformed
@@ -95,6 +95,10 @@ class Wing:
     def is_relayed_only(self, host: str) -> bool:
         """Whether nothing but our own relayed addresses may be reached there (S-48, turn.md 4)."""
         return self.policy.allows_relayed(host)
+
+    def is_relayed(self, peer: TransportAddress, *, transport: RelayTransport) -> bool:
+        """Whether it is one of our relayed addresses, and may be reached as such."""
+        return self.is_relayed_only(peer.host) and self.ports.has(peer.host, peer.port, transport=transport)
 
     def reserve(self, address: RelayAddress, holder: Holder, *, now: float) -> tuple[RelayPort, Reservation]:
         """An even port, and the next for whoever comes with the token. Raises Exhausted."""
