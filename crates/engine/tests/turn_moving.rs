@@ -312,6 +312,21 @@ fn what_the_old_network_does_not_take_the_new_one_does() {
     }
 }
 
+/// RFC 8016 3.2.2 names both, a Send indication and `ChannelData`.
+#[test]
+fn sending_an_indication_from_there_is_being_there() {
+    let mut bench = Bench::start();
+    let peer = socket(LOCALHOST);
+    let listener = Listener::new(&bench, Transport::Tcp, usual());
+    for way in [None, Some(&listener), None, Some(&listener)] {
+        let (_client, mut moved, _, relayed) = on_its_way(&mut bench, way, &peer);
+        moved.send(&send_indication(peer.local_addr().expect("bound"), b"here"));
+        assert_eq!(receive(&peer), (b"here".to_vec(), relayed));
+        peer.send_to(&[7; 8], relayed).expect("sent");
+        assert_eq!(moved.receive(12), channel(0x4001, &[7; 8]));
+    }
+}
+
 #[test]
 fn asking_for_a_channel_there_is_being_there() {
     let mut bench = Bench::start();
