@@ -38,6 +38,7 @@ use crate::group::Member;
 use crate::latency::Clock;
 use crate::srtp::Sealed;
 use crate::term::Term;
+use crate::stderr::Stderr;
 use crate::turn::Wing;
 use crate::udp::Receiver;
 
@@ -187,7 +188,7 @@ impl Worker {
             if let Err(error) = self.poll.poll(&mut events, Some(timeout))
                 && error.kind() != io::ErrorKind::Interrupted
             {
-                eprintln!("headgate: worker {} cannot poll: {error}", self.index);
+                self.shared.stderr.say(format!("worker {} cannot poll: {error}", self.index));
                 std::thread::sleep(ACCEPT_PAUSE);
             }
             self.term.beat();
@@ -388,9 +389,9 @@ impl Worker {
     }
 }
 
-fn register(poll: &Poll, source: &mut impl Source, ready: Ready, interest: Interest) {
+fn register(poll: &Poll, stderr: &Stderr, source: &mut impl Source, ready: Ready, interest: Interest) {
     // Fails only when the kernel is out of memory or watches; the source is then never ready, and times out.
     if let Err(error) = poll.registry().register(source, ready.token(), interest) {
-        eprintln!("headgate: cannot watch a socket: {error}");
+        stderr.cannot_watch(&error);
     }
 }

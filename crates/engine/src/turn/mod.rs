@@ -291,7 +291,7 @@ impl Wing {
             let result = self.registry.register(&mut SourceFd(&fd), (self.token)(i), Interest::READABLE);
             if let Err(error) = result {
                 // Only when the kernel is out of memory or watches: it is then never ready, and expires.
-                eprintln!("headgate: cannot watch a socket: {error}");
+                self.shared.stderr.cannot_watch(&error);
             }
         }
         i

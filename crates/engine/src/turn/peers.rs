@@ -55,7 +55,7 @@ impl Wing {
         let entry = self.sources.vacant_entry();
         let i = entry.key();
         if let Err(error) = self.registry.register(&mut socket, (self.token)(i), Interest::READABLE) {
-            eprintln!("headgate: cannot watch a socket: {error}");
+            self.shared.stderr.cannot_watch(&error);
         }
         let inviting = Inviting { socket, allocation, local, external, paused: false };
         entry.insert(Source::Inviting(Box::new(inviting)));
@@ -140,7 +140,7 @@ impl Wing {
         let entry = self.sources.vacant_entry();
         let (i, both) = (entry.key(), Interest::READABLE | Interest::WRITABLE);
         if let Err(error) = self.registry.register(&mut pipe.socket, (self.token)(i), both) {
-            eprintln!("headgate: cannot watch a socket: {error}");
+            self.shared.stderr.cannot_watch(&error);
         }
         self.by_handle.insert(pipe.handle, Place::Source(i));
         self.allocations[pipe.allocation].pipes.push(i);
@@ -175,7 +175,7 @@ impl Wing {
         let both = Interest::READABLE | Interest::WRITABLE;
         // What is there already is told of at once, so that nothing need be moved here.
         if let Err(error) = self.registry.register(&mut client.socket, (self.token)(source), both) {
-            eprintln!("headgate: cannot watch a socket: {error}");
+            self.shared.stderr.cannot_watch(&error);
         }
         if let Some(Source::Pipe(pipe)) = self.sources.get_mut(i)
             && let Err(reason) = pipe.join(client, source, answer)

@@ -44,7 +44,7 @@ impl Wing {
         if let Some(Source::Accepting(accepting)) = self.sources.get_mut(i) {
             let token = (self.token)(i);
             if let Err(error) = self.registry.register(&mut accepting.socket, token, Interest::READABLE) {
-                eprintln!("headgate: cannot watch a socket: {error}");
+                self.shared.stderr.cannot_watch(&error);
             }
         }
         self.by_handle.insert(handle, Place::Source(i));
@@ -100,7 +100,7 @@ impl Wing {
         let entry = self.sources.vacant_entry();
         let (i, both) = (entry.key(), Interest::READABLE | Interest::WRITABLE);
         if let Err(error) = self.registry.register(&mut client.socket, (self.token)(i), both) {
-            eprintln!("headgate: cannot watch a socket: {error}");
+            self.shared.stderr.cannot_watch(&error);
             return;
         }
         entry.insert(Source::Client(Box::new(client)));
