@@ -563,11 +563,11 @@ class Engine:
         is outside 0x4000 to 0x7FFF, or nothing can be sent to the peer.
         """
 
-    def move_allocation(self, allocation: int, five_tuple: FiveTuple) -> None:
-        """It belongs to this five-tuple from now on, over whatever transport (RFC 8016).
+    def move_allocation(self, allocation: int, *, before: FiveTuple, five_tuple: FiveTuple) -> None:
+        """It belongs to this five-tuple from now on, over whatever transport (RFC 8016); `before` to that.
 
         Permissions, channels and connections with peers stay. Raises OSError(EEXIST) when the five-tuple
-        has an allocation.
+        has an allocation. Nothing happens when `before` has not this one any more.
         """
 
     def connect_peer(self, allocation: int, host: str, port: int) -> int:

@@ -106,7 +106,8 @@ class RelayTwin:
         if not lifetime:
             del self.allocations[allocation].channels[number]
 
-    def move(self, allocation: int, five_tuple: FiveTuple) -> None:
+    def move(self, allocation: int, *, before: FiveTuple, five_tuple: FiveTuple) -> None:
+        assert self.allocations[allocation].five_tuple == before
         if any(each.five_tuple == five_tuple for each in self.allocations.values()):
             raise FileExistsError(errno.EEXIST, "taken")
         self.allocations[allocation].five_tuple = five_tuple

@@ -137,7 +137,7 @@ class Relay(Protocol):
     ) -> None:
         """As `permit`, for both lifetimes."""
 
-    def move(self, allocation: int, five_tuple: FiveTuple) -> None:
+    def move(self, allocation: int, *, before: FiveTuple, five_tuple: FiveTuple) -> None:
         """It belongs to this five-tuple from now on (RFC 8016). Raises FileExistsError: that has another."""
 
     def connect(self, allocation: int, peer: TransportAddress) -> int:
