@@ -51,7 +51,15 @@ __all__ = [
     "StunReceived",
     "TurnCounters",
     "UdpPort",
+    "left_by_players",
+    "left_by_relays",
 ]
+
+def left_by_players(limit: int) -> int:
+    """How many of so many descriptors connections to our listeners leave: the operator's, and our own."""
+
+def left_by_relays(limit: int) -> int:
+    """How many TURN's clients and their peers leave: players have a share besides."""
 
 @final
 class Accepted:
@@ -533,7 +541,7 @@ class Engine:
         """Bind a relayed address. Nothing is read from it until it is given to `allocate`.
 
         It is ours until `close`, or until the allocation it was given to is. Raises OSError (EADDRINUSE:
-        try another port), ValueError as `listen`.
+        try another port; EMFILE: its descriptor would be one of those that are left), ValueError as `listen`.
         """
 
     def allocate(self, allocate: Allocate) -> int:
@@ -575,7 +583,8 @@ class Engine:
 
         `PeerConnected` follows, or `Closed` (`CONNECT`: refused, no answer in 30 s, the allocation has 256
         connections or relays no TCP). Whether the peer may be reached is the caller's to know. Raises
-        ValueError for an address nothing can be sent to, PermissionError for one of our TURN listeners.
+        ValueError for an address nothing can be sent to, PermissionError for one of our TURN listeners,
+        OSError(EMFILE) as `bind_relay`.
         """
 
     def join(self, five_tuple: FiveTuple, connection: int, answer: bytes) -> None:

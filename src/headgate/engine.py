@@ -35,6 +35,8 @@ from headgate._engine import (
     StunReceived,
     TurnCounters,
     UdpPort,
+    left_by_players,
+    left_by_relays,
 )
 
 __all__ = [
@@ -97,6 +99,8 @@ __all__ = [
     "TurnLimits",
     "TurnTransport",
     "UdpPort",
+    "left_by_players",
+    "left_by_relays",
 ]
 
 logger = logging.getLogger(__name__)

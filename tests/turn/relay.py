@@ -50,8 +50,14 @@ class RelayTwin:
         self.allocations: dict[int, TwinAllocation] = {}
         self.dialled: dict[int, TransportAddress] = {}
         self.refuses = False
+        self.descriptors = 1 << 20
+        """As many may be bound, and connections made."""
+        self.tries = 0
 
     def bind(self, address: RelayAddress, port: int, *, transport: RelayTransport) -> int:
+        self.tries += 1
+        if len(self.bound) >= self.descriptors:
+            raise OSError(errno.EMFILE, "no descriptors")
         place = (address.host, port, transport)
         if port in self._held or place in self.bound.values():
             raise OSError(errno.EADDRINUSE, "taken")
@@ -113,6 +119,8 @@ class RelayTwin:
         self.allocations[allocation].five_tuple = five_tuple
 
     def connect(self, allocation: int, peer: TransportAddress) -> int:
+        if len(self.bound) + len(self.dialled) >= self.descriptors:
+            raise OSError(errno.EMFILE, "no descriptors")
         handle = next(self._handles)
         self.dialled[handle] = peer
         return handle

@@ -86,6 +86,25 @@ def test_ports_that_others_hold_are_passed_over() -> None:
     assert ports.taken == 5
 
 
+def test_no_port_has_a_descriptor_where_another_has_none() -> None:
+    """It is not taken for a port that another holds: nothing else is tried, and nothing kept."""
+    twin = RelayTwin()
+    ports = RelayPorts(twin, range(50_000, 51_000))
+    twin.descriptors = 1
+    for _ in range(3):
+        twin.tries = 0
+        with pytest.raises(Exhausted):
+            ports.bind_pair(HERE, BOB, now=0.0)
+        assert (twin.tries, ports.taken, len(twin.bound), ports.deadline()) == (2, 0, 0, None)
+    ports.bind(HERE)
+    for even in (False, True):
+        twin.tries = 0
+        with pytest.raises(Exhausted):
+            ports.bind(HERE, even=even)
+        assert twin.tries == 1
+    assert ports.taken == len(twin.bound) == 1
+
+
 def test_whose_port_it_is() -> None:
     ports = RelayPorts(RelayTwin(), range(50_000, 50_010))
     port = ports.bind(HERE).port

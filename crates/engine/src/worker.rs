@@ -33,12 +33,13 @@ use crate::Handle;
 use crate::command::{Command, Shared};
 use crate::connection::{Admission, Connection, Listener, is_out_of_room};
 use crate::datagram::{DatagramPublisher, DatagramReader};
+use crate::descriptors::Bound;
 use crate::event::{CloseReason, Event};
 use crate::group::Member;
 use crate::latency::Clock;
 use crate::srtp::Sealed;
-use crate::term::Term;
 use crate::stderr::Stderr;
+use crate::term::Term;
 use crate::turn::Wing;
 use crate::udp::Receiver;
 
@@ -288,6 +289,7 @@ impl Worker {
     fn accept(&mut self, i: usize, now: Instant) {
         let Some(accepting) = self.listeners.get_mut(i) else { return };
         accepting.paused_until = None;
+        let bound = Bound::of_players();
         for _ in 0..ACCEPT_SHARE {
             let (socket, remote) = match accepting.socket.accept() {
                 Ok(accepted) => accepted,
@@ -301,7 +303,8 @@ impl Worker {
             };
             let listener = &accepting.listener;
             let Ok(local) = socket.local_addr() else { continue };
-            let Some(admission) = Admission::of(listener).filter(|_| !self.shared.events.is_full()) else {
+            let room = bound.admits(&socket) && !self.shared.events.is_full();
+            let Some(admission) = Admission::of(listener).filter(|_| room) else {
                 self.shared.events.refused_connections.fetch_add(1, SeqCst);
                 continue; // the socket is dropped, and so closed
             };

@@ -7,7 +7,7 @@ import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from headgate.core.descriptors import are_spare
+from headgate.core.descriptors import is_shortage
 from headgate.turn.quotas import Holder
 from headgate.turn.relay import Relay, RelayAddress, RelayPort, RelayTransport
 
@@ -46,12 +46,6 @@ def _below(limit: int) -> int:
     return int.from_bytes(os.urandom(8)) % limit
 
 
-def _check_descriptors() -> None:
-    """Raises Exhausted while the last ones are for others."""
-    if not are_spare():
-        raise Exhausted
-
-
 class RelayPorts:
     """Chosen by the system's CSPRNG: who sees one must not know the next (CVE-2025-69217)."""
 
@@ -86,7 +80,6 @@ class RelayPorts:
         self, address: RelayAddress, *, transport: RelayTransport = RelayTransport.UDP, even: bool = False
     ) -> RelayPort:
         """Any free port, or any free even one. Raises Exhausted."""
-        _check_descriptors()
         taken = self._of(address, transport)
         if not even:
             # Nearly always the first that is drawn is free.
@@ -112,7 +105,6 @@ class RelayPorts:
         """An even port, and the next one reserved (EVEN-PORT with R). Raises Exhausted."""
         if len(self._reservations) >= MOST_RESERVATIONS:
             raise Exhausted
-        _check_descriptors()
         transport = RelayTransport.UDP
         taken = self._of(address, transport)
         tried: set[int] = set()
@@ -127,9 +119,13 @@ class RelayPorts:
             first = self._bind(address, port, transport, taken)
             if first is None:
                 continue
-            second = self._bind(address, port + 1, transport, taken)
+            second = None
+            try:
+                second = self._bind(address, port + 1, transport, taken)
+            finally:
+                if second is None:
+                    self.release(first)
             if second is None:
-                self.release(first)
                 continue
             reservation = Reservation(secrets.token_bytes(TOKEN_SIZE), second, holder, now + RESERVED)
             self._reservations[reservation.token] = reservation
@@ -171,9 +167,12 @@ class RelayPorts:
     def _bind(
         self, address: RelayAddress, port: int, transport: RelayTransport, taken: set[int]
     ) -> RelayPort | None:
+        """None: another has it. Raises Exhausted: there is no descriptor, and no other port has one."""
         try:
             handle = self._relay.bind(address, port, transport=transport)
-        except OSError:
+        except OSError as error:
+            if is_shortage(error):
+                raise Exhausted from None
             return None
         taken.add(port)
         return RelayPort(handle, address, port, transport)

@@ -97,7 +97,7 @@ class Relay(Protocol):
     """Verbs do what they say at once; that an allocation has ended comes back as an event to its owner."""
 
     def bind(self, address: RelayAddress, port: int, *, transport: RelayTransport) -> int:
-        """The handle. Raises OSError: try another port."""
+        """The handle. Raises OSError: try another port, unless `core.descriptors.is_shortage`."""
 
     def release(self, handle: int) -> None:
         """Unbind one that no allocation has."""

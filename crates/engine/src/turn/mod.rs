@@ -235,8 +235,8 @@ impl Wing {
             Command::Left { allocation, five_tuple, reason } => {
                 self.left(allocation, five_tuple, reason, now);
             }
-            Command::Call { connection, allocation, peer, counters } => {
-                self.call(connection, allocation, peer, counters, now);
+            Command::Call { connection, allocation, peer, socket, counters } => {
+                self.call(connection, allocation, (peer, socket), counters, now);
             }
             Command::HandOver { five_tuple, pipe, answer } => self.hand_over(five_tuple, pipe, answer),
             Command::Join { client, pipe, answer } => self.join(client, pipe, &answer, now),

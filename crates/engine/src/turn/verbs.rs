@@ -392,9 +392,10 @@ impl Engine {
             return Err(io::Error::from_raw_os_error(libc::EACCES).into());
         }
         drop(listeners);
+        let socket = socket::of_tcp_relay(peer)?;
         let connection = self.shared.handle(self.shared.worker_of(allocation));
         let counters = self.shared.table.add(connection, Instant::now());
-        self.tell_turn(allocation, Command::Call { connection, allocation, peer, counters });
+        self.tell_turn(allocation, Command::Call { connection, allocation, peer, socket, counters });
         Ok(connection)
     }
 
