@@ -7,6 +7,8 @@ from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from msgspec import Struct
+
 from headgate.core.enumeration import plain_members
 from headgate.turn.stun.address import Family, TransportAddress, family_of
 
@@ -78,8 +80,7 @@ class RelayAddress:
         return family_of(self.host)
 
 
-@dataclass(frozen=True, slots=True)
-class RelayPort:
+class RelayPort(Struct, frozen=True, gc=False):
     """A bound relayed address."""
 
     handle: int
