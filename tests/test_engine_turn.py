@@ -130,7 +130,7 @@ async def test_an_allocation_expires_unless_it_is_refreshed(relay: Relay) -> Non
 
 async def test_an_allocation_is_taken_along(relay: Relay) -> None:
     engine = relay.loop.engine
-    _, allocation, relayed = await relay.allocate()
+    here, allocation, relayed = await relay.allocate()
     port = relay.peer.getsockname()[1]
     engine.bind_channel(
         BindChannel(allocation=allocation, number=0x4001, peer_host=LOCALHOST, peer_port=port)
@@ -143,9 +143,9 @@ async def test_an_allocation_is_taken_along(relay: Relay) -> None:
         stream.send(ALLOCATE)
         there = await relay.next()
         assert isinstance(there, StunReceived)
-        engine.move_allocation(allocation, there.five_tuple)
+        engine.move_allocation(allocation, before=here.five_tuple, five_tuple=there.five_tuple)
         with pytest.raises(FileExistsError):
-            engine.move_allocation(allocation, there.five_tuple)
+            engine.move_allocation(allocation, before=here.five_tuple, five_tuple=there.five_tuple)
         engine.answer(there.five_tuple, b"answer!!")
         assert await received(stream) == b"answer!!"
         stream.send(struct.pack("!HH4s", 0x4001, 4, b"here"))

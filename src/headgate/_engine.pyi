@@ -51,7 +51,15 @@ __all__ = [
     "StunReceived",
     "TurnCounters",
     "UdpPort",
+    "left_by_players",
+    "left_by_relays",
 ]
+
+def left_by_players(limit: int) -> int:
+    """How many of so many descriptors connections to our listeners leave: the operator's, and our own."""
+
+def left_by_relays(limit: int) -> int:
+    """How many TURN's clients and their peers leave: players have a share besides."""
 
 @final
 class Accepted:
@@ -533,7 +541,7 @@ class Engine:
         """Bind a relayed address. Nothing is read from it until it is given to `allocate`.
 
         It is ours until `close`, or until the allocation it was given to is. Raises OSError (EADDRINUSE:
-        try another port), ValueError as `listen`.
+        try another port; EMFILE: its descriptor would be one of those that are left), ValueError as `listen`.
         """
 
     def allocate(self, allocate: Allocate) -> int:
@@ -563,11 +571,11 @@ class Engine:
         is outside 0x4000 to 0x7FFF, or nothing can be sent to the peer.
         """
 
-    def move_allocation(self, allocation: int, five_tuple: FiveTuple) -> None:
-        """It belongs to this five-tuple from now on, over whatever transport (RFC 8016).
+    def move_allocation(self, allocation: int, *, before: FiveTuple, five_tuple: FiveTuple) -> None:
+        """It belongs to this five-tuple from now on, over whatever transport (RFC 8016); `before` to that.
 
         Permissions, channels and connections with peers stay. Raises OSError(EEXIST) when the five-tuple
-        has an allocation.
+        has an allocation. Nothing happens when `before` has not this one any more.
         """
 
     def connect_peer(self, allocation: int, host: str, port: int) -> int:
@@ -575,7 +583,8 @@ class Engine:
 
         `PeerConnected` follows, or `Closed` (`CONNECT`: refused, no answer in 30 s, the allocation has 256
         connections or relays no TCP). Whether the peer may be reached is the caller's to know. Raises
-        ValueError for an address nothing can be sent to, PermissionError for one of our TURN listeners.
+        ValueError for an address nothing can be sent to, PermissionError for one of our TURN listeners,
+        OSError(EMFILE) as `bind_relay`.
         """
 
     def join(self, five_tuple: FiveTuple, connection: int, answer: bytes) -> None:

@@ -14,6 +14,8 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import NewType, Self, TypeAlias
 
+from msgspec import Struct
+
 from headgate._engine import (
     Accepted,
     AddressBudget,
@@ -35,6 +37,8 @@ from headgate._engine import (
     StunReceived,
     TurnCounters,
     UdpPort,
+    left_by_players,
+    left_by_relays,
 )
 
 __all__ = [
@@ -97,6 +101,8 @@ __all__ = [
     "TurnLimits",
     "TurnTransport",
     "UdpPort",
+    "left_by_players",
+    "left_by_relays",
 ]
 
 logger = logging.getLogger(__name__)
@@ -270,8 +276,7 @@ class ClientTls:
     """SHA-256 of the one certificate to believe; None: those of the system's authorities."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Connect:
+class Connect(Struct, frozen=True, kw_only=True):
     """A TCP connection to an RTSP server. Sizes in bytes, times in seconds."""
 
     host: str
@@ -285,21 +290,18 @@ class Connect:
     write_timeout: float = 10.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Track:
+class Track(Struct, frozen=True, kw_only=True):
     codec: Codec
     clock_rate: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OpenStream:
+class OpenStream(Struct, frozen=True, kw_only=True):
     tracks: Sequence[Track]
     payload_size: int = 1472
     """A larger RTP packet is re-packetised (H.264, H.265) or dropped and counted (everything else)."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Channel:
+class Channel(Struct, frozen=True, kw_only=True):
     """The two interleaved channels of one track (RFC 2326 10.12), 0 to 255 each."""
 
     track: int
@@ -309,8 +311,7 @@ class Channel:
     """None: in the clear, as far as the connection is."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Remote:
+class Remote(Struct, frozen=True, kw_only=True):
     """Where one track's datagrams come from or go to. A publisher's port 0: any port of the host."""
 
     track: int
@@ -320,15 +321,13 @@ class Remote:
     srtp: Srtp | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PublishTcp:
+class PublishTcp(Struct, frozen=True, kw_only=True):
     stream: int
     connection: int
     channels: Sequence[Channel]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PublishUdp:
+class PublishUdp(Struct, frozen=True, kw_only=True):
     stream: int
     connection: int
     """The RTSP connection that set it up: the flow ends with it, and it has no read timeout of its own."""
@@ -340,8 +339,7 @@ class PublishUdp:
     """The flow closes (`READ_TIMEOUT`) when no datagram came for so long."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReadTcp:
+class ReadTcp(Struct, frozen=True, kw_only=True):
     stream: int
     connection: int
     channels: Sequence[Channel]
@@ -350,8 +348,7 @@ class ReadTcp:
     """When either limit is reached, units are discarded up to the next key frame."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReadUdp:
+class ReadUdp(Struct, frozen=True, kw_only=True):
     stream: int
     connection: int
     """As for `PublishUdp`; 0: none, as a group is many clients'."""
@@ -381,8 +378,7 @@ class GroupSender:
     ttl: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Hear:
+class Hear(Struct, frozen=True, kw_only=True):
     connection: int
     """As for `PublishUdp`."""
     host: str
@@ -448,8 +444,7 @@ class Challenge:
     """By the clock of both."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BindRelay:
+class BindRelay(Struct, frozen=True, kw_only=True):
     """A relayed address."""
 
     host: str
@@ -462,8 +457,7 @@ class BindRelay:
     transport: RelayTransport = RelayTransport.UDP
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Allocate:
+class Allocate(Struct, frozen=True, kw_only=True):
     five_tuple: FiveTuple
     relays: Sequence[int]
     """One or two handles of `bind_relay`, of different families; over TCP one (RFC 6062 5.1)."""
@@ -474,8 +468,7 @@ class Allocate:
     """Its client may come back for it (`move_allocation`): it outlives the client's connection."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Permit:
+class Permit(Struct, frozen=True, kw_only=True):
     allocation: int
     hosts: Sequence[str]
     lifetime_s: float = 300.0
@@ -484,8 +477,7 @@ class Permit:
     """Nothing but relayed addresses of ours may be reached at these hosts."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BindChannel:
+class BindChannel(Struct, frozen=True, kw_only=True):
     allocation: int
     number: int
     """0x4000 to 0x4FFF, or to 0x7FFF where the listener's limits say so."""

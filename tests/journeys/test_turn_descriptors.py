@@ -9,7 +9,7 @@ from pathlib import Path
 
 import httpx
 
-from headgate.core.descriptors import spared
+from headgate.core.descriptors import left_by_relays
 from headgate.turn.refusal import ErrorCode
 from headgate.turn.stun.message import Method
 from tests.journeys.gate import Gate, settings
@@ -31,7 +31,7 @@ def test_a_flood_of_allocations_leaves_descriptors(tmp_path: Path) -> None:
         clients = [stack.enter_context(TurnClient(turn)) for _ in range(DESCRIPTORS)]
         errors = [error_of(client.ask(Method.ALLOCATE, UDP)) for client in clients]
         assert set(errors) == {None, ErrorCode.INSUFFICIENT_CAPACITY}
-        assert gate.descriptors() <= DESCRIPTORS - spared(DESCRIPTORS)
+        assert gate.descriptors() <= DESCRIPTORS - left_by_relays(DESCRIPTORS)
         for _ in range(PLAYERS):
             with httpx.Client(base_url=gate.operator, timeout=10.0, trust_env=False) as operator:
                 assert operator.get("/health").status_code == 200

@@ -50,8 +50,14 @@ class RelayTwin:
         self.allocations: dict[int, TwinAllocation] = {}
         self.dialled: dict[int, TransportAddress] = {}
         self.refuses = False
+        self.descriptors = 1 << 20
+        """As many may be bound, and connections made."""
+        self.tries = 0
 
     def bind(self, address: RelayAddress, port: int, *, transport: RelayTransport) -> int:
+        self.tries += 1
+        if len(self.bound) >= self.descriptors:
+            raise OSError(errno.EMFILE, "no descriptors")
         place = (address.host, port, transport)
         if port in self._held or place in self.bound.values():
             raise OSError(errno.EADDRINUSE, "taken")
@@ -106,12 +112,15 @@ class RelayTwin:
         if not lifetime:
             del self.allocations[allocation].channels[number]
 
-    def move(self, allocation: int, five_tuple: FiveTuple) -> None:
+    def move(self, allocation: int, *, before: FiveTuple, five_tuple: FiveTuple) -> None:
+        assert self.allocations[allocation].five_tuple == before
         if any(each.five_tuple == five_tuple for each in self.allocations.values()):
             raise FileExistsError(errno.EEXIST, "taken")
         self.allocations[allocation].five_tuple = five_tuple
 
     def connect(self, allocation: int, peer: TransportAddress) -> int:
+        if len(self.bound) + len(self.dialled) >= self.descriptors:
+            raise OSError(errno.EMFILE, "no descriptors")
         handle = next(self._handles)
         self.dialled[handle] = peer
         return handle

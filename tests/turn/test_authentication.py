@@ -8,7 +8,7 @@ import pytest
 
 from headgate.core.config.turn_conf import TurnConf
 from headgate.turn.authentication import ALGORITHMS
-from headgate.turn.credentials import Remembered
+from headgate.turn.credentials import Remembered, rest_password
 from headgate.turn.events import CredentialWanted
 from headgate.turn.machine import ASK_AGAIN
 from headgate.turn.nonce import COOKIES, LIFETIME
@@ -17,7 +17,7 @@ from headgate.turn.stun.answer import Answer
 from headgate.turn.stun.attribute import Attribute
 from headgate.turn.stun.integrity import Integrity, PasswordAlgorithm
 from headgate.turn.stun.message import Message, MessageClass, Method
-from tests.turn.dialogue import PEER, REALM, UDP, Client, House, error_of
+from tests.turn.dialogue import PEER, REALM, SECRET, UDP, Client, House, error_of
 
 ALLOCATE = (Method.ALLOCATE, (Attribute.REQUESTED_TRANSPORT, UDP))
 AUTHENTICATED = [Method.ALLOCATE, Method.REFRESH, Method.CREATE_PERMISSION, Method.CHANNEL_BIND]
@@ -313,3 +313,14 @@ def test_names_are_to_be_hashed_only_where_every_hash_is_known() -> None:
         assert client.nonce.startswith(COOKIES[anonymity])
         client.by_hash = anonymity
         assert error_of(client.refresh(600)) is None
+
+
+def test_a_name_longer_than_one_may_be_is_nobodys() -> None:
+    """RFC 8489 14.3: less than 509 bytes. Keys of names are remembered, and these are not."""
+    house = House()
+    prefix = f"{int(house.wall) + 600}:"
+    for size, wanted in ((508, None), (509, ErrorCode.UNAUTHENTICATED)):
+        name = prefix.ljust(size, "n")
+        client = house.client(name, rest_password(SECRET.encode(), name), client_port=size)
+        answer = client.ask(*ALLOCATE)
+        assert error_of(answer) is wanted

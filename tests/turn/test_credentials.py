@@ -79,14 +79,26 @@ def test_what_another_server_said_is_remembered_within_bounds() -> None:
 
 def test_a_key_is_of_name_password_and_algorithm() -> None:
     ours = credentials(users={"bob": "builder", "alice": "builder"})
-    (bob,), (alice,) = ours.candidates("bob"), ours.candidates("alice")
+    ours.remember("bob", Remembered("other", None, 1.0))
     md5 = long_term_key(user="bob", realm="example.org", password="builder", algorithm=PasswordAlgorithm.MD5)
     for _ in range(2):
-        assert ours.key(bob, name="bob", algorithm=PasswordAlgorithm.MD5) == md5
+        (builder, key), (other, _) = ours.keys("bob", PasswordAlgorithm.MD5)
+        assert (builder, key) == (Candidate("bob", "builder"), md5)
+        assert other == Candidate("bob", "other")
     keys = {
-        md5,
-        ours.key(bob, name="bob", algorithm=PasswordAlgorithm.SHA256),
-        ours.key(alice, name="alice", algorithm=PasswordAlgorithm.MD5),
-        ours.key(Candidate("bob", "other"), name="bob", algorithm=PasswordAlgorithm.MD5),
+        key
+        for name in ("bob", "alice")
+        for algorithm in PasswordAlgorithm
+        for _, key in ours.keys(name, algorithm)
     }
-    assert len(keys) == 4
+    assert len(keys) == 6
+
+
+def test_what_another_server_said_counts_from_then_on() -> None:
+    ours = credentials()
+    assert ours.keys("carol", PasswordAlgorithm.MD5) == ()
+    ours.remember("carol", Remembered("secret", None, 1.0))
+    ((carol, _),) = ours.keys("carol", PasswordAlgorithm.MD5)
+    assert carol == Candidate("carol", "secret")
+    ours.remember("carol", Remembered(None, None, 2.0))
+    assert ours.keys("carol", PasswordAlgorithm.MD5) == ()

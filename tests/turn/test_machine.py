@@ -201,6 +201,9 @@ def test_a_connection_to_a_peer() -> None:
     (allocation,) = house.machine.allocations
     assert client.peer_request(Method.CONNECT, TransportAddress("127.0.0.1", 80)) is ErrorCode.FORBIDDEN
     assert client.peer_request(Method.CONNECT, TransportAddress("192.0.2.1", 80)) is ErrorCode.FORBIDDEN
+    house.relay.descriptors = 1
+    assert client.peer_request(Method.CONNECT, PEER) is ErrorCode.INSUFFICIENT_CAPACITY
+    house.relay.descriptors = 2
     transaction = b"connect-----"
     request = client.build(
         Method.CONNECT,

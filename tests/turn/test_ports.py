@@ -106,6 +106,25 @@ def test_ports_that_others_hold_are_passed_over() -> None:
     assert ports.taken == 5
 
 
+def test_no_port_has_a_descriptor_where_another_has_none() -> None:
+    """It is not taken for a port that another holds: nothing else is tried, and nothing kept."""
+    twin = RelayTwin()
+    ports = RelayPorts(twin, range(50_000, 51_000))
+    twin.descriptors = 1
+    for _ in range(3):
+        twin.tries = 0
+        with pytest.raises(Exhausted):
+            ports.bind_pair(HERE, BOB, now=0.0)
+        assert (twin.tries, ports.taken, len(twin.bound), ports.deadline()) == (2, 0, 0, None)
+    ports.bind(HERE)
+    for even in (False, True):
+        twin.tries = 0
+        with pytest.raises(Exhausted):
+            ports.bind(HERE, even=even)
+        assert twin.tries == 1
+    assert ports.taken == len(twin.bound) == 1
+
+
 def test_whose_port_it_is() -> None:
     ports = RelayPorts(RelayTwin(), range(50_000, 50_010))
     port = ports.bind(HERE).port
@@ -113,6 +132,40 @@ def test_whose_port_it_is() -> None:
     assert ports.has("203.0.113.1", port, transport=RelayTransport.UDP)
     assert not ports.has("192.0.2.1", port, transport=RelayTransport.TCP)
     assert not ports.has("192.0.2.2", port, transport=RelayTransport.UDP)
+
+
+@pytest.mark.parametrize("first", [50_000, 50_001])
+@pytest.mark.parametrize("size", range(6))
+def test_pairs_are_within_the_range(first: int, size: int) -> None:
+    ports = RelayPorts(RelayTwin(), range(first, first + size))
+    even = [port for port in range(first, first + size - 1) if port % 2 == 0]
+    pairs = [ports.bind_pair(HERE, BOB, now=0.0) for _ in even]
+    assert sorted(port.port for port, _ in pairs) == even
+    assert all(reservation.port.port == port.port + 1 for port, reservation in pairs)
+    with pytest.raises(Exhausted):
+        ports.bind_pair(HERE, BOB, now=0.0)
+
+
+def test_what_is_taken_stays_taken_when_the_range_changes() -> None:
+    ports = RelayPorts(RelayTwin(), range(50_000, 50_010))
+    before = [ports.bind(HERE) for _ in range(10)]
+    ports.ports = range(50_005, 50_015)
+    assert {ports.bind(HERE).port for _ in range(5)} == set(range(50_010, 50_015))
+    for port in before:
+        assert ports.has(HERE.host, port.port, transport=RelayTransport.UDP)
+        ports.release(port)
+    assert {ports.bind(HERE).port for _ in range(5)} == set(range(50_005, 50_010))
+    with pytest.raises(Exhausted):
+        ports.bind(HERE)
+    assert ports.taken == 10
+
+
+def test_the_last_one_is_found_wherever_it_is() -> None:
+    ports = RelayPorts(RelayTwin(), range(64_536, 65_536))
+    bound = [ports.bind(HERE) for _ in range(1000)]
+    for port in (*random.Random(1).sample(bound, 20), *bound[:2]):
+        ports.release(port)
+        assert ports.bind(HERE).port == port.port
 
 
 @given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 10)), max_size=300))

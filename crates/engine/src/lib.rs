@@ -14,6 +14,7 @@ mod command;
 mod connection;
 pub mod counters;
 mod datagram;
+pub mod descriptors;
 pub mod engine;
 pub mod event;
 pub mod group;

@@ -33,10 +33,12 @@ use crate::Handle;
 use crate::command::{Command, Shared};
 use crate::connection::{Admission, Connection, Listener, is_out_of_room};
 use crate::datagram::{DatagramPublisher, DatagramReader};
+use crate::descriptors::Bound;
 use crate::event::{CloseReason, Event};
 use crate::group::Member;
 use crate::latency::Clock;
 use crate::srtp::Sealed;
+use crate::stderr::Stderr;
 use crate::term::Term;
 use crate::turn::Wing;
 use crate::udp::Receiver;
@@ -187,7 +189,7 @@ impl Worker {
             if let Err(error) = self.poll.poll(&mut events, Some(timeout))
                 && error.kind() != io::ErrorKind::Interrupted
             {
-                eprintln!("headgate: worker {} cannot poll: {error}", self.index);
+                self.shared.stderr.say(format!("worker {} cannot poll: {error}", self.index));
                 std::thread::sleep(ACCEPT_PAUSE);
             }
             self.term.beat();
@@ -287,6 +289,7 @@ impl Worker {
     fn accept(&mut self, i: usize, now: Instant) {
         let Some(accepting) = self.listeners.get_mut(i) else { return };
         accepting.paused_until = None;
+        let bound = Bound::of_players();
         for _ in 0..ACCEPT_SHARE {
             let (socket, remote) = match accepting.socket.accept() {
                 Ok(accepted) => accepted,
@@ -300,7 +303,8 @@ impl Worker {
             };
             let listener = &accepting.listener;
             let Ok(local) = socket.local_addr() else { continue };
-            let Some(admission) = Admission::of(listener).filter(|_| !self.shared.events.is_full()) else {
+            let room = bound.admits(&socket) && !self.shared.events.is_full();
+            let Some(admission) = Admission::of(listener).filter(|_| room) else {
                 self.shared.events.refused_connections.fetch_add(1, SeqCst);
                 continue; // the socket is dropped, and so closed
             };
@@ -388,9 +392,9 @@ impl Worker {
     }
 }
 
-fn register(poll: &Poll, source: &mut impl Source, ready: Ready, interest: Interest) {
+fn register(poll: &Poll, stderr: &Stderr, source: &mut impl Source, ready: Ready, interest: Interest) {
     // Fails only when the kernel is out of memory or watches; the source is then never ready, and times out.
     if let Err(error) = poll.registry().register(source, ready.token(), interest) {
-        eprintln!("headgate: cannot watch a socket: {error}");
+        stderr.cannot_watch(&error);
     }
 }

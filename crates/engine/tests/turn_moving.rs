@@ -44,7 +44,7 @@ fn what_a_client_has_goes_with_it() {
     let mut before = client.five_tuple;
     for round in 0..40_u8 {
         let (moved, five_tuple) = stranger(&mut bench);
-        bench.engine.move_allocation(client.allocation, five_tuple).expect("free");
+        bench.engine.move_allocation(client.allocation, &before, five_tuple).expect("free");
         bench.engine.answer(five_tuple, request(*b"the response"));
         assert_eq!(heard(&moved), request(*b"the response"));
         moved.send(&channel(0x4001, &[round; 40])).expect("sent");
@@ -75,7 +75,7 @@ fn an_end_is_known_where_the_client_is_heard() {
     for _ in 0..8 {
         let client = bench.client();
         let (moved, five_tuple) = stranger(&mut bench);
-        bench.engine.move_allocation(client.allocation, five_tuple).expect("free");
+        bench.engine.move_allocation(client.allocation, &client.five_tuple, five_tuple).expect("free");
         bench.engine.close(client.allocation);
         bench.closed(client.allocation);
         // It may have another one there.
@@ -240,6 +240,7 @@ fn over_every_transport_to_every_other() {
         bench.engine.answer(home, request(*b"the response"));
         assert_eq!(client.receive(20), request(*b"the response"));
         client.relays(&first, &second, relayed, 1);
+        let mut here = home;
         for round in 2..7 {
             for to in &ways {
                 let mut moved = Any::connect(&bench, *to);
@@ -248,7 +249,7 @@ fn over_every_transport_to_every_other() {
                 // What comes before the answer is not obeyed; what is for the client still goes to the other.
                 first.send_to(&[round; 8], relayed).expect("sent");
                 assert_eq!(client.receive(12), channel(0x4001, &[round; 8]));
-                bench.engine.move_allocation(allocation, five_tuple).expect("free");
+                bench.engine.move_allocation(allocation, &here, five_tuple).expect("free");
                 bench.engine.answer(five_tuple, request(*b"the response"));
                 assert_eq!(moved.receive(20), request(*b"the response"));
                 // Until it has sent something from there it may not know, and both are its own (3.2.2).
@@ -264,7 +265,7 @@ fn over_every_transport_to_every_other() {
                 bench.counted(|counters| counters.no_allocation == before + 1);
                 assert_eq!(client.asks(&mut bench).1, 0);
                 workers.insert((home.worker, five_tuple.worker, five_tuple.transport as u8));
-                client = moved;
+                (client, here) = (moved, five_tuple);
             }
         }
         bench.engine.close(allocation);
@@ -278,8 +279,12 @@ fn over_every_transport_to_every_other() {
     assert_eq!(bench.engine.turn_counters().queue_full, 0);
 }
 
-/// It has moved, and has not sent anything since.
-fn on_its_way(bench: &mut Bench, way: Option<&Listener>, peer: &UdpSocket) -> (Any, Any, Handle, SocketAddr) {
+/// It has moved, and has not sent anything since. The allocation comes with where it is.
+fn on_its_way(
+    bench: &mut Bench,
+    way: Option<&Listener>,
+    peer: &UdpSocket,
+) -> (Any, Any, (Handle, FiveTuple), SocketAddr) {
     let mut client = Any::connect(bench, way);
     let (home, allocation, relayed) = client.allocate(bench);
     bind(bench, allocation, peer.local_addr().expect("bound"));
@@ -287,10 +292,10 @@ fn on_its_way(bench: &mut Bench, way: Option<&Listener>, peer: &UdpSocket) -> (A
     client.receive(20);
     let mut moved = Any::connect(bench, way);
     let (five_tuple, _) = moved.asks(bench);
-    bench.engine.move_allocation(allocation, five_tuple).expect("free");
+    bench.engine.move_allocation(allocation, &home, five_tuple).expect("free");
     bench.engine.answer(five_tuple, request(*b"the response"));
     moved.receive(20);
-    (client, moved, allocation, relayed)
+    (client, moved, (allocation, five_tuple), relayed)
 }
 
 #[test]
@@ -300,7 +305,8 @@ fn what_the_old_network_does_not_take_the_new_one_does() {
     for transport in [Transport::Tcp, Transport::Tls, Transport::Dtls] {
         let listener = Listener::new(&bench, transport, usual());
         for _ in 0..4 {
-            let (client, mut moved, allocation, relayed) = on_its_way(&mut bench, Some(&listener), &peer);
+            let (client, mut moved, (allocation, _), relayed) =
+                on_its_way(&mut bench, Some(&listener), &peer);
             match client {
                 Any::Secure(mut client) => client.close(),
                 other => drop(other),
@@ -332,7 +338,7 @@ fn asking_for_a_channel_there_is_being_there() {
     let mut bench = Bench::start();
     let peer = socket(LOCALHOST);
     for _ in 0..4 {
-        let (_client, mut moved, allocation, relayed) = on_its_way(&mut bench, None, &peer);
+        let (_client, mut moved, (allocation, _), relayed) = on_its_way(&mut bench, None, &peer);
         bind(&bench, allocation, peer.local_addr().expect("bound"));
         moved.until_it_hears(&peer, relayed);
     }
@@ -344,10 +350,10 @@ fn to_and_fro_without_a_word() {
     let mut bench = Bench::start();
     let peer = socket(LOCALHOST);
     for _ in 0..4 {
-        let (mut client, mut second, allocation, relayed) = on_its_way(&mut bench, None, &peer);
+        let (mut client, mut second, (allocation, here), relayed) = on_its_way(&mut bench, None, &peer);
         let mut third = Any::connect(&bench, None);
         let (there, _) = third.asks(&mut bench);
-        bench.engine.move_allocation(allocation, there).expect("free");
+        bench.engine.move_allocation(allocation, &here, there).expect("free");
         bench.engine.answer(there, request(*b"the response"));
         third.receive(20);
         peer.send_to(&[1; 8], relayed).expect("sent");
@@ -355,7 +361,7 @@ fn to_and_fro_without_a_word() {
         assert_eq!(second.asks(&mut bench).1, 0);
         // Back where it is heard: there is one way again.
         let (first, _) = client.asks(&mut bench);
-        bench.engine.move_allocation(allocation, first).expect("free");
+        bench.engine.move_allocation(allocation, &there, first).expect("free");
         bench.engine.answer(first, request(*b"the response"));
         client.receive(20);
         client.relays(&peer, &socket(LOCALHOST), relayed, 2);
@@ -376,9 +382,9 @@ fn nobody_else_hears_what_was_for_the_old_address() {
         if round % 2 == 0 {
             old.allocate(&mut bench);
         } else {
-            let (_, another, _) = Any::connect(&bench, None).allocate(&mut bench);
+            let (its, another, _) = Any::connect(&bench, None).allocate(&mut bench);
             let (five_tuple, _) = old.asks(&mut bench);
-            bench.engine.move_allocation(another, five_tuple).expect("free");
+            bench.engine.move_allocation(another, &its, five_tuple).expect("free");
         }
         moved.until_it_hears(&peer, relayed);
         while old.is_sent_something(Duration::from_millis(1)) {
@@ -400,9 +406,9 @@ fn a_connection_s_end_ends_nothing_that_moves() {
         let listener = Listener::new(&bench, transport, usual());
         for _ in 0..4 {
             let mut client = Any::connect(&bench, Some(&listener));
-            let (five_tuple, allocation, relayed) = client.allocate(&mut bench);
+            let (mut here, allocation, relayed) = client.allocate(&mut bench);
             bind(&bench, allocation, peer.local_addr().expect("bound"));
-            bench.engine.answer(five_tuple, request(*b"the response"));
+            bench.engine.answer(here, request(*b"the response"));
             client.receive(20);
             for round in 0..3_u8 {
                 match client {
@@ -418,7 +424,8 @@ fn a_connection_s_end_ends_nothing_that_moves() {
                 client = Any::connect(&bench, Some(&listener));
                 let (five_tuple, none) = client.asks(&mut bench);
                 assert_eq!(none, 0);
-                bench.engine.move_allocation(allocation, five_tuple).expect("free");
+                bench.engine.move_allocation(allocation, &here, five_tuple).expect("free");
+                here = five_tuple;
                 bench.engine.answer(five_tuple, request(*b"the response"));
                 while client.receive(20)[..2] != [0, 3] {}
                 client.send(&channel(0x4001, &[round; 40]));
@@ -436,13 +443,13 @@ fn who_does_not_come_back_is_forgotten_at_its_time() {
     let listener = Listener::new(&bench, Transport::Tcp, usual());
     for moves in [false, true, true, true] {
         let mut client = Any::connect(&bench, Some(&listener));
-        let (five_tuple, allocation, _) = client.allocate(&mut bench);
-        bench.engine.answer(five_tuple, request(*b"the response"));
+        let (home, allocation, _) = client.allocate(&mut bench);
+        bench.engine.answer(home, request(*b"the response"));
         client.receive(20); // before it has its ticket it would not come back
         if moves {
             let mut moved = Any::connect(&bench, Some(&listener));
             let (five_tuple, _) = moved.asks(&mut bench);
-            bench.engine.move_allocation(allocation, five_tuple).expect("free");
+            bench.engine.move_allocation(allocation, &home, five_tuple).expect("free");
             client = moved;
         }
         drop(client);
@@ -460,12 +467,12 @@ fn the_old_connection_ends_by_itself_and_the_new_one_does_not() {
         let listener = Listener::new(&bench, transport, limits);
         for _ in 0..2 {
             let mut client = Any::connect(&bench, Some(&listener));
-            let (five_tuple, allocation, _) = client.allocate(&mut bench);
-            bench.engine.answer(five_tuple, request(*b"the response"));
+            let (home, allocation, _) = client.allocate(&mut bench);
+            bench.engine.answer(home, request(*b"the response"));
             client.receive(20);
             let mut moved = Any::connect(&bench, Some(&listener));
             let (five_tuple, _) = moved.asks(&mut bench);
-            bench.engine.move_allocation(allocation, five_tuple).expect("free");
+            bench.engine.move_allocation(allocation, &home, five_tuple).expect("free");
             bench.engine.answer(five_tuple, request(*b"the response"));
             moved.receive(20);
             bind(&bench, allocation, "192.0.2.1:1".parse().expect("an address")); // it is there
@@ -494,7 +501,7 @@ fn requests_of_a_client_that_moved_are_bounded() {
         let (home, allocation, _) = client.allocate(&mut bench);
         let mut moved = Any::connect(&bench, Some(&listener));
         let (five_tuple, _) = moved.asks(&mut bench);
-        bench.engine.move_allocation(allocation, five_tuple).expect("free");
+        bench.engine.move_allocation(allocation, &home, five_tuple).expect("free");
         bench.engine.answer(five_tuple, request(*b"the response"));
         moved.receive(20);
         places.insert(home.worker == five_tuple.worker);
@@ -518,15 +525,15 @@ fn a_connection_that_has_gone_is_no_client() {
     let peer = socket(LOCALHOST);
     for _ in 0..8 {
         let mut client = Any::connect(&bench, None);
-        let (_, allocation, relayed) = client.allocate(&mut bench);
+        let (home, allocation, relayed) = client.allocate(&mut bench);
         bind(&bench, allocation, peer.local_addr().expect("bound"));
         let mut moved = Any::connect(&bench, Some(&listener));
-        let (five_tuple, _) = moved.asks(&mut bench);
+        let (here, _) = moved.asks(&mut bench);
         // It goes just before, or just after.
         drop(moved);
-        bench.engine.move_allocation(allocation, five_tuple).expect("free");
+        bench.engine.move_allocation(allocation, &home, here).expect("free");
         let (again, five_tuple) = stranger(&mut bench);
-        bench.engine.move_allocation(allocation, five_tuple).expect("free");
+        bench.engine.move_allocation(allocation, &here, five_tuple).expect("free");
         bench.engine.answer(five_tuple, request(*b"the response"));
         assert_eq!(heard(&again), request(*b"the response"));
         again.send(&channel(0x4001, b"here")).expect("sent");
@@ -545,10 +552,10 @@ fn an_interface_that_is_closed_ends_its_clients_over_dtls() {
     let mut allocations = Vec::new();
     for _ in 0..4 {
         let mut client = Any::connect(&bench, None);
-        let (_, allocation, _) = client.allocate(&mut bench);
+        let (home, allocation, _) = client.allocate(&mut bench);
         let mut moved = Any::connect(&bench, Some(&listener));
         let (five_tuple, _) = moved.asks(&mut bench);
-        bench.engine.move_allocation(allocation, five_tuple).expect("free");
+        bench.engine.move_allocation(allocation, &home, five_tuple).expect("free");
         bench.engine.answer(five_tuple, request(*b"the response"));
         moved.receive(20);
         allocations.push((allocation, moved));
@@ -563,12 +570,19 @@ fn an_interface_that_is_closed_ends_its_clients_over_dtls() {
 fn not_onto_another_one() {
     let mut bench = Bench::start();
     let (client, other) = (bench.client(), bench.client());
-    let taken = bench.engine.move_allocation(client.allocation, other.five_tuple);
+    let taken = bench.engine.move_allocation(client.allocation, &client.five_tuple, other.five_tuple);
     assert!(matches!(taken, Err(VerbError::Io(_))));
-    // One that is gone moves nowhere, and nothing happens: its five-tuple is free.
+    // One that is gone, or another's, moves nowhere, and nothing happens: its five-tuple is free.
     let (socket, five_tuple) = stranger(&mut bench);
+    bench.engine.move_allocation(client.allocation, &other.five_tuple, five_tuple).expect("nothing");
+    bench.engine.move_allocation(client.allocation, &five_tuple, five_tuple).expect("nothing");
+    bench.barrier(&client);
+    bench.barrier(&other);
     bench.engine.close(client.allocation);
-    bench.engine.move_allocation(client.allocation, five_tuple).expect("nothing, or an end");
+    bench
+        .engine
+        .move_allocation(client.allocation, &client.five_tuple, five_tuple)
+        .expect("nothing, or an end");
     bench.closed(client.allocation);
     bench.barrier(&other);
     let bind =

@@ -264,7 +264,7 @@ fn connections_with_peers() {
 }
 
 /// Take an allocation along to where a worker hears its client.
-fn moved(bench: &mut Bench, allocation: Handle, worker: usize) -> (UdpSocket, FiveTuple) {
+fn moved(bench: &mut Bench, client: &Client, worker: usize) -> (UdpSocket, FiveTuple) {
     loop {
         let socket = socket(LOCALHOST);
         socket.connect(bench.server).expect("a route");
@@ -272,7 +272,7 @@ fn moved(bench: &mut Bench, allocation: Handle, worker: usize) -> (UdpSocket, Fi
         let me = socket.local_addr().expect("bound");
         let (five_tuple, ..) = bench.request(|five_tuple| five_tuple.client == me);
         if five_tuple.worker == worker {
-            bench.engine.move_allocation(allocation, five_tuple).expect("free");
+            bench.engine.move_allocation(client.allocation, &client.five_tuple, five_tuple).expect("free");
             bench.engine.answer(five_tuple, request(*b"the response"));
             assert_eq!(receive(&socket).0, request(*b"the response"));
             return (socket, five_tuple);
@@ -288,8 +288,8 @@ fn allocations_that_moved() {
     let address = peer.local_addr().expect("bound");
     let (lost, kept) = (client_on(&mut bench, 0), client_on(&mut bench, 1));
     bench.bind_channel(&kept, 0x4001, address);
-    let (of_lost, five_tuple) = moved(&mut bench, lost.allocation, 1);
-    let (of_kept, _) = moved(&mut bench, kept.allocation, 0);
+    let (of_lost, five_tuple) = moved(&mut bench, &lost, 1);
+    let (of_kept, _) = moved(&mut bench, &kept, 0);
     of_kept.send(&channel(0x4001, b"here")).expect("sent");
     assert_eq!(receive(&peer), (b"here".to_vec(), kept.relayed));
 
@@ -355,16 +355,16 @@ fn allocations_that_moved_to_connections() {
     let address = peer.local_addr().expect("bound");
     // One whose home is lost, and one whose client's connection is.
     let moved = |bench: &mut Bench, home: usize, to: usize| {
-        let (mut client, five_tuple) = data_on(bench, &listener, home);
-        let (allocation, relayed) = allocate(bench, five_tuple);
-        answered(bench, &mut client, five_tuple);
+        let (mut client, home) = data_on(bench, &listener, home);
+        let (allocation, relayed) = allocate(bench, home);
+        answered(bench, &mut client, home);
         let (mut moved, five_tuple) = data_on(bench, &listener, to);
-        bench.engine.move_allocation(allocation, five_tuple).expect("free");
+        bench.engine.move_allocation(allocation, &home, five_tuple).expect("free");
         answered(bench, &mut moved, five_tuple);
         (client, moved, five_tuple, allocation, relayed)
     };
     let (gone, mut of_lost, five_tuple, lost, _) = moved(&mut bench, 0, 1);
-    let (_, of_kept, _, kept, relayed) = moved(&mut bench, 1, 0);
+    let (_, of_kept, there, kept, relayed) = moved(&mut bench, 1, 0);
 
     bench.engine.stand_still(0, LATE);
     lose(&mut bench, &[lost], |_| {
@@ -381,7 +381,7 @@ fn allocations_that_moved_to_connections() {
     assert_eq!(receive(&peer), (b"hello".to_vec(), new));
     // It waits for its client, who comes back.
     let (mut back, five_tuple) = data_on(&mut bench, &listener, 0);
-    bench.engine.move_allocation(kept, five_tuple).expect("free");
+    bench.engine.move_allocation(kept, &there, five_tuple).expect("free");
     answered(&bench, &mut back, five_tuple);
     back.send(&send_indication(address, b"hello"));
     assert_eq!(receive(&peer), (b"hello".to_vec(), relayed));

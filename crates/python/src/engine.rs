@@ -253,8 +253,9 @@ impl Engine {
         self.0.bind_channel(&bind.convert()?).map_err(raise)
     }
 
-    fn move_allocation(&self, allocation: u64, five_tuple: &FiveTuple) -> PyResult<()> {
-        self.0.move_allocation(allocation, five_tuple.tuple).map_err(raise)
+    #[pyo3(signature = (allocation, *, before, five_tuple))]
+    fn move_allocation(&self, allocation: u64, before: &FiveTuple, five_tuple: &FiveTuple) -> PyResult<()> {
+        self.0.move_allocation(allocation, &before.tuple, five_tuple.tuple).map_err(raise)
     }
 
     fn connect_peer(&self, allocation: u64, host: &str, port: u16) -> PyResult<u64> {

@@ -5,6 +5,7 @@
 
 mod arguments;
 mod challenge;
+mod descriptors;
 mod engine;
 mod events;
 mod multicast;
@@ -17,6 +18,8 @@ use pyo3::prelude::*;
 mod _engine {
     #[pymodule_export]
     use crate::challenge::{AddressBudget, Nonces};
+    #[pymodule_export]
+    use crate::descriptors::{left_by_players, left_by_relays};
     #[pymodule_export]
     use crate::engine::{Engine, RelayLatency, StreamTrack, UdpPort};
     #[pymodule_export]

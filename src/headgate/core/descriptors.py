@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import resource
 
-__all__ = ["OTHERS", "are_spare", "spared"]
+from headgate.engine import left_by_players, left_by_relays
 
-OTHERS = 640
-"""What clients must leave: 512 for the operator's listener, the rest for files and sockets of ours."""
-OTHERS_SHARE = 8
-"""Where there are many: one of so many, for players and rooms."""
+__all__ = ["are_spare", "is_shortage", "left_by_players", "left_by_relays"]
 
-
-def spared(limit: int) -> int:
-    """How many of so many descriptors are not for what `are_spare` is asked about."""
-    return max(min(OTHERS, limit // 2), limit // OTHERS_SHARE)
+SHORTAGES = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 
 
 def are_spare() -> bool:
-    """Whether one more may be opened. The system hands out the lowest number that is free, so who asks each
-    time never has one of the last.
+    """Whether one more may be opened; the engine asks the same of what it opens for relays. The system hands
+    out the lowest number that is free, so who asks each time never has one of the last.
     """
     limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     if limit == resource.RLIM_INFINITY:
@@ -30,4 +25,11 @@ def are_spare() -> bool:
     except OSError:
         return False
     os.close(number)
-    return number < limit - spared(limit)
+    return number < limit - left_by_relays(limit)
+
+
+def is_shortage(error: OSError) -> bool:
+    """Whether nothing can be opened, whatever it is: the process or the system has no descriptor for it, or
+    no memory.
+    """
+    return error.errno in SHORTAGES

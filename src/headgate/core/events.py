@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import dataclasses
 import logging
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar
+
+from msgspec import Struct
 
 from headgate.core.session import CloseReason, Role, SessionId, Totals
 from headgate.core.timestamp import rfc3339, utc_now
@@ -48,22 +48,19 @@ logger = logging.getLogger(__name__)
 RING_CAPACITY = 4096  # a dashboard that was away for a minute at 60 changes a second
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Event:
+class Event(Struct, frozen=True, kw_only=True, gc=False):
     """Something that happened to the model. Subclasses are the vocabulary of `/events`."""
 
     TYPE: ClassVar[str] = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ServiceStarted(Event):
+class ServiceStarted(Event, frozen=True, kw_only=True):
     TYPE: ClassVar[str] = "service.started"
     service: str
     addresses: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ConnectionOpened(Event):
+class ConnectionOpened(Event, frozen=True, kw_only=True):
     """A client's socket, before it has asked for anything."""
 
     TYPE: ClassVar[str] = "connection.opened"
@@ -75,8 +72,7 @@ class ConnectionOpened(Event):
     remote: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ConnectionClosed(Event):
+class ConnectionClosed(Event, frozen=True, kw_only=True):
     TYPE: ClassVar[str] = "connection.closed"
     connection: str
     kind: str
@@ -84,8 +80,7 @@ class ConnectionClosed(Event):
     remote: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ServiceMoved(Event):
+class ServiceMoved(Event, frozen=True, kw_only=True):
     """It listens elsewhere now."""
 
     TYPE: ClassVar[str] = "service.moved"
@@ -93,22 +88,19 @@ class ServiceMoved(Event):
     addresses: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ServiceStopped(Event):
+class ServiceStopped(Event, frozen=True, kw_only=True):
     TYPE: ClassVar[str] = "service.stopped"
     service: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SessionOpened(Event):
+class SessionOpened(Event, frozen=True, kw_only=True):
     TYPE: ClassVar[str] = "session.opened"
     session: SessionId
     service: str
     remote: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SessionChanged(Event):
+class SessionChanged(Event, frozen=True, kw_only=True):
     """A session took up a role or left it: it publishes, reads, or pauses."""
 
     TYPE: ClassVar[str] = "session.changed"
@@ -119,8 +111,7 @@ class SessionChanged(Event):
     transport: str | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SessionClosed(Event):
+class SessionClosed(Event, frozen=True, kw_only=True):
     TYPE: ClassVar[str] = "session.closed"
     session: SessionId
     service: str
@@ -132,8 +123,7 @@ class SessionClosed(Event):
     totals: Totals
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PathReady(Event):
+class PathReady(Event, frozen=True, kw_only=True):
     TYPE: ClassVar[str] = "path.ready"
     path: str
     source_type: str
@@ -141,14 +131,12 @@ class PathReady(Event):
     tracks: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PathNotReady(Event):
+class PathNotReady(Event, frozen=True, kw_only=True):
     TYPE: ClassVar[str] = "path.notReady"
     path: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ConfigurationChanged(Event):
+class ConfigurationChanged(Event, frozen=True, kw_only=True):
     """Names of keys only: values may be secrets."""
 
     TYPE: ClassVar[str] = "configuration.changed"
@@ -159,16 +147,14 @@ class ConfigurationChanged(Event):
     key_count: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ConfigurationRefused(Event):
+class ConfigurationRefused(Event, frozen=True, kw_only=True):
     """The file was read again and has mistakes; the configuration is as it was."""
 
     TYPE: ClassVar[str] = "configuration.refused"
     mistakes: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CertificateRenewed(Event):
+class CertificateRenewed(Event, frozen=True, kw_only=True):
     """Its files have changed, and connections that come after get the new one."""
 
     TYPE: ClassVar[str] = "certificate.renewed"
@@ -177,8 +163,7 @@ class CertificateRenewed(Event):
     """When it expires, in ISO 8601."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CertificateRefused(Event):
+class CertificateRefused(Event, frozen=True, kw_only=True):
     """Its files have changed and are not good; the service goes on with the certificate that it has."""
 
     TYPE: ClassVar[str] = "certificate.refused"
@@ -186,8 +171,7 @@ class CertificateRefused(Event):
     mistake: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RelayEvent(Event):
+class RelayEvent(Event, frozen=True, kw_only=True):
     """Of an allocation of the TURN wing, in the words of seed 000."""
 
     session: SessionId
@@ -201,49 +185,43 @@ class RelayEvent(Event):
     """As the client gave it."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RelayAllocated(RelayEvent):
+class RelayAllocated(RelayEvent, frozen=True, kw_only=True):
     TYPE: ClassVar[str] = "relay.allocated"
     relayed: tuple[str, ...]
     port: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RelayChannelBound(RelayEvent):
+class RelayChannelBound(RelayEvent, frozen=True, kw_only=True):
     TYPE: ClassVar[str] = "relay.channelBound"
     channel: int
     peer: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RelayPermitted(RelayEvent):
+class RelayPermitted(RelayEvent, frozen=True, kw_only=True):
     TYPE: ClassVar[str] = "relay.permitted"
     ports: tuple[int, ...]
     """Those of the peers that the request named."""
     peers: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RelayRefreshed(RelayEvent):
+class RelayRefreshed(RelayEvent, frozen=True, kw_only=True):
     TYPE: ClassVar[str] = "relay.refreshed"
     lifetime: int
     """Seconds from now."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RelayPeerDenied(RelayEvent):
+class RelayPeerDenied(RelayEvent, frozen=True, kw_only=True):
     """Once for each host and allocation, and of few hosts; the metrics count them all."""
 
     TYPE: ClassVar[str] = "relay.peerDenied"
     peer: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RelayClosed(RelayEvent):
+class RelayClosed(RelayEvent, frozen=True, kw_only=True):
     TYPE: ClassVar[str] = "relay.closed"
 
 
-class Published(NamedTuple):
+class Published(Struct, frozen=True, gc=False):
     """An event with its place in the order of its node. `id` counts up from 1."""
 
     id: int
@@ -383,8 +361,8 @@ def _plain(value: Any) -> Any:
     """JSON types of a dataclass; identifiers print as `/v3` and `/v1` know them."""
     if isinstance(value, SessionId):
         return {"id": str(value.uuid), "number": value.number, "code": value.code}
-    if dataclasses.is_dataclass(value):
-        return {f.name: _plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
+    if isinstance(value, Struct):
+        return {name: _plain(getattr(value, name)) for name in value.__struct_fields__}
     if isinstance(value, tuple | list):
         return [_plain(item) for item in value]
     return value

@@ -6,11 +6,12 @@ import enum
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from msgspec import Struct
+
 __all__ = ["Endpoint", "ListenerAddress", "Protocol", "Service"]
 
 
-@dataclass(frozen=True, slots=True)
-class Endpoint:
+class Endpoint(Struct, frozen=True, gc=False):
     """One end of a connection. `host` is an IP literal without brackets."""
 
     host: str

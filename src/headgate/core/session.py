@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import dataclasses
 import enum
 import os
 import string
 import uuid
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
-from typing import NamedTuple, Protocol, Self
+from typing import Protocol, Self
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from headgate.core.enumeration import plain_members
 from headgate.core.service import Endpoint, Service
@@ -69,7 +70,7 @@ class CloseReason(enum.StrEnum):
     FAULT = "a bug in the server"
 
 
-class SessionId(NamedTuple):
+class SessionId(Struct, frozen=True, gc=False):
     """One identity in the form each dialect prints. Made by `Registry`, never by a client.
 
     Sessions are opened far more often than they are printed: forms are made when they are asked for.
@@ -119,8 +120,7 @@ class SessionId(NamedTuple):
         return number
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Totals:
+class Totals(Struct, frozen=True, kw_only=True, gc=False):
     """What a session moved so far, seen from the server."""
 
     bytes_received: int = 0
@@ -166,18 +166,18 @@ class Totals:
     def since(self, earlier: Totals) -> Totals:
         """What came after those, which were read of the same session before."""
         rest = {
-            field.name: getattr(self, field.name) - getattr(earlier, field.name)
-            for field in dataclasses.fields(Totals)
-            if field.name not in ("jitter_ticks", "jitter_s", "idle_s")
+            name: getattr(self, name) - getattr(earlier, name)
+            for name in Totals.__struct_fields__
+            if name not in ("jitter_ticks", "jitter_s", "idle_s")
         }
-        return dataclasses.replace(self, **rest)
+        return replace(self, **rest)
 
     def __add__(self, later: Totals) -> Totals:
         """With those of a later flow of the same session: jitter is the worse one, idleness the later's."""
         summed = {
-            field.name: getattr(self, field.name) + getattr(later, field.name)
-            for field in dataclasses.fields(Totals)
-            if field.name not in ("jitter_ticks", "jitter_s", "idle_s")
+            name: getattr(self, name) + getattr(later, name)
+            for name in Totals.__struct_fields__
+            if name not in ("jitter_ticks", "jitter_s", "idle_s")
         }
         return Totals(
             jitter_ticks=max(self.jitter_ticks, later.jitter_ticks),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from headgate.core.config.networks import ListenAddress
 from headgate.turn.allocation import Allocation
@@ -39,8 +39,7 @@ WISHES = frozenset(
 """Attributes of steps 5 to 9. Nearly nobody sends one."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Wishes:
+class _Wishes(Struct, frozen=True, kw_only=True):
     """What an Allocate asks for beside a relayed address."""
 
     even: bool = False
@@ -54,8 +53,7 @@ class _Wishes:
 NONE = _Wishes()
 
 
-@dataclass(slots=True)
-class _Relayed:
+class _Relayed(Struct):
     """What an allocation gets."""
 
     ports: list[RelayPort]

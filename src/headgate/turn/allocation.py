@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import NamedTuple
+
+from msgspec import Struct, field
 
 from headgate.turn.relay import FiveTuple, RelayPort, RelayTransport
 from headgate.turn.stun.address import Family, TransportAddress
@@ -31,8 +32,7 @@ class Channel(NamedTuple):
     expires: float
 
 
-@dataclass(slots=True, eq=False)
-class Allocation:
+class Allocation(Struct, eq=False):
     """Times are monotonic. Its owner is the machine; others look."""
 
     handle: int

@@ -6,7 +6,7 @@ import struct
 
 from headgate.turn.credentials import Candidate, Credentials
 from headgate.turn.nonce import COOKIES, Nonces
-from headgate.turn.opaque_string import opaque_string
+from headgate.turn.opaque_string import LONGEST_NAME, opaque_string
 from headgate.turn.refusal import ErrorCode, Refusal
 from headgate.turn.request import Identity, Request
 from headgate.turn.stun.attribute import Attribute
@@ -116,6 +116,8 @@ def _algorithm(request: Request, nonce: bytes) -> PasswordAlgorithm:
 def _name(given: bytes | None, hashed: bytes | None, credentials: Credentials) -> str | None:
     if given is None:
         return credentials.name_of(hashed or b"")
+    if len(given) > LONGEST_NAME:
+        return None
     try:
         return opaque_string(given.decode())
     except ValueError:
@@ -125,8 +127,7 @@ def _name(given: bytes | None, hashed: bytes | None, credentials: Credentials) -
 def _holder(
     request: Request, name: str, credentials: Credentials, algorithm: PasswordAlgorithm
 ) -> tuple[Candidate, bytes] | None:
-    for candidate in credentials.candidates(name):
-        key = credentials.key(candidate, name=name, algorithm=algorithm)
+    for candidate, key in credentials.keys(name, algorithm):
         if request.message.holds(key):
             return candidate, key
     return None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 from dataclasses import dataclass
 
-from headgate.core.descriptors import are_spare
+from headgate.core.descriptors import is_shortage
 from headgate.turn.allocation import Allocation
 from headgate.turn.events import PeerDenied
 from headgate.turn.refusal import ErrorCode, Refusal
@@ -54,11 +54,11 @@ class Connections:
         if wing.own_listeners.has(peer):
             wing.events.append(PeerDenied(allocation, peer))
             raise Refusal(ErrorCode.FORBIDDEN)
-        if not are_spare():
-            raise Refusal(ErrorCode.INSUFFICIENT_CAPACITY, "no descriptor is left for it")
         try:
             handle = wing.relay.connect(allocation.handle, peer)
         except OSError as error:
+            if is_shortage(error):
+                raise Refusal(ErrorCode.INSUFFICIENT_CAPACITY, "no descriptor is left for it") from None
             raise Refusal(ErrorCode.CONNECTION_TIMEOUT_OR_FAILURE, str(error)) from None
         allocation.connections[handle] = peer
         self._asked[handle] = request

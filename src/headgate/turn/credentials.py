@@ -12,9 +12,11 @@ import hmac
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from msgspec import Struct
+
 from headgate.core.errors import Refused
 from headgate.core.relay_credentials import RelayCredential
-from headgate.turn.opaque_string import opaque_string
+from headgate.turn.opaque_string import LONGEST_NAME, opaque_string
 from headgate.turn.stun.integrity import PasswordAlgorithm, long_term_key, userhash
 
 __all__ = ["Candidate", "Credentials", "Remembered", "rest_password"]
@@ -24,14 +26,12 @@ LONGEST_EXPIRY = 11  # digits
 LONGEST_TTL = 86_400.0 * 7
 """Seconds that a minted credential may live."""
 KEYS = 1024
-"""Keys that need not be made anew; the one used longest ago goes first."""
-LONGEST_NAME = 508  # bytes, RFC 8489 14.3
+"""Names whose keys need not be made anew; the one used longest ago goes first."""
 REMEMBERED = 4096
 """Users that another server vouched for; the one asked for longest ago goes first."""
 
 
-@dataclass(frozen=True, slots=True)
-class Candidate:
+class Candidate(Struct, frozen=True, gc=False):
     """A key that a name may have. Whether the client has it is for MESSAGE-INTEGRITY to show."""
 
     user: str
@@ -76,7 +76,7 @@ class Credentials:
         self._secrets = tuple(secret.encode() for secret in secrets)
         self._by_hash = {userhash(user=name, realm=self.realm): name for name in self._users}
         # A client asks four times and more, each time with the same key.
-        self._key = functools.lru_cache(maxsize=KEYS)(self._made_key)
+        self._configured_keys = functools.lru_cache(maxsize=KEYS)(self._made_keys)
         self.remembered: dict[str, Remembered] = {}
         """By name: what an HTTP server said. Bounded."""
 
@@ -91,6 +91,20 @@ class Credentials:
 
     def candidates(self, name: str) -> Iterator[Candidate]:
         """All that the name may be, an HTTP server's word last."""
+        yield from self._configured(name)
+        known = self._vouched_for(name)
+        if known is not None:
+            yield known
+
+    def keys(self, name: str, algorithm: PasswordAlgorithm) -> Sequence[tuple[Candidate, bytes]]:
+        """Each candidate with what the name's messages are protected with, if it is that."""
+        configured = self._configured_keys(name, algorithm)
+        known = self._vouched_for(name)
+        if known is None:
+            return configured
+        return (*configured, (known, self._key(name, known, algorithm)))
+
+    def _configured(self, name: str) -> Iterator[Candidate]:
         password = self._users.get(name)
         if password is not None:
             yield Candidate(name, password)
@@ -99,16 +113,18 @@ class Credentials:
             expires = float(timestamp)
             for secret in self._secrets:
                 yield Candidate(user or name, rest_password(secret, name), expires)
+
+    def _vouched_for(self, name: str) -> Candidate | None:
         known = self.remembered.get(name)
-        if known is not None and known.password is not None:
-            yield Candidate(name, known.password, known.expires, known.until)
+        if known is None or known.password is None:
+            return None
+        return Candidate(name, known.password, known.expires, known.until)
 
-    def key(self, candidate: Candidate, *, name: str, algorithm: PasswordAlgorithm) -> bytes:
-        """What the name's messages are protected with, if it is this candidate."""
-        return self._key(name, candidate.password, algorithm)
+    def _made_keys(self, name: str, algorithm: PasswordAlgorithm) -> tuple[tuple[Candidate, bytes], ...]:
+        return tuple((one, self._key(name, one, algorithm)) for one in self._configured(name))
 
-    def _made_key(self, name: str, password: str, algorithm: PasswordAlgorithm) -> bytes:
-        return long_term_key(user=name, realm=self.realm, password=password, algorithm=algorithm)
+    def _key(self, name: str, candidate: Candidate, algorithm: PasswordAlgorithm) -> bytes:
+        return long_term_key(user=name, realm=self.realm, password=candidate.password, algorithm=algorithm)
 
     def is_configured(self, name: str) -> bool:
         """Whether the name is decided here, and nobody else need be asked."""

@@ -103,8 +103,8 @@ class EngineRelay:
         else:
             self._engine.answer(_own(out.five_tuple), out.data)
 
-    def move(self, allocation: int, five_tuple: FiveTuple) -> None:
-        self._engine.move_allocation(allocation, _own(five_tuple))
+    def move(self, allocation: int, *, before: FiveTuple, five_tuple: FiveTuple) -> None:
+        self._engine.move_allocation(allocation, before=_own(before), five_tuple=_own(five_tuple))
 
     def connect(self, allocation: int, peer: TransportAddress) -> int:
         try:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TypeAlias
+
+from msgspec import Struct
 
 from headgate.turn.allocation import Allocation
 from headgate.turn.relay import FiveTuple
@@ -22,56 +23,48 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True, slots=True)
-class Allocated:
+class Allocated(Struct, frozen=True):
     allocation: Allocation
 
 
-@dataclass(frozen=True, slots=True)
-class Refreshed:
+class Refreshed(Struct, frozen=True):
     allocation: Allocation
     lifetime: int
     """Seconds from now; 0: it is released, and `Released` came before."""
 
 
-@dataclass(frozen=True, slots=True)
-class PermissionsCreated:
+class PermissionsCreated(Struct, frozen=True):
     allocation: Allocation
     peers: tuple[TransportAddress, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class ChannelBound:
+class ChannelBound(Struct, frozen=True):
     allocation: Allocation
     number: int
     peer: TransportAddress
 
 
-@dataclass(frozen=True, slots=True)
-class PeerDenied:
+class PeerDenied(Struct, frozen=True):
     """The policy's doing. For logs and counters; a browser's candidates make many of these."""
 
     allocation: Allocation
     peer: TransportAddress
 
 
-@dataclass(frozen=True, slots=True)
-class Moved:
+class Moved(Struct, frozen=True):
     """RFC 8016: it belongs to another five-tuple now."""
 
     allocation: Allocation
     before: FiveTuple
 
 
-@dataclass(frozen=True, slots=True)
-class Released:
+class Released(Struct, frozen=True):
     """The client has let it go."""
 
     allocation: Allocation
 
 
-@dataclass(frozen=True, slots=True)
-class CredentialWanted:
+class CredentialWanted(Struct, frozen=True):
     """Another server has to be asked; answer with `TurnMachine.credential_known`."""
 
     name: str

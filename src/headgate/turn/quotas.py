@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import NamedTuple
+
+from msgspec import Struct
 
 from headgate.core.config.turn_conf import TurnQuotas
 from headgate.engine import AddressBudget
@@ -13,7 +14,7 @@ from headgate.turn.refusal import ErrorCode, Refusal
 __all__ = ["Holder", "Quotas"]
 
 
-class Holder(NamedTuple):
+class Holder(Struct, frozen=True, gc=False):
     """Whom an allocation or a reserved port counts for."""
 
     user: str

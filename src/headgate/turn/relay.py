@@ -7,6 +7,8 @@ from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from msgspec import Struct
+
 from headgate.core.enumeration import plain_members
 from headgate.turn.stun.address import Family, TransportAddress, family_of
 
@@ -78,8 +80,7 @@ class RelayAddress:
         return family_of(self.host)
 
 
-@dataclass(frozen=True, slots=True)
-class RelayPort:
+class RelayPort(Struct, frozen=True, gc=False):
     """A bound relayed address."""
 
     handle: int
@@ -97,7 +98,7 @@ class Relay(Protocol):
     """Verbs do what they say at once; that an allocation has ended comes back as an event to its owner."""
 
     def bind(self, address: RelayAddress, port: int, *, transport: RelayTransport) -> int:
-        """The handle. Raises OSError: try another port."""
+        """The handle. Raises OSError: try another port, unless `core.descriptors.is_shortage`."""
 
     def release(self, handle: int) -> None:
         """Unbind one that no allocation has."""
@@ -137,7 +138,7 @@ class Relay(Protocol):
     ) -> None:
         """As `permit`, for both lifetimes."""
 
-    def move(self, allocation: int, five_tuple: FiveTuple) -> None:
+    def move(self, allocation: int, *, before: FiveTuple, five_tuple: FiveTuple) -> None:
         """It belongs to this five-tuple from now on (RFC 8016). Raises FileExistsError: that has another."""
 
     def connect(self, allocation: int, peer: TransportAddress) -> int:

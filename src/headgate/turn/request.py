@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import NamedTuple
+from msgspec import Struct
 
 from headgate.turn.allocation import Allocation
 from headgate.turn.refusal import ErrorCode, Refusal
@@ -16,7 +15,7 @@ from headgate.turn.stun.message import Message, MessageClass
 __all__ = ["Identity", "Outgoing", "Request"]
 
 
-class Identity(NamedTuple):
+class Identity(Struct, frozen=True, gc=False):
     """Who has shown to know a password."""
 
     name: str
@@ -29,7 +28,7 @@ class Identity(NamedTuple):
     """Unix time at which the credential runs out."""
 
 
-class Outgoing(NamedTuple):
+class Outgoing(Struct, frozen=True, gc=False):
     """A message for a client."""
 
     five_tuple: FiveTuple
@@ -42,8 +41,7 @@ class Outgoing(NamedTuple):
     """RFC 6062: the peer connection that this connection carries from here on; 0: none."""
 
 
-@dataclass(slots=True)
-class Request:
+class Request(Struct):
     five_tuple: FiveTuple
     message: Message
     now: float
@@ -52,7 +50,7 @@ class Request:
     """Of the five-tuple."""
     identity: Identity | None = None
     """None: nobody, or not yet."""
-    source: TransportAddress | None = field(default=None)
+    source: TransportAddress | None = None
     """Where the answer is to come from (RFC 5780 CHANGE-REQUEST)."""
     port: int = 0
     """Where it is to go to, of the client's ports (RFC 5780 RESPONSE-PORT); 0: that it asked from."""

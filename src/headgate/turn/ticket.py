@@ -95,7 +95,7 @@ def take_along(wing: Wing, request: Request, allocation: Allocation) -> None:
         raise _refusal(wing, Outcome.TRANSPORT, ErrorCode.MOBILITY_FORBIDDEN)
     try:
         wing.quotas.check_move(allocation, five_tuple.client_host)
-        wing.relay.move(allocation.handle, five_tuple)
+        wing.relay.move(allocation.handle, before=before, five_tuple=five_tuple)
     except Refusal:
         wing.moves[Outcome.QUOTA] += 1
         raise

@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use mio::net::{TcpListener, TcpStream};
 use quinn_udp::UdpSocketState;
+use socket2::Socket;
 
 use super::allocation::Peer;
 use super::away::Away;
@@ -61,6 +62,8 @@ pub enum Command {
         connection: Handle,
         allocation: Handle,
         peer: SocketAddr,
+        /// Not bound yet.
+        socket: Socket,
         counters: Arc<Counters>,
     },
     /// To the worker of a client's connection: it is to carry this peer's, and be told so.

@@ -235,8 +235,8 @@ impl Wing {
             Command::Left { allocation, five_tuple, reason } => {
                 self.left(allocation, five_tuple, reason, now);
             }
-            Command::Call { connection, allocation, peer, counters } => {
-                self.call(connection, allocation, peer, counters, now);
+            Command::Call { connection, allocation, peer, socket, counters } => {
+                self.call(connection, allocation, (peer, socket), counters, now);
             }
             Command::HandOver { five_tuple, pipe, answer } => self.hand_over(five_tuple, pipe, answer),
             Command::Join { client, pipe, answer } => self.join(client, pipe, &answer, now),
@@ -291,7 +291,7 @@ impl Wing {
             let result = self.registry.register(&mut SourceFd(&fd), (self.token)(i), Interest::READABLE);
             if let Err(error) = result {
                 // Only when the kernel is out of memory or watches: it is then never ready, and expires.
-                eprintln!("headgate: cannot watch a socket: {error}");
+                self.shared.stderr.cannot_watch(&error);
             }
         }
         i

@@ -8,6 +8,7 @@ use std::time::Instant;
 
 use mio::Interest;
 use mio::net::{TcpListener, TcpStream};
+use socket2::Socket;
 
 use super::allocation::Dropped;
 use super::client::Client;
@@ -19,6 +20,7 @@ use super::{Place, Source, Wing};
 use crate::Handle;
 use crate::connection::is_out_of_room;
 use crate::counters::Counters;
+use crate::descriptors::Bound;
 use crate::event::{CloseReason, Event};
 
 /// Connections accepted before others have their turn.
@@ -55,7 +57,7 @@ impl Wing {
         let entry = self.sources.vacant_entry();
         let i = entry.key();
         if let Err(error) = self.registry.register(&mut socket, (self.token)(i), Interest::READABLE) {
-            eprintln!("headgate: cannot watch a socket: {error}");
+            self.shared.stderr.cannot_watch(&error);
         }
         let inviting = Inviting { socket, allocation, local, external, paused: false };
         entry.insert(Source::Inviting(Box::new(inviting)));
@@ -64,6 +66,7 @@ impl Wing {
 
     /// Whether there may be more.
     pub(super) fn welcome(&mut self, i: usize, now: Instant) -> bool {
+        let bound = Bound::of_relays();
         for _ in 0..ACCEPT_SHARE {
             if !self.term.goes_on() {
                 return false;
@@ -80,6 +83,10 @@ impl Wing {
                 }
                 Err(_) => continue, // the peer was gone before it was accepted
             };
+            if !bound.admits(&socket) {
+                self.shared.events.refused_connections.fetch_add(1, SeqCst);
+                continue; // the socket is dropped, and so closed
+            }
             let allocation = inviting.allocation;
             let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
             // RFC 6062 5.3: who has no permission is closed at once, which dropping the socket does.
@@ -109,12 +116,12 @@ impl Wing {
         &mut self,
         handle: Handle,
         allocation: Handle,
-        peer: SocketAddr,
+        (peer, socket): (SocketAddr, Socket),
         counters: Arc<Counters>,
         now: Instant,
     ) {
         let socket = match self.by_handle.get(&allocation).copied() {
-            Some(Place::Allocation(i)) => self.dial(i, peer).map(|socket| (i, socket)),
+            Some(Place::Allocation(i)) => self.dial(i, peer, socket).map(|socket| (i, socket)),
             _ => None,
         };
         match socket {
@@ -125,7 +132,7 @@ impl Wing {
         }
     }
 
-    fn dial(&self, i: usize, peer: SocketAddr) -> Option<TcpStream> {
+    fn dial(&self, i: usize, peer: SocketAddr, socket: Socket) -> Option<TcpStream> {
         let allocation = self.allocations.get(i)?;
         let Source::Inviting(inviting) = self.sources.get(allocation.inviting?)? else { return None };
         // To itself a relayed address would be connected without anybody's having accepted it.
@@ -133,14 +140,14 @@ impl Wing {
         if itself || allocation.pipes.len() >= MOST_CONNECTIONS {
             return None;
         }
-        calling(inviting.local, peer).ok()
+        calling(socket, inviting.local, peer).ok()
     }
 
     fn begin(&mut self, mut pipe: Pipe) {
         let entry = self.sources.vacant_entry();
         let (i, both) = (entry.key(), Interest::READABLE | Interest::WRITABLE);
         if let Err(error) = self.registry.register(&mut pipe.socket, (self.token)(i), both) {
-            eprintln!("headgate: cannot watch a socket: {error}");
+            self.shared.stderr.cannot_watch(&error);
         }
         self.by_handle.insert(pipe.handle, Place::Source(i));
         self.allocations[pipe.allocation].pipes.push(i);
@@ -175,7 +182,7 @@ impl Wing {
         let both = Interest::READABLE | Interest::WRITABLE;
         // What is there already is told of at once, so that nothing need be moved here.
         if let Err(error) = self.registry.register(&mut client.socket, (self.token)(source), both) {
-            eprintln!("headgate: cannot watch a socket: {error}");
+            self.shared.stderr.cannot_watch(&error);
         }
         if let Some(Source::Pipe(pipe)) = self.sources.get_mut(i)
             && let Err(reason) = pipe.join(client, source, answer)

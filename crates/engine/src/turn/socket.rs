@@ -11,6 +11,7 @@ use rustix::net::sockopt::{
 };
 use socket2::{Domain, MsgHdr, Protocol, SockAddr, SockRef, Socket, Type};
 
+use crate::descriptors::Bound;
 use crate::sys;
 
 /// Asked for, not guaranteed: the kernel's limit may be smaller.
@@ -74,9 +75,10 @@ pub fn accepting(address: SocketAddr) -> io::Result<(TcpListener, SocketAddr)> {
     Ok((socket, bound))
 }
 
-/// A relayed address, and where it is. `prepare` it before anything is moved.
+/// A relayed address, and where it is. `prepare` it before anything is moved. EMFILE: this descriptor is for others.
 pub fn relaying(address: SocketAddr) -> io::Result<(UdpSocket, SocketAddr)> {
     let socket = open(address)?;
+    Bound::of_relays().check(&socket)?;
     if address.is_ipv6() {
         socket.set_only_v6(true)?;
     }
@@ -94,13 +96,20 @@ pub fn prepare(socket: &UdpSocket, local: SocketAddr) {
     let _ = sys::receive_errors(socket, local.is_ipv6());
 }
 
-/// A relayed address for TCP (RFC 6062), which does not listen yet.
-pub fn inviting(address: SocketAddr) -> io::Result<Socket> {
-    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
-    if address.is_ipv6() {
+/// A socket of a TCP allocation (RFC 6062), for a family of addresses. EMFILE: this descriptor is for others.
+pub fn of_tcp_relay(family: SocketAddr) -> io::Result<Socket> {
+    let socket = Socket::new(Domain::for_address(family), Type::STREAM, Some(Protocol::TCP))?;
+    Bound::of_relays().check(&socket)?;
+    if family.is_ipv6() {
         socket.set_only_v6(true)?;
     }
     socket.set_nonblocking(true)?;
+    Ok(socket)
+}
+
+/// A relayed address for TCP, which does not listen yet.
+pub fn inviting(address: SocketAddr) -> io::Result<Socket> {
+    let socket = of_tcp_relay(address)?;
     // It is bound alone, so that an address in use is found out. From then on it shares, with `calling`.
     socket.bind(&address.into())?;
     socket.set_reuse_port(true)?;
@@ -108,12 +117,7 @@ pub fn inviting(address: SocketAddr) -> io::Result<Socket> {
 }
 
 /// Begin a connection from a relayed address, which goes on listening.
-pub fn calling(local: SocketAddr, peer: SocketAddr) -> io::Result<TcpStream> {
-    let socket = Socket::new(Domain::for_address(local), Type::STREAM, Some(Protocol::TCP))?;
-    if local.is_ipv6() {
-        socket.set_only_v6(true)?;
-    }
-    socket.set_nonblocking(true)?;
+pub fn calling(socket: Socket, local: SocketAddr, peer: SocketAddr) -> io::Result<TcpStream> {
     socket.set_reuse_port(true)?;
     socket.bind(&local.into())?;
     match socket.connect(&peer.into()) {

@@ -17,6 +17,7 @@ use super::listener::{Admission, Listener};
 use super::{Place, Source, Wing};
 use crate::Handle;
 use crate::connection::is_out_of_room;
+use crate::descriptors::Bound;
 use crate::event::CloseReason;
 
 /// Connections accepted, and bytes read of one, before others have their turn.
@@ -44,7 +45,7 @@ impl Wing {
         if let Some(Source::Accepting(accepting)) = self.sources.get_mut(i) {
             let token = (self.token)(i);
             if let Err(error) = self.registry.register(&mut accepting.socket, token, Interest::READABLE) {
-                eprintln!("headgate: cannot watch a socket: {error}");
+                self.shared.stderr.cannot_watch(&error);
             }
         }
         self.by_handle.insert(handle, Place::Source(i));
@@ -55,6 +56,7 @@ impl Wing {
     pub(super) fn accept(&mut self, i: usize) -> bool {
         let Some(Source::Accepting(accepting)) = self.sources.get_mut(i) else { return false };
         accepting.paused = false;
+        let bound = Bound::of_relays();
         for _ in 0..ACCEPT_SHARE {
             let (socket, client) = match accepting.socket.accept() {
                 Ok(accepted) => accepted,
@@ -69,7 +71,8 @@ impl Wing {
             let Ok(server) = socket.local_addr() else { continue };
             let client = std::net::SocketAddr::new(client.ip().to_canonical(), client.port());
             let listener = &accepting.listener;
-            let Some(admission) = Admission::of(listener, client.ip()) else {
+            let Some(admission) = Admission::of(listener, client.ip()).filter(|_| bound.admits(&socket))
+            else {
                 self.shared.events.refused_connections.fetch_add(1, SeqCst);
                 continue; // the socket is dropped, and so closed
             };
@@ -100,7 +103,7 @@ impl Wing {
         let entry = self.sources.vacant_entry();
         let (i, both) = (entry.key(), Interest::READABLE | Interest::WRITABLE);
         if let Err(error) = self.registry.register(&mut client.socket, (self.token)(i), both) {
-            eprintln!("headgate: cannot watch a socket: {error}");
+            self.shared.stderr.cannot_watch(&error);
             return;
         }
         entry.insert(Source::Client(Box::new(client)));

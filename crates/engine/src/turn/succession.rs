@@ -86,7 +86,7 @@ impl Wing {
         match doors.get(&listener)?.try_clone() {
             Ok(socket) => Some(TcpListener::from_std(socket)),
             Err(error) => {
-                eprintln!("headgate: a listener is lost with its worker: {error}");
+                self.shared.stderr.listener_lost(&error);
                 None
             }
         }

@@ -346,16 +346,22 @@ impl Engine {
         Ok(())
     }
 
-    /// Let an allocation be of another five-tuple (RFC 8016), over whatever.
-    pub fn move_allocation(&self, allocation: Handle, five_tuple: FiveTuple) -> Result<(), VerbError> {
+    /// Let an allocation of one five-tuple be of another (RFC 8016), over whatever. Nothing happens where it is gone.
+    pub fn move_allocation(
+        &self,
+        allocation: Handle,
+        before: &FiveTuple,
+        five_tuple: FiveTuple,
+    ) -> Result<(), VerbError> {
         self.running()?;
         let mut allocations = self.turn().allocations.lock().expect("no holder panics");
         if allocations.contains_key(&five_tuple) {
             return Err(io::Error::from_raw_os_error(libc::EEXIST).into());
         }
-        let before = allocations.iter().find(|(_, (handle, _))| *handle == allocation);
-        let Some(before) = before.map(|(five_tuple, _)| *five_tuple) else { return Ok(()) }; // it is gone
-        let Some(its) = allocations.remove(&before) else { return Ok(()) };
+        if allocations.get(before).is_none_or(|(handle, _)| *handle != allocation) {
+            return Ok(());
+        }
+        let Some(its) = allocations.remove(before) else { return Ok(()) };
         let counters = Arc::clone(&its.1);
         allocations.insert(five_tuple, its);
         drop(allocations);
@@ -386,9 +392,10 @@ impl Engine {
             return Err(io::Error::from_raw_os_error(libc::EACCES).into());
         }
         drop(listeners);
+        let socket = socket::of_tcp_relay(peer)?;
         let connection = self.shared.handle(self.shared.worker_of(allocation));
         let counters = self.shared.table.add(connection, Instant::now());
-        self.tell_turn(allocation, Command::Call { connection, allocation, peer, counters });
+        self.tell_turn(allocation, Command::Call { connection, allocation, peer, socket, counters });
         Ok(connection)
     }
 

@@ -25,7 +25,7 @@ impl Worker {
         let entry = self.connections.vacant_entry();
         let i = entry.key();
         let both = Interest::READABLE | Interest::WRITABLE;
-        register(&self.poll, &mut socket, Ready::Connection(i), both);
+        register(&self.poll, &self.shared.stderr, &mut socket, Ready::Connection(i), both);
         entry.insert(Connection::outgoing(handle, socket, tls, admission, counters, now));
         self.places.insert(handle, Place::Connection(i));
     }

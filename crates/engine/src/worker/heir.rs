@@ -58,7 +58,7 @@ impl Worker {
         let again = |socket: &Socket| match socket.try_clone() {
             Ok(socket) => Some(TcpListener::from_std(socket.into())),
             Err(error) => {
-                eprintln!("headgate: a listener is lost with its worker: {error}");
+                self.shared.stderr.listener_lost(&error);
                 None
             }
         };

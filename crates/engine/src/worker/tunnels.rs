@@ -37,7 +37,13 @@ impl Worker {
         let Some(Place::Connection(i)) = self.places.get(&get).copied() else { return };
         self.read(i, now); // what the POST before it still brought comes first
         // One token for both sockets: whichever is ready, both are read.
-        register(&self.poll, &mut upstream.wire.socket, Ready::Connection(i), Interest::READABLE);
+        register(
+            &self.poll,
+            &self.shared.stderr,
+            &mut upstream.wire.socket,
+            Ready::Connection(i),
+            Interest::READABLE,
+        );
         if let Some(connection) = self.connections.get_mut(i)
             && connection.enter_http(upstream, &self.shared.table, now)
         {

@@ -80,7 +80,7 @@ impl Worker {
                 let entry = self.connections.vacant_entry();
                 let i = entry.key();
                 let both = Interest::READABLE | Interest::WRITABLE;
-                register(&self.poll, &mut socket, Ready::Connection(i), both);
+                register(&self.poll, &self.shared.stderr, &mut socket, Ready::Connection(i), both);
                 match Connection::new(handle, socket, admission, counters, now) {
                     Ok(connection) => {
                         entry.insert(connection);
@@ -146,7 +146,7 @@ impl Worker {
         }
         let entry = self.listeners.vacant_entry();
         let place = entry.key();
-        register(&self.poll, &mut socket, Ready::Listener(place), Interest::READABLE);
+        register(&self.poll, &self.shared.stderr, &mut socket, Ready::Listener(place), Interest::READABLE);
         self.places.insert(listener.handle, Place::Listener(place));
         entry.insert(Accepting { socket, listener, paused_until: None });
         self.accept(place, now);
@@ -159,7 +159,7 @@ impl Worker {
         }
         let i = self.receive_at(port);
         let fd = port.socket.as_raw_fd();
-        register(&self.poll, &mut SourceFd(&fd), Ready::Port(i), Interest::READABLE);
+        register(&self.poll, &self.shared.stderr, &mut SourceFd(&fd), Ready::Port(i), Interest::READABLE);
         self.places.insert(port.handle, Place::Port(i));
     }
 

@@ -6,7 +6,7 @@ import resource
 
 from headgate.core.config import GlobalConf
 from headgate.core.config.choices import Encryption, RtspTransport
-from headgate.core.descriptors import OTHERS
+from headgate.core.descriptors import left_by_players
 
 __all__ = ["connection_limit", "multicast_limit"]
 
@@ -24,8 +24,8 @@ def connection_limit(settings: GlobalConf) -> int:
     if descriptors == resource.RLIM_INFINITY:
         return CONNECTION_LIMIT
     listeners = 2 if settings.rtsp_encryption is Encryption.OPTIONAL else 1
-    others = OTHERS + (multicast_limit() if RtspTransport.MULTICAST in settings.rtsp_transports else 0)
-    free = max(descriptors - others, descriptors // 2)
+    groups = multicast_limit() if RtspTransport.MULTICAST in settings.rtsp_transports else 0
+    free = max(descriptors - left_by_players(descriptors) - groups, descriptors // 2)
     return min(CONNECTION_LIMIT, free // listeners)
 
 
