@@ -84,7 +84,7 @@ def test_a_key_is_of_name_password_and_algorithm() -> None:
     for _ in range(2):
         (builder, key), (other, _) = ours.keys("bob", PasswordAlgorithm.MD5)
         assert (builder, key) == (Candidate("bob", "builder"), md5)
-        assert other == Candidate("bob", "other")
+        assert other == Candidate("bob", "other", until=1.0)
     keys = {
         key
         for name in ("bob", "alice")
@@ -99,6 +99,6 @@ def test_what_another_server_said_counts_from_then_on() -> None:
     assert ours.keys("carol", PasswordAlgorithm.MD5) == ()
     ours.remember("carol", Remembered("secret", None, 1.0))
     ((carol, _),) = ours.keys("carol", PasswordAlgorithm.MD5)
-    assert carol == Candidate("carol", "secret")
+    assert carol == Candidate("carol", "secret", until=1.0)
     ours.remember("carol", Remembered(None, None, 2.0))
     assert ours.keys("carol", PasswordAlgorithm.MD5) == ()

@@ -176,15 +176,6 @@ def test_udp_has_no_connections() -> None:
     assert not house.relay.dialled
 
 
-def test_the_last_descriptors_are_for_others(monkeypatch: pytest.MonkeyPatch) -> None:
-    house = House(tcpRelay=True)
-    client = house.client(transport=2, connection=1)
-    assert error_of(client.ask(Method.ALLOCATE, TCP)) is None
-    monkeypatch.setattr("headgate.turn.connect.are_spare", lambda: False)
-    assert client.peer_request(Method.CONNECT, PEER) is ErrorCode.INSUFFICIENT_CAPACITY
-    assert not house.relay.dialled
-
-
 def test_tcp_has_permissions_and_no_channels() -> None:
     house = House(tcpRelay=True)
     client = house.client(transport=2, connection=1)
