@@ -64,6 +64,27 @@ fn who_has_a_permission_may_connect_and_nobody_else() {
 }
 
 #[test]
+fn an_allocation_has_only_so_many_connections() {
+    let mut bench = Bench::start();
+    let listener = Listener::new(&bench, Transport::Tcp, usual());
+    let caller = caller(&mut bench, &listener, 0);
+    let mut peers = Vec::new();
+    for _ in 0..256 {
+        let peer = TcpStream::connect(caller.relayed).expect("listening");
+        let (connection, ..) = connected(&mut bench, caller.allocation);
+        peers.push((connection, peer));
+    }
+    let mut refused = patient(TcpStream::connect(caller.relayed).expect("listening"));
+    assert!(!matches!(refused.read(&mut [0; 1]), Ok(1..)));
+    bench.counted(|counters| counters.queue_full == 1);
+    let (connection, _peer) = peers.pop().expect("there are");
+    bench.engine.close(connection);
+    assert_eq!(bench.closed(connection).0, CloseReason::Requested);
+    let _again = TcpStream::connect(caller.relayed).expect("listening");
+    connected(&mut bench, caller.allocation);
+}
+
+#[test]
 fn more_than_any_queue_arrives_whole_whoever_is_slow() {
     const SIZE: usize = 24 * 1024 * 1024;
     let bytes = |seed: usize| -> Vec<u8> { (0..SIZE).map(|n| (n / 7 + n + seed) as u8).collect() };
