@@ -206,6 +206,13 @@ async def test_what_is_no_transport(relay: StandIn, operator: httpx.AsyncClient)
 async def test_other_methods_and_paths(relay: StandIn, operator: httpx.AsyncClient) -> None:
     wrong = await operator.post("/session")
     assert (wrong.status_code, wrong.content) == (405, b"")
+    for path, methods in {
+        "/session": "DELETE, GET",
+        "/relay/drain": "DELETE, GET, POST",
+        "/info": "GET",
+    }.items():
+        answer = await operator.put(path)
+        assert (answer.status_code, answer.headers["allow"]) == (405, methods)  # RFC 9110 15.5.6
     assert (await operator.get("/session/nothing")).status_code == 404
     assert (await operator.head("/info")).status_code == 200
 

@@ -155,5 +155,11 @@ async def _unrouted(request: Request, error: Exception) -> Response:
             status = 301 if request.method == "GET" else 307
             return Response(status_code=status, headers={"location": location})
     if isinstance(error, HTTPException) and error.status_code == 405 and not path.startswith(MEDIA + "/"):
-        return failure(path, status=405, detail="method not allowed", headers=error.headers)
+        # One path's methods are several routes, of which the router has looked at one.
+        here = [
+            route for route in request.app.router.routes if route.matches(request.scope)[0] is not Match.NONE
+        ]
+        methods = {method for route in here for method in getattr(route, "methods", None) or ()}
+        allow = {"allow": ", ".join(sorted(methods))}
+        return failure(path, status=405, detail="method not allowed", headers=allow)
     return no_route(path)
