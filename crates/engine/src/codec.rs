@@ -1,6 +1,6 @@
 //! Where a picture begins that needs no other: all the engine knows of codecs.
 
-/// The twin is `Codec` in `engine.py`.
+/// The twin is `Codec` in `engine/media.py`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Codec {

@@ -15,7 +15,7 @@ use crate::rtsp::Refusal;
 use crate::term::Term;
 use crate::turn::five_tuple::FiveTuple;
 
-/// Why a connection or flow ended. The twin is `CloseReason` in `engine.py`.
+/// Why a connection or flow ended. The twin is `CloseReason` in `engine/events.py`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub enum CloseReason {

@@ -14,7 +14,7 @@ pub enum Item<'a> {
     Http(&'a [u8]),
 }
 
-/// Why the bytes cannot be a message. The twin is `Refusal` in `engine.py`.
+/// Why the bytes cannot be a message. The twin is `Refusal` in `engine/rtsp.py`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Refusal {

@@ -24,7 +24,7 @@ const INDEX_LIMIT: u64 = 1 << 48;
 /// RFC 3711 9.2: nor more than 2^31 RTCP packets.
 const RTCP_INDEX_LIMIT: u32 = 1 << 31;
 
-/// How packets are encrypted and authenticated. The twin is `SrtpSuite` in `engine.py`.
+/// How packets are encrypted and authenticated. The twin is `SrtpSuite` in `engine/srtp.py`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Suite {
     AesCm128HmacSha1_80 = 1,

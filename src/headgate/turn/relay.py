@@ -24,7 +24,7 @@ __all__ = [
 
 @plain_members
 class ClientTransport(enum.IntEnum):
-    """Between client and server. The twin is `TurnTransport` in headgate/engine.py."""
+    """Between client and server. The twin is `TurnTransport` in headgate/engine/turn.py."""
 
     UDP = 1
     TCP = 2

@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use crate::Handle;
 
-/// Between a client and us. The twin is `TurnTransport` in `engine.py`.
+/// Between a client and us. The twin is `TurnTransport` in `engine/turn.py`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[repr(u8)]
 pub enum Transport {

@@ -11,6 +11,7 @@ from headgate.media.rtsp.transport import Lower
 __all__ = [
     "AnnounceRequested",
     "Asker",
+    "Decision",
     "DescribeRequested",
     "Ended",
     "Event",
@@ -113,15 +114,7 @@ class Ended:
     text: str
 
 
-Event = (
-    DescribeRequested
-    | AnnounceRequested
-    | SetupRequested
-    | PlayRequested
-    | RecordRequested
-    | PauseRequested
-    | TornDown
-    | TimedOut
-    | RequestRefused
-    | Ended
+Decision = (
+    DescribeRequested | AnnounceRequested | SetupRequested | PlayRequested | RecordRequested | PauseRequested
 )
+Event = Decision | TornDown | TimedOut | RequestRefused | Ended

@@ -16,36 +16,14 @@ from collections import deque
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from headgate.core.config.path_names import path_name_mistake
 from headgate.engine import Refusal, Srtp
 from headgate.media.rtsp.agreement import Agreement, SetupTrack
-from headgate.media.rtsp.events import (
-    AnnounceRequested,
-    Asker,
-    DescribeRequested,
-    Ended,
-    Event,
-    PauseRequested,
-    PlayRequested,
-    RecordRequested,
-    RequestRefused,
-    SetupRequested,
-    TimedOut,
-    TornDown,
-)
-from headgate.media.rtsp.key_mgmt import (
-    OFFERED_SUITE,
-    key_mgmt_header,
-    parse_attribute,
-    parse_header,
-    secured,
-)
+from headgate.media.rtsp.events import Ended, Event, RequestRefused, TimedOut, TornDown
+from headgate.media.rtsp.key_mgmt import OFFERED_SUITE, key_mgmt_header, secured
 from headgate.media.rtsp.message import Method, ProtocolError, Request, Response, Status
-from headgate.media.rtsp.mikey import Message
-from headgate.media.rtsp.sdp import SessionDescription
+from headgate.media.rtsp.proposal import Proposal, Proposals
 from headgate.media.rtsp.state import State
-from headgate.media.rtsp.transport import Group, Lower, Mode, Offer, Pair, Transport, assign, choose
-from headgate.media.rtsp.url import Url
+from headgate.media.rtsp.transport import Group, Lower, Pair, Transport, assign
 
 __all__ = ["SESSION_TIMEOUT", "Position", "ServerProtocol"]
 
@@ -80,20 +58,6 @@ class Position:
         return f"{sequence};rtptime={self.timestamp}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Decision:
-    """A request that waits for its owner's answer."""
-
-    request: Request
-    method: Method
-    url: Url
-    description: SessionDescription | None = None
-    """ANNOUNCE's."""
-    offer: Offer | None = None
-    """SETUP's, as the next."""
-    their_key: Message | None = None
-
-
 @dataclass(frozen=True, slots=True)
 class _Mistake:
     """Something unreadable, which is answered in its turn."""
@@ -113,17 +77,15 @@ class ServerProtocol:
         tls: bool = False,
         make_session_id: Callable[[], str] = lambda: secrets.token_hex(16),
     ) -> None:
-        self._transports = transports
         self._tls = tls
         self._heard = now
         self._queue: deque[Request | _Mistake] = deque()
-        self._pending: _Decision | None = None
-        self._described: Url | None = None
-        """What the client last got a description of; a SETUP may lack its query (`Url.base`)."""
+        self._pending: Proposal | None = None
         self._events: list[Event] = []
         self._out = bytearray()
         self._over = False
         self.agreed = Agreement(make_id=make_session_id)
+        self._proposals = Proposals(self.agreed, transports=transports, tls=tls)
         self.user_agent = ""
 
     # Bytes and time
@@ -144,7 +106,7 @@ class ServerProtocol:
 
     def enter_tunnel(self) -> None:
         """Before the first message: who needs a tunnel would wait for datagrams in vain."""
-        self._transports = frozenset({Lower.TCP} & set(self._transports))
+        self._proposals.transports = frozenset({Lower.TCP} & set(self._proposals.transports))
 
     def events(self) -> list[Event]:
         """What happened since the last call, oldest first."""
@@ -184,28 +146,28 @@ class ServerProtocol:
         """`ssrcs`: of each track's packets, where they are known. Over TLS, where UDP is allowed, the
         client is told to use SRTP and given our keys (RFC 4567 3.1).
         """
-        decision = self._decided(Method.DESCRIBE)
-        self._described = decision.url
-        if self._tls and Lower.UDP in self._transports:
+        proposal = self._decided(Method.DESCRIBE)
+        self._proposals.described = proposal.url
+        if self._tls and Lower.UDP in self._proposals.transports:
             keys = [self.agreed.keys.key(track, ssrc=ssrc) for track, ssrc in enumerate(ssrcs)]
             description = secured(description, keys)
-        headers = [("Content-Base", decision.url.base), ("Content-Type", "application/sdp")]
-        self._answer(decision.request, headers, description)
+        headers = [("Content-Base", proposal.url.base), ("Content-Type", "application/sdp")]
+        self._answer(proposal.request, headers, description)
         self._advance()
 
     def redirect(self, location: str, *, permanent: bool) -> None:
         """Answer DESCRIBE with another place: a URL, or a path of this server as /name."""
-        decision = self._decided(Method.DESCRIBE)
+        proposal = self._decided(Method.DESCRIBE)
         if location.startswith("/"):
-            location = str(replace(decision.url, path=location[1:], query=None))
+            location = str(replace(proposal.url, path=location[1:], query=None))
         status = Status.MOVED_PERMANENTLY if permanent else Status.FOUND
-        self._write(Response(status=status, cseq=decision.request.cseq, headers=(("Location", location),)))
+        self._write(Response(status=status, cseq=proposal.request.cseq, headers=(("Location", location),)))
         self._advance()
 
     def announce_ok(self) -> None:
-        decision = self._decided(Method.ANNOUNCE)
-        self.agreed.announced = decision.description
-        self._move(decision)
+        proposal = self._decided(Method.ANNOUNCE)
+        self.agreed.announced = proposal.description
+        self._move(proposal)
 
     def setup_ok(
         self,
@@ -220,34 +182,34 @@ class ServerProtocol:
 
         May refuse after all: the track may be set up already, or its channels or ports be taken.
         """
-        decision = self._decided(Method.SETUP)
-        if decision.offer is None:
+        proposal = self._decided(Method.SETUP)
+        if proposal.offer is None:
             raise RuntimeError("a SETUP without an offer")
         try:
             self.agreed.check_not_set_up(track)
             taken = [known.transport.pair for known in self.agreed.tracks.values()]
-            pair = group.ports if group is not None else assign(decision.offer, taken=taken)
+            pair = group.ports if group is not None else assign(proposal.offer, taken=taken)
         except ProtocolError as error:
-            self._error(decision.request, error)
+            self._error(proposal.request, error)
             self._advance()
             return
         transport = Transport(
-            offer=decision.offer, pair=pair, server_ports=server_ports, group=group, ssrc=ssrc
+            offer=proposal.offer, pair=pair, server_ports=server_ports, group=group, ssrc=ssrc
         )
         headers, srtp = [("Transport", str(transport))], None
-        if decision.offer.secured and decision.their_key is not None:
+        if proposal.offer.secured and proposal.their_key is not None:
             publishes = self.agreed.state is State.ANNOUNCED
-            suite = decision.their_key.suite if publishes else OFFERED_SUITE
+            suite = proposal.their_key.suite if publishes else OFFERED_SUITE
             ours = self.agreed.keys.key(track, ssrc=ssrc, suite=suite)
-            srtp = Srtp(send=ours.srtp_key, receive=decision.their_key.srtp_key)
-            headers.append(("KeyMgmt", key_mgmt_header(ours, url=str(decision.url))))
-        self.agreed.tracks[track] = SetupTrack(url=decision.url, transport=transport, srtp=srtp)
-        self._move(decision, headers)
+            srtp = Srtp(send=ours.srtp_key, receive=proposal.their_key.srtp_key)
+            headers.append(("KeyMgmt", key_mgmt_header(ours, url=str(proposal.url))))
+        self.agreed.tracks[track] = SetupTrack(url=proposal.url, transport=transport, srtp=srtp)
+        self._move(proposal, headers)
 
     def play_ok(self, positions: Mapping[int, Position]) -> None:
         """`positions` by track; one that sent nothing yet is left out."""
-        decision = self._decided(Method.PLAY)
-        headers = [("Range", "npt=0-")] if decision.request.header("Range") is not None else []
+        proposal = self._decided(Method.PLAY)
+        headers = [("Range", "npt=0-")] if proposal.request.header("Range") is not None else []
         info = [
             f"url={track.url}{positions[number]}"
             for number, track in sorted(self.agreed.tracks.items())
@@ -255,7 +217,7 @@ class ServerProtocol:
         ]
         if info:
             headers.append(("RTP-Info", ",".join(info)))
-        self._move(decision, headers)
+        self._move(proposal, headers)
 
     def record_ok(self) -> None:
         self._move(self._decided(Method.RECORD))
@@ -317,154 +279,45 @@ class ServerProtocol:
                     raise ProtocolError(Status.PARAMETER_NOT_UNDERSTOOD, "we know no parameters")
                 self._answer(request)
             case Method.DESCRIBE:
-                self._describe(request)
+                self._decide(self._proposals.describe(request))
             case Method.ANNOUNCE:
-                self._announce(request)
+                self._decide(self._proposals.announce(request))
             case Method.SETUP:
-                self._setup(request)
-            case Method.PLAY | Method.RECORD | Method.PAUSE | Method.TEARDOWN:
-                self._control(request, method)
-
-    def _describe(self, request: Request) -> None:
-        url = self._target(request)
-        accept = request.header("Accept")
-        if accept is not None and "application/sdp" not in accept.lower() and "*/*" not in accept:
-            raise ProtocolError(Status.NOT_ACCEPTABLE, f"cannot describe as {accept[:80]!r}")
-        self._decide(
-            _Decision(request=request, method=Method.DESCRIBE, url=url),
-            DescribeRequested(path=_path_name(url), query=url.plain_query, asker=_asker(request)),
-        )
-
-    def _announce(self, request: Request) -> None:
-        self.agreed.check_state(Method.ANNOUNCE)
-        url = self._target(request)
-        path = _path_name(url)
-        kind = request.header("Content-Type") or "application/sdp"
-        if kind.partition(";")[0].strip().lower() != "application/sdp":
-            raise ProtocolError(Status.UNSUPPORTED_MEDIA_TYPE, f"a description of type {kind[:80]!r}")
-        description = SessionDescription.parse(request.body)
-        self._decide(
-            _Decision(request=request, method=Method.ANNOUNCE, url=url, description=description),
-            AnnounceRequested(
-                path=path, query=url.plain_query, asker=_asker(request), description=description
-            ),
-        )
-
-    def _setup(self, request: Request) -> None:
-        url = self._target(request)
-        base, track = self.agreed.meant(url)
-        if self.agreed.state is State.ANNOUNCED and track is None:
-            raise ProtocolError(Status.NOT_FOUND, "no track was announced under this URL")
-        path = _path_name(base)
-        replaces = self.agreed.asks_for_another(request, path=path, track=track)
-        if not replaces:
-            self.agreed.check_state(Method.SETUP)
-            self.agreed.check_path(path)
-            self.agreed.check_not_set_up(track)
-        # Nobody publishes to a group: RFC 2326 lets only readers share one.
-        allowed = {
-            each
-            for each in self._transports
-            if each is not Lower.MULTICAST or self.agreed.state is not State.ANNOUNCED
-        }
-        their_key = self._their_key(request, track)
-        offer = choose(
-            request.header("Transport") or "",
-            allowed=allowed,
-            tls=self._tls,
-            keyed=their_key is not None,
-        )
-        wanted = Mode.RECORD if self.agreed.state is State.ANNOUNCED else Mode.PLAY
-        if offer.mode not in {None, wanted}:
-            raise ProtocolError(Status.BAD_REQUEST, f"mode {offer.mode} in a session for {wanted}")
-        if not replaces and self.agreed.lower not in {None, offer.lower}:
-            raise ProtocolError(Status.BAD_REQUEST, "one session over several transports")
-        if replaces:
-            self._end_session()
-            self._events.append(TornDown())
-        self._decide(
-            _Decision(request=request, method=Method.SETUP, url=url, offer=offer, their_key=their_key),
-            SetupRequested(
-                path=path,
-                query=self._query(base),
-                asker=_asker(request),
-                track=track,
-                lower=offer.lower,
-            ),
-        )
-
-    def _their_key(self, request: Request, track: int | None) -> Message | None:
-        """What the client sends this track with: it says so in SETUP, or said in its description."""
-        header = request.header("KeyMgmt")
-        announced = None
-        if self.agreed.announced is not None and track is not None:
-            announced = self.agreed.announced.key_mgmt(track)
-        if not self._tls or (header is None and announced is None):
-            return None
-        try:
-            return parse_header(header) if header is not None else parse_attribute(announced or "")
-        except ValueError as error:
-            raise ProtocolError(Status.UNSUPPORTED_TRANSPORT, f"key management: {error}") from None
-
-    def _query(self, base: Url) -> str:
-        described = self._described
-        if base.query is None and described is not None and described.name == base.name:
-            return described.plain_query
-        return base.plain_query
-
-    def _control(self, request: Request, method: Method) -> None:
-        self.agreed.check_state(method)
-        url = self._target(request)
-        base, track = self.agreed.meant(url)
-        if base.name != self.agreed.path:
-            raise ProtocolError(Status.NOT_FOUND, "the session is about another path")
-        if track is not None and len(self.agreed.tracks) > 1 and base is not url:
-            raise ProtocolError(Status.ONLY_AGGREGATE_OPERATION_ALLOWED, f"{method} of a single track")
-        decision = _Decision(request=request, method=method, url=url)
-        match method:
+                self._decide(self._proposals.setup(request))
             case Method.PLAY:
-                self._decide(decision, PlayRequested())
-            case Method.PAUSE:
-                self._decide(decision, PauseRequested())
-            case Method.RECORD if self.agreed.state is State.RECORD_PAUSED and self.agreed.secured:
-                # A second flow under the same keys would take old packets again, and miss the roll-overs.
-                raise ProtocolError(Status.METHOD_NOT_VALID_IN_THIS_STATE, "RECORD after PAUSE over SRTP")
+                self._decide(self._proposals.play(request))
             case Method.RECORD:
-                if missing := self.agreed.missing:
-                    raise ProtocolError(
-                        Status.METHOD_NOT_VALID_IN_THIS_STATE, f"{missing} announced tracks are not set up"
-                    )
-                self._decide(decision, RecordRequested())
-            case _:
+                self._decide(self._proposals.record(request))
+            case Method.PAUSE:
+                self._decide(self._proposals.pause(request))
+            case Method.TEARDOWN:
+                self._proposals.check_teardown(request)
                 self._answer(request)
                 self._end_session()
                 self._events.append(TornDown())
 
-    @staticmethod
-    def _target(request: Request) -> Url:
-        if request.url is None:
-            raise ProtocolError(Status.BAD_REQUEST, f"{request.method} of *")
-        return request.url
-
     # Steps
 
-    def _decide(self, decision: _Decision, event: Event) -> None:
-        self._pending = decision
-        self._events.append(event)
+    def _decide(self, proposal: Proposal) -> None:
+        if proposal.replaces:
+            self._end_session()
+            self._events.append(TornDown())
+        self._pending = proposal
+        self._events.append(proposal.decision)
 
-    def _decided(self, method: Method | None) -> _Decision:
+    def _decided(self, method: Method | None) -> Proposal:
         """What waits for an answer. Raises RuntimeError when it is another method, or nothing."""
-        decision = self._pending
-        if decision is None or method not in {None, decision.method}:
+        proposal = self._pending
+        if proposal is None or method not in {None, proposal.method}:
             raise RuntimeError(f"no {method or 'request'} waits for an answer")
         self._pending = None
-        return decision
+        return proposal
 
-    def _move(self, decision: _Decision, headers: Collection[tuple[str, str]] = ()) -> None:
+    def _move(self, proposal: Proposal, headers: Collection[tuple[str, str]] = ()) -> None:
         """Enter the state that a granted request leads to, answer it, and look at the next."""
-        base = decision.url if decision.method is Method.ANNOUNCE else decision.url.track[0]
-        self.agreed.move(decision.method, path=base.name)
-        self._answer(decision.request, headers)
+        base = proposal.url if proposal.method is Method.ANNOUNCE else proposal.url.track[0]
+        self.agreed.move(proposal.method, path=base.name)
+        self._answer(proposal.request, headers)
         self._advance()
 
     def _answer(self, request: Request, headers: Collection[tuple[str, str]] = (), body: bytes = b"") -> None:
@@ -501,14 +354,3 @@ class ServerProtocol:
         if self._pending is not None:  # what it asked about is gone
             error = ProtocolError(Status.SESSION_NOT_FOUND, "the session ended meanwhile")
             self._error(self._decided(None).request, error)
-
-
-def _asker(request: Request) -> Asker:
-    return Asker(request.method, request.header("Authorization"))
-
-
-def _path_name(url: Url) -> str:
-    """Raises ProtocolError(400) for a name that no path can have."""
-    if mistake := path_name_mistake(url.name):
-        raise ProtocolError(Status.BAD_REQUEST, f"invalid path name {url.name[:80]!r}: {mistake}")
-    return url.name

@@ -1,11 +1,9 @@
-"""The boundary as Python sees it: events reach their owner, a handler's bug ends its own handle only."""
+"""RTSP's connections through the boundary: what comes up, what the verbs do, and how they fail."""
 
 from __future__ import annotations
 
 import asyncio
 import errno
-import select
-from collections.abc import AsyncIterator
 from contextlib import suppress
 from dataclasses import replace
 
@@ -13,71 +11,19 @@ import pytest
 
 from headgate.engine import (
     Accepted,
-    Channel,
     ClientTls,
     Closed,
     CloseReason,
-    Codec,
     Connect,
     Connected,
     Engine,
-    EngineLoop,
-    Event,
     Listen,
     Malformed,
-    OpenStream,
-    PublishTcp,
-    PublishUdp,
     Received,
     Refusal,
-    Remote,
     Tls,
-    Track,
 )
-
-REQUEST = b"OPTIONS * RTSP/1.0\r\nCSeq: 1\r\n\r\n"
-
-
-class Owner:
-    """Keeps what it is handed; `next` waits for it."""
-
-    def __init__(self) -> None:
-        self.events: asyncio.Queue[Event] = asyncio.Queue()
-
-    def __call__(self, event: Event) -> None:
-        self.events.put_nowait(event)
-
-    async def next(self) -> Event:
-        async with asyncio.timeout(10):
-            return await self.events.get()
-
-
-class Gate:
-    """A listener whose connections all belong to one owner."""
-
-    def __init__(self, loop: EngineLoop) -> None:
-        self.loop = loop
-        self.owner = Owner()
-        self.listener, self.port = loop.engine.listen(Listen(host="127.0.0.1", port=0))
-        loop.attach(self.listener, self.accept)
-
-    def accept(self, event: Event) -> None:
-        assert isinstance(event, Accepted)
-        self.loop.attach(event.connection, self.owner)
-        self.owner(event)
-
-    async def connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter, int]:
-        reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
-        accepted = await self.owner.next()
-        assert isinstance(accepted, Accepted)
-        assert (accepted.remote_host, accepted.remote_port) == writer.get_extra_info("sockname")
-        return reader, writer, accepted.connection
-
-
-@pytest.fixture
-async def gate() -> AsyncIterator[Gate]:
-    async with EngineLoop(workers=2) as loop:
-        yield Gate(loop)
+from tests.engine.gate import REQUEST, Gate, Owner
 
 
 async def test_a_dialogue(gate: Gate) -> None:
@@ -132,50 +78,6 @@ async def test_a_connection_that_never_stands(gate: Gate) -> None:
         engine.connect(Connect(host="localhost", port=1))
 
 
-async def test_totals_can_be_read_until_the_handler_of_closed_returns(gate: Gate) -> None:
-    _, writer, connection = await gate.connect()
-    known: list[object] = []
-    gate.loop.attach(connection, lambda _: known.extend(gate.loop.engine.counters([connection])))
-    done = Owner()
-    _, other, _ = await gate.connect()
-    gate.owner = done
-    writer.close()
-    await writer.wait_closed()
-    async with asyncio.timeout(10):
-        while not known:
-            other.write(REQUEST)
-            await asyncio.sleep(0)
-    assert known != [None]
-    assert gate.loop.engine.counters([connection]) == [None]
-    other.close()
-
-
-async def test_a_bug_in_a_handler_ends_its_connection_only(
-    gate: Gate, caplog: pytest.LogCaptureFixture
-) -> None:
-    reader, writer, connection = await gate.connect()
-    _, healthy, _ = await gate.connect()
-
-    def broken(event: Event) -> None:
-        raise ZeroDivisionError
-
-    gate.loop.attach(connection, broken)
-    writer.write(REQUEST)
-    assert await reader.read() == b"", "closed"
-    writer.close()
-    assert "ZeroDivisionError" in caplog.text
-    healthy.write(REQUEST)
-    assert isinstance(await gate.owner.next(), Received)
-    healthy.close()
-
-
-async def test_a_connection_nobody_took_is_closed(gate: Gate) -> None:
-    gate.loop.detach(gate.listener)
-    reader, writer = await asyncio.open_connection("127.0.0.1", gate.port)
-    assert await reader.read() == b""
-    writer.close()
-
-
 @pytest.mark.parametrize(
     ("data", "refusal"),
     [
@@ -194,11 +96,6 @@ async def test_bytes_that_are_no_message_are_refused(gate: Gate, data: bytes, re
     writer.close()
 
 
-@pytest.fixture
-def engine() -> Engine:
-    return Engine(workers=1, event_capacity=16)
-
-
 def test_what_fails_now_is_a_standard_exception(engine: Engine) -> None:
     _, port = engine.listen(Listen(host="127.0.0.1", port=0))
     with pytest.raises(OSError) as taken:
@@ -208,39 +105,6 @@ def test_what_fails_now_is_a_standard_exception(engine: Engine) -> None:
         engine.listen(Listen(host="localhost", port=0))
     with pytest.raises(ValueError, match="no certificate"):
         engine.listen(Listen(host="127.0.0.1", port=0, tls=Tls(certificate_pem=b"", key_pem=b"")))
-    with pytest.raises(ValueError, match="clock rate"):
-        engine.open_stream(OpenStream(tracks=[Track(codec=Codec.H264, clock_rate=0)]))
-    stream = engine.open_stream(OpenStream(tracks=[Track(codec=Codec.H264, clock_rate=90000)]))
-    for channels in (
-        [Channel(track=1, rtp=0, rtcp=1)],
-        [Channel(track=0, rtp=4, rtcp=4)],
-    ):
-        with pytest.raises(ValueError):
-            engine.publish_tcp(PublishTcp(stream=stream, connection=0, channels=channels))
-    with pytest.raises(ValueError):
-        Engine(workers=0, event_capacity=1)
-    engine.shutdown()
-    with pytest.raises(RuntimeError):
-        engine.open_stream(OpenStream(tracks=[]))
-
-
-def test_a_flow_without_its_connection_ends_at_once(engine: Engine) -> None:
-    stream = engine.open_stream(OpenStream(tracks=[Track(codec=Codec.H264, clock_rate=90000)]))
-    rtp, rtcp = engine.bind_udp("127.0.0.1", 0), engine.bind_udp("127.0.0.1", 0)
-    remote = Remote(track=0, host="127.0.0.1", rtp_port=9, rtcp_port=10)
-    over_udp = PublishUdp(stream=stream, connection=640, rtp=rtp.handle, rtcp=rtcp.handle, remotes=[remote])
-    over_tcp = PublishTcp(stream=stream, connection=640, channels=[Channel(track=0, rtp=0, rtcp=1)])
-    flows = {engine.publish_udp(over_udp), engine.publish_tcp(over_tcp)}
-    ended = set()
-    while ended != flows:
-        assert select.select([engine.fileno()], [], [], 10)[0], "nothing happened"
-        for event in engine.drain(16):
-            assert isinstance(event, Closed)
-            assert event.reason == CloseReason.PEER
-            ended.add(event.handle)
-    # Its address is free again.
-    engine.close(engine.publish_udp(over_udp))
-    engine.shutdown()
 
 
 async def test_a_listener_is_retuned(gate: Gate) -> None:
@@ -282,10 +146,3 @@ async def test_a_port_is_shared_with_its_successor_only(gate: Gate) -> None:
     with pytest.raises(ValueError, match="not a bound UDP port"):
         engine.bind_udp("0.0.0.0", udp.port, beside=udp.handle + 64)
     assert engine.bind_udp("0.0.0.0", udp.port, beside=udp.handle).port == udp.port
-
-
-async def test_relay_latency_of_nobody(gate: Gate) -> None:
-    latency = gate.loop.engine.relay_latency()
-    assert len(latency.counts) == len(latency.bounds) + 1
-    assert latency.bounds == sorted(latency.bounds)
-    assert (sum(latency.counts), latency.sum) == (0, 0.0)
