@@ -123,6 +123,22 @@ async def test_a_peer_connects_to_a_client() -> None:
             await echoing  # the client's connection is gone, and so is the peer's
 
 
+async def test_who_may_not_be_connected_may_not_connect_either() -> None:
+    """S-48: at an address we relay from only our own relayed addresses are peers, in both directions."""
+    async with relaying(peers={}) as server, connect(server) as client, connect(server) as other:
+        relayed, near = await allocate(client), await allocate(other)
+        for one, peer in ((client, near), (other, relayed)):
+            assert error_of(await one.ask(Method.CREATE_PERMISSION, peer=peer)) is None
+        reader, writer = await asyncio.open_connection(*relayed)
+        async with asyncio.timeout(PATIENCE):
+            assert await reader.read(1) == b""
+        writer.close()
+        assert error_of(await other.ask(Method.CONNECT, peer=relayed)) is None
+        attempt = await client.receive()  # of the other client's, and none before it
+        assert attempt.method == Method.CONNECTION_ATTEMPT
+        assert read_address(attempt.peers[0], attempt.transaction) == near
+
+
 async def test_who_does_not_answer_cannot_be_connected() -> None:
     async with relaying() as server, connect(server) as client:
         await allocate(client)

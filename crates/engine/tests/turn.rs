@@ -441,11 +441,17 @@ fn where_only_relayed_addresses_may_be_reached_a_canary_beside_them_hears_nothin
     bench.counted(|counters| counters.denied == 3);
     nothing(&after);
 
+    // Nor is it heard.
+    canary.send_to(b"no", a.relayed).expect("sent");
+    bench.counted(|counters| counters.denied == 4);
+
     // What Python decides anew holds at once.
     bench.permit(&a, LOCALHOST);
     bench.barrier(&a);
     a.send(&send_indication(address, b"yes"));
     assert_eq!(receive(&canary).0, b"yes");
+    canary.send_to(b"and yes", a.relayed).expect("sent");
+    assert_eq!(a.receive(), channel(0x4001, b"and yes"));
 }
 
 #[test]

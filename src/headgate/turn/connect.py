@@ -49,7 +49,7 @@ class Connections:
         peer = wing.peer(request.message.peers[0], request, allocation)
         if peer in allocation.connections.values():
             raise Refusal(ErrorCode.CONNECTION_ALREADY_EXISTS)
-        if wing.is_relayed_only(peer.host) and not wing.is_relayed(peer, transport=RelayTransport.TCP):
+        if wing.is_beside_relayed(peer, transport=RelayTransport.TCP):
             raise Refusal(ErrorCode.FORBIDDEN)
         if wing.own_listeners.has(peer):
             wing.events.append(PeerDenied(allocation, peer))

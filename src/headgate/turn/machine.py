@@ -19,7 +19,7 @@ from headgate.turn.authentication import Pending, authenticate
 from headgate.turn.binding import bind, other_address
 from headgate.turn.connect import Connections
 from headgate.turn.credentials import Credentials, Remembered
-from headgate.turn.events import CredentialWanted, TurnEvent
+from headgate.turn.events import CredentialWanted, PeerDenied, TurnEvent
 from headgate.turn.nonce import Nonces
 from headgate.turn.own_listeners import OwnListeners
 from headgate.turn.peers import PeerPolicy
@@ -29,7 +29,7 @@ from headgate.turn.ports import RelayPorts
 from headgate.turn.quotas import Quotas
 from headgate.turn.refresh import refresh
 from headgate.turn.refusal import ErrorCode, Refusal
-from headgate.turn.relay import ClientTransport, FiveTuple, Relay, RelayAddress
+from headgate.turn.relay import ClientTransport, FiveTuple, Relay, RelayAddress, RelayTransport
 from headgate.turn.request import Outgoing, Request
 from headgate.turn.standing_challenge import standing_challenge
 from headgate.turn.stun.address import Family, TransportAddress, family_of
@@ -258,10 +258,15 @@ class TurnMachine:
     def peer_connected(self, handle: int, connection: int, peer: TransportAddress, *, incoming: bool) -> None:
         """RFC 6062: a connection between a TCP allocation and a peer stands."""
         allocation = self._wing.by_handle.get(handle)
-        if allocation is not None:
-            self._out.append(
-                self._connections.connected(self._wing, allocation, connection, peer, incoming=incoming)
-            )
+        if allocation is None:
+            return
+        if incoming and self._wing.is_beside_relayed(peer, transport=RelayTransport.TCP):
+            self._wing.events.append(PeerDenied(allocation, peer))
+            self._wing.relay.hang_up(connection)
+            return
+        self._out.append(
+            self._connections.connected(self._wing, allocation, connection, peer, incoming=incoming)
+        )
 
     def peer_closed(self, handle: int, connection: int) -> None:
         allocation = self._wing.by_handle.get(handle)

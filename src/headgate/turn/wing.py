@@ -100,6 +100,10 @@ class Wing:
         """Whether it is one of our relayed addresses, and may be reached as such."""
         return self.is_relayed_only(peer.host) and self.ports.has(peer.host, peer.port, transport=transport)
 
+    def is_beside_relayed(self, peer: TransportAddress, *, transport: RelayTransport) -> bool:
+        """Whether it is something else, where only our own relayed addresses may be reached."""
+        return self.is_relayed_only(peer.host) and not self.is_relayed(peer, transport=transport)
+
     def reserve(self, address: RelayAddress, holder: Holder, *, now: float) -> tuple[RelayPort, Reservation]:
         """An even port, and the next for whoever comes with the token. Raises Exhausted."""
         first, reservation = self.ports.bind_pair(address, holder, now=now)

@@ -4,11 +4,12 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Instant;
 
+use super::addresses::Ours;
 use super::bucket::Bucket;
 use super::channels::Channels;
 use super::five_tuple::FiveTuple;
 use super::icmp::Pace;
-use super::permissions::Permissions;
+use super::permissions::{Permission, Permissions};
 use super::reach::Reach;
 use crate::Handle;
 use crate::counters::Counters;
@@ -150,9 +151,15 @@ impl Allocation {
     }
 
     /// Data of a peer: the channel to pass it on in; `None`: in a Data indication (RFC 8656 11.4, 12.7).
-    pub fn inward(&self, peer: SocketAddr, now: Instant) -> Result<Option<u16>, Dropped> {
-        self.permissions.get(peer.ip(), now).ok_or(Dropped::NoPermission)?;
+    pub fn inward(&self, peer: SocketAddr, ours: &Ours, now: Instant) -> Result<Option<u16>, Dropped> {
+        if self.permitted(peer, now)?.reach == Reach::Relayed && ours.relayed(peer).is_none() {
+            return Err(Dropped::Denied);
+        }
         Ok(self.channels.number(peer, now))
+    }
+
+    pub fn permitted(&self, peer: SocketAddr, now: Instant) -> Result<Permission, Dropped> {
+        self.permissions.get(peer.ip(), now).ok_or(Dropped::NoPermission)
     }
 
     /// How many bytes of a stream are within the rate; `admits` is told how many there were.
@@ -196,13 +203,13 @@ mod tests {
         let mut allocation = allocation(0, now);
         let peer = SocketAddr::from(([192, 0, 2, 1], 5000));
         assert_eq!(allocation.by_send(peer, 1, now), Err(Dropped::NoPermission));
-        assert_eq!(allocation.inward(peer, now), Err(Dropped::NoPermission));
+        assert_eq!(allocation.inward(peer, &Ours::default(), now), Err(Dropped::NoPermission));
         allocation.permit(peer.ip(), Reach::All, now + 300 * SECOND, now);
         assert_eq!(allocation.by_send(peer, 1, now), Ok(Peer { address: peer, reach: Reach::All }));
-        assert_eq!(allocation.inward(peer, now), Ok(None));
+        assert_eq!(allocation.inward(peer, &Ours::default(), now), Ok(None));
         let later = now + 300 * SECOND;
         assert_eq!(allocation.by_send(peer, 1, later), Err(Dropped::NoPermission));
-        assert_eq!(allocation.inward(peer, later), Err(Dropped::NoPermission));
+        assert_eq!(allocation.inward(peer, &Ours::default(), later), Err(Dropped::NoPermission));
     }
 
     #[test]
@@ -213,12 +220,12 @@ mod tests {
         let peer = Peer { address, reach: Reach::All };
         allocation.permit(address.ip(), Reach::All, now + 300 * SECOND, now);
         allocation.bind_channel(0x4000, peer, now + 600 * SECOND, now);
-        assert_eq!(allocation.inward(address, now), Ok(Some(0x4000)));
+        assert_eq!(allocation.inward(address, &Ours::default(), now), Ok(Some(0x4000)));
         let other = SocketAddr::from(([192, 0, 2, 1], 5001));
-        assert_eq!(allocation.inward(other, now), Ok(None));
+        assert_eq!(allocation.inward(other, &Ours::default(), now), Ok(None));
         let later = now + 400 * SECOND;
         assert_eq!(allocation.by_channel(0x4000, 1, later), Ok(peer));
-        assert_eq!(allocation.inward(address, later), Err(Dropped::NoPermission));
+        assert_eq!(allocation.inward(address, &Ours::default(), later), Err(Dropped::NoPermission));
         assert_eq!(allocation.by_channel(0x4000, 1, now + 600 * SECOND), Err(Dropped::NoChannel));
         assert_eq!(allocation.by_channel(0x4001, 1, now), Err(Dropped::NoChannel));
     }

@@ -269,7 +269,7 @@ impl Wing {
     ) -> Result<(), Dropped> {
         // An allocation that has just ended is a peer that has gone.
         let Some(Place::Allocation(i)) = self.by_handle.get(&target).copied() else { return Ok(()) };
-        let channel = self.allocations[i].inward(from, now)?;
+        let channel = self.allocations[i].inward(from, &self.known.ours, now)?;
         self.totals().packets_short_cut.add(1);
         self.pass_on(i, from, channel, data, now)
     }
@@ -292,7 +292,7 @@ impl Wing {
             };
             for arrived in receiver.arrived(count) {
                 let Some(its) = self.allocations.get(allocation) else { break };
-                match its.inward(arrived.from, now) {
+                match its.inward(arrived.from, &self.known.ours, now) {
                     Ok(channel) => {
                         for data in arrived.datagrams() {
                             if let Err(dropped) = self.pass_on(allocation, arrived.from, channel, data, now) {

@@ -159,7 +159,7 @@ impl Wing {
     /// RFC 8656 11.5. The address that counts is the peer's, whoever sent the ICMP packet.
     fn tell_error(&mut self, i: usize, icmp: &Icmp, now: Instant) -> Result<(), Dropped> {
         let allocation = &mut self.allocations[i];
-        allocation.inward(icmp.peer, now)?;
+        allocation.permitted(icmp.peer, now)?;
         if !allocation.errors.admits(now) {
             return Err(Dropped::OverRate);
         }

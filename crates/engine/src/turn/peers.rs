@@ -104,7 +104,7 @@ impl Wing {
 
     fn admit_peer(&self, allocation: usize, peer: SocketAddr, now: Instant) -> Result<(), Dropped> {
         let its = &self.allocations[allocation];
-        its.inward(peer, now)?;
+        its.permitted(peer, now)?; // how much of its host is a peer Python decides
         if its.pipes.len() >= MOST_CONNECTIONS || self.shared.events.is_full() {
             return Err(Dropped::QueueFull);
         }
