@@ -34,7 +34,7 @@ def test_it_is_let_go() -> None:
     house.machine.events()
     answer = client.refresh(0)
     assert answer.attributes[Attribute.LIFETIME] == bytes(4)
-    assert house.machine.events() == [Released(allocation), Refreshed(allocation, 0)]
+    assert house.machine.events() == [Released(allocation)]
     assert not house.relay.allocations
     assert not house.relay.bound
     assert error_of(client.refresh(0)) is ErrorCode.ALLOCATION_MISMATCH

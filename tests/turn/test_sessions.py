@@ -59,8 +59,9 @@ async def test_what_happens_is_told_in_order() -> None:
             RelayPermitted,
             RelayRefreshed,
             RelayClosed,
+            RelayRefreshed,
         ]
-        allocated, bound, permitted, refreshed, _ = events
+        allocated, bound, permitted, refreshed, _, released = events
         assert isinstance(allocated, RelayAllocated)
         assert (allocated.port, allocated.username) == (relayed.port, "bob")
         assert allocated.address == str(bob.address)
@@ -71,6 +72,8 @@ async def test_what_happens_is_told_in_order() -> None:
         assert permitted.ports == (9,)
         assert isinstance(refreshed, RelayRefreshed)
         assert refreshed.lifetime == 900
+        assert isinstance(released, RelayRefreshed)
+        assert released.lifetime == 0
         assert (await until_closed(server)).reason is CloseReason.GOODBYE
         assert not server.turn.sessions
 

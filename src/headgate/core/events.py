@@ -207,7 +207,7 @@ class RelayPermitted(RelayEvent, frozen=True, kw_only=True):
 class RelayRefreshed(RelayEvent, frozen=True, kw_only=True):
     TYPE: ClassVar[str] = "relay.refreshed"
     lifetime: int
-    """Seconds from now."""
+    """Seconds from now; 0: the client has let it go, and `RelayClosed` came before."""
 
 
 class RelayPeerDenied(RelayEvent, frozen=True, kw_only=True):

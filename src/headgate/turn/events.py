@@ -30,7 +30,7 @@ class Allocated(Struct, frozen=True):
 class Refreshed(Struct, frozen=True):
     allocation: Allocation
     lifetime: int
-    """Seconds from now; 0: it is released, and `Released` came before."""
+    """Seconds from now."""
 
 
 class PermissionsCreated(Struct, frozen=True):

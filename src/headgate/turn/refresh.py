@@ -54,5 +54,4 @@ def _release(wing: Wing, request: Request, allocation: Allocation, *, only: byte
     elif wing.remove(allocation):
         wing.relay.close(allocation.handle)
         wing.events.append(Released(allocation))
-        wing.events.append(Refreshed(allocation, 0))
     return request.success().add_number(Attribute.LIFETIME, 0)

@@ -20,6 +20,7 @@ from headgate.turn.events import (
     PeerDenied,
     PermissionsCreated,
     Refreshed,
+    Released,
     TurnEvent,
 )
 from headgate.turn.session import TurnSession
@@ -56,6 +57,8 @@ def report(event: TurnEvent, session: TurnSession) -> Event | None:
             )
         case Refreshed(_, lifetime):
             return RelayRefreshed(**names, lifetime=lifetime)
+        case Released():
+            return RelayRefreshed(**names, lifetime=0)  # after its end, as turn-rs has it
         case PeerDenied(allocation, peer) if allocation.is_news(peer.host):
             return RelayPeerDenied(**names, peer=str(peer))
     return None

@@ -292,7 +292,6 @@ class TurnServer:
         match event:
             case Released():
                 self._registry.close(session, CloseReason.GOODBYE)
-                return
             case PeerDenied(_, peer):
                 self.denied_peers += 1
                 logger.debug("%s may not reach %s (turn.peers)", session, peer)
