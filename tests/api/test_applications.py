@@ -9,8 +9,11 @@ import pytest
 from pydantic import TypeAdapter
 
 from headgate.api.documents import applications as document
+from headgate.api.long_list import PIECE
+from headgate.core.events import Published, SessionClosed
 from headgate.core.session import CloseReason, Role
 from tests.api.house import House, Visitor
+from tests.api.others import Others, be_busy
 
 # Seed 004, key by key and in order.
 CLIENT = ["id", "creation_time", "last_ping", "remote_address"]
@@ -41,6 +44,21 @@ async def ids(operator: httpx.AsyncClient, url: str) -> list[str]:
     answer = await operator.get(url)
     assert answer.status_code == 200, answer.text
     return [client["id"] for client in answer.json()["data"]]
+
+
+async def test_of_many_clients_nobody_waits_for_the_end(house: House, operator: httpx.AsyncClient) -> None:
+    clients = [house.visit("live", role=Role.READ) for _ in range(4 * PIECE)]
+    turns = []
+
+    def hear(published: Published) -> None:
+        if published.id % PIECE == 0:
+            turns.append(others.turns)
+            be_busy()
+
+    house.bus.listen(hear, SessionClosed)
+    async with Others.beside() as others:
+        assert (await operator.delete(LIVE)).status_code == 200
+    assert len(set(turns)) == len(clients) // PIECE
 
 
 class TestList:

@@ -1,13 +1,12 @@
 from __future__ import annotations
 
-import asyncio
 import json
-import time
 from collections.abc import Sequence
 
 import pytest
 
 from headgate.api.long_list import PIECE, long_list
+from tests.api.others import Others, be_busy
 
 
 @pytest.mark.parametrize("count", [0, 1, PIECE, PIECE + 1, 10 * PIECE - 1])
@@ -24,22 +23,10 @@ async def test_whoever_is_gone_is_left_out() -> None:
 
 
 async def test_others_have_their_turn() -> None:
-    turns = 0
-
     def slowly(piece: Sequence[int]) -> Sequence[int]:
-        until = time.monotonic() + 0.003
-        while time.monotonic() < until:
-            pass
+        be_busy()
         return piece
 
-    async def others() -> None:
-        nonlocal turns
-        while True:
-            turns += 1
-            await asyncio.sleep(0)
-
-    async with asyncio.TaskGroup() as tasks:
-        task = tasks.create_task(others())
+    async with Others.beside() as others:
         await long_list(range(20 * PIECE), slowly)
-        task.cancel()
-    assert turns >= 19
+    assert others.turns >= 19

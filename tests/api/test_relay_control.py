@@ -8,10 +8,13 @@ import pytest
 from pydantic import TypeAdapter
 
 from headgate.api.documents import relay as document
+from headgate.api.long_list import PIECE
 from headgate.core.errors import Refused
+from headgate.core.events import Published, SessionClosed
 from headgate.core.service import Endpoint
 from headgate.core.session import CloseReason
 from tests.api.house import House
+from tests.api.others import Others, be_busy
 from tests.api.relay import StandIn
 
 
@@ -60,6 +63,24 @@ class TestSessions:
         assert (answer.status_code, answer.json()) == (200, {"sessions": 2})
         assert [bob.ends for bob in bobs] == [[CloseReason.KICKED]] * 2
         assert alices.ends == []
+
+    async def test_of_many_sessions_nobody_waits_for_the_end(
+        self, house: House, relay: StandIn, operator: httpx.AsyncClient
+    ) -> None:
+        sessions = [relay.admit(Endpoint("192.0.2.7", port)) for port in range(4 * PIECE)]
+        slow = {session.id for session in sessions[::PIECE]}
+        turns = []
+
+        def hear(published: Published) -> None:
+            if isinstance(published.event, SessionClosed) and published.event.session in slow:
+                turns.append(others.turns)
+                be_busy()
+
+        house.bus.listen(hear, SessionClosed)
+        async with Others.beside() as others:
+            answer = await operator.delete("/relay/sessions?user=bob")
+        assert answer.json() == {"sessions": len(sessions)}
+        assert len(set(turns)) == 4
 
     async def test_never_everybody_by_mistake(self, relay: StandIn, operator: httpx.AsyncClient) -> None:
         session = relay.admit(Endpoint("192.0.2.7", 1))

@@ -16,6 +16,7 @@ from starlette.responses import Response
 
 from headgate.api.documents import applications as document
 from headgate.api.failure import APPLICATIONS, Unauthorised
+from headgate.api.long_list import in_turns
 from headgate.api.view import View, Viewed
 from headgate.core.config.path_names import CATCH_ALL
 from headgate.core.errors import NotFound
@@ -110,8 +111,9 @@ async def terminate_clients(view: Viewed, place: Place) -> Response:
 
     Succeeds as well when nobody is there.
     """
-    for session in _clients(view, place):
-        view.registry.close(session, CloseReason.KICKED)
+    async for some in in_turns(_clients(view, place)):
+        for session in some:
+            view.registry.close(session, CloseReason.KICKED)
     return _success({})
 
 

@@ -93,8 +93,9 @@ async def kill_sessions(view: Viewed, relay: Relayed, user: UserFilter = None) -
     if user is None:
         raise BadRequest("user is missing")
     found = _found(relay, user=user, address=None, transport=None)
-    for session in found:
-        view.registry.close(session, CloseReason.KICKED)
+    async for some in in_turns(found):
+        for session in some:
+            view.registry.close(session, CloseReason.KICKED)
     body: document.Killed = {"sessions": len(found)}
     return answer(body)
 
