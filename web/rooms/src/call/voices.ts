@@ -5,7 +5,7 @@ import { Value } from "../value";
 import { Meter } from "./meter";
 import type { Peer } from "./peer";
 
-const LISTEN = 100; // ms between looks
+const LISTEN = 70; // ms between looks: no part of a half second, or a short sound in a steady beat could fall between all of them
 const TALKS_FOR = 800; // ms after the last loud moment: speech has pauses
 const LOUD = 0.02; // of full scale
 
