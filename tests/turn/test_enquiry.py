@@ -51,6 +51,9 @@ async def test_a_password_with_and_without_an_end(outbound: Outbound) -> None:
         (200, '{"password": "a\\nb"}'),
         (200, '{"password": "x", "expires": "soon"}'),
         (200, '{"password": "x", "expires": true}'),
+        (200, '{"password": "x", "expires": NaN}'),
+        (200, '{"password": "x", "expires": Infinity}'),
+        (200, '{"password": "x", "expires": 1' + 400 * "0" + "}"),
     ],
 )
 async def test_what_lets_nobody_in(outbound: Outbound, status: int, body: str) -> None:

@@ -26,6 +26,8 @@ logger = logging.getLogger(__name__)
 
 KNOWN = 60.0
 """Seconds that a password is believed. A session asks again with its next request after that."""
+LATEST = 1e12
+"""Unix time, in the year 33658."""
 UNKNOWN = 5.0
 """Seconds in which somebody unknown is not asked about again."""
 
@@ -65,8 +67,11 @@ def _read(document: Any) -> tuple[str, float | None]:
     """Raises ValueError."""
     if isinstance(document, dict):
         password, expires = document.get("password"), document.get("expires")
-        if isinstance(password, str) and (
-            expires is None or (isinstance(expires, int | float) and not isinstance(expires, bool))
-        ):
+        if isinstance(password, str) and (expires is None or _is_time(expires)):
             return opaque_string(password), float(expires) if expires is not None else None
     raise ValueError("no object with a password")
+
+
+def _is_time(expires: object) -> bool:
+    # JSON has numbers that no clock will ever show, and Python's reader takes NaN and Infinity as well.
+    return isinstance(expires, int | float) and not isinstance(expires, bool) and abs(expires) < LATEST
