@@ -210,3 +210,11 @@ def test_neighbours_on_this_machine_do_not_make_the_pool_look_full() -> None:
     others = random.Random(1).sample(range(49_152, 65_536), 8192)
     ports = RelayPorts(RelayTwin(held_by_others=others), range(49_152, 65_536))
     assert len({ports.bind_pair(HERE, BOB, now=0.0)[0].port for _ in range(500)}) == 500
+
+
+def test_what_an_address_is_called_now_stays_when_what_was_bound_before_goes() -> None:
+    ports = RelayPorts(RelayTwin(), range(50000, 50010))
+    before = ports.bind(RelayAddress("10.0.0.1", "192.0.2.1"))
+    now = ports.bind(RelayAddress("10.0.0.1", "192.0.2.2"))
+    ports.release(before)
+    assert ports.has("192.0.2.2", now.port, transport=RelayTransport.UDP)

@@ -141,7 +141,7 @@ class RelayPorts:
 
     def forget(self, port: RelayPort) -> None:
         """It went with its allocation."""
-        self._of(port.address, port.transport)[port.port] = 0
+        self._taken[port.address.host, port.transport][port.port] = 0
 
     def deadline(self) -> float | None:
         # Asked with every request, and nearly always there is none.
