@@ -207,9 +207,9 @@ async def test_other_methods_and_paths(relay: StandIn, operator: httpx.AsyncClie
     wrong = await operator.post("/session")
     assert (wrong.status_code, wrong.content) == (405, b"")
     for path, methods in {
-        "/session": "DELETE, GET",
-        "/relay/drain": "DELETE, GET, POST",
-        "/info": "GET",
+        "/session": "DELETE, GET, HEAD",
+        "/relay/drain": "DELETE, GET, HEAD, POST",
+        "/info": "GET, HEAD",
     }.items():
         answer = await operator.put(path)
         assert (answer.status_code, answer.headers["allow"]) == (405, methods)  # RFC 9110 15.5.6

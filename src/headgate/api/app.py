@@ -160,6 +160,8 @@ async def _unrouted(request: Request, error: Exception) -> Response:
             route for route in request.app.router.routes if route.matches(request.scope)[0] is not Match.NONE
         ]
         methods = {method for route in here for method in getattr(route, "methods", None) or ()}
+        if "GET" in methods:
+            methods.add("HEAD")
         allow = {"allow": ", ".join(sorted(methods))}
         return failure(path, status=405, detail="method not allowed", headers=allow)
     return no_route(path)
