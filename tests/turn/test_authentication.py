@@ -9,8 +9,8 @@ import pytest
 from headgate.core.config.turn_conf import TurnConf
 from headgate.turn.authentication import ALGORITHMS
 from headgate.turn.credentials import Remembered, rest_password
-from headgate.turn.events import CredentialWanted
-from headgate.turn.machine import ASK_AGAIN
+from headgate.turn.events import CredentialWanted, Vouched
+from headgate.turn.machine import WAITING_NAMES
 from headgate.turn.nonce import COOKIES, LIFETIME
 from headgate.turn.refusal import ErrorCode
 from headgate.turn.stun.answer import Answer
@@ -253,49 +253,75 @@ def vouched_for(house: House, **said: float | None) -> Client:
 
 
 def test_another_servers_word_is_asked_for_again() -> None:
-    """Whom it has shut out since is shut out here."""
+    """Whom it has shut out since is shut out here, with the request after the one that had it asked."""
     house = House(authHTTPAddress="http://127.0.0.1:1/")
     client = vouched_for(house)
     house.now += 60
-    assert client.exchange(client.build(Method.REFRESH)) is None
-    assert house.machine.events() == [CredentialWanted("carol", "198.51.100.7")]
+    for _ in range(3):
+        assert error_of(client.refresh()) is None
+    assert [event for event in house.machine.events() if isinstance(event, CredentialWanted)] == [
+        CredentialWanted("carol", "198.51.100.7")
+    ]
     house.machine.credential_known("carol", Remembered(None, None, house.now + 5), now=house.now)
-    (out,) = house.machine.to_send()
-    assert error_of(Message(out.data)) is ErrorCode.UNAUTHENTICATED
+    assert error_of(client.refresh()) is ErrorCode.UNAUTHENTICATED
 
 
-def test_while_it_cannot_be_asked_who_is_here_goes_on() -> None:
-    house = House(authHTTPAddress="http://127.0.0.1:1/")
+def test_while_it_cannot_be_asked_who_is_here_goes_on_and_nobody_begins() -> None:
+    house = House(authHTTPAddress="http://127.0.0.1:1/", mobility=True)
     client, new = vouched_for(house), house.client("carol", "hers", client_port=2)
     assert new.ask(Method.REFRESH)  # it has a nonce now
     house.now += 60
-    for each in (new, client):
-        assert each.exchange(each.build(*ALLOCATE if each is new else (Method.REFRESH,))) is None
-    assert len(house.machine.events()) == 1
-    house.machine.credential_known("carol", None, now=house.now)
-    (out,) = house.machine.to_send()
-    assert (out.five_tuple, error_of(Message(out.data))) == (client.five_tuple, None)
-    house.now += ASK_AGAIN
-    assert client.exchange(client.build(Method.REFRESH)) is None
+    for _ in range(2):
+        assert error_of(client.refresh()) is None
+        assert client.permit(PEER) is None
+        house.machine.credential_known("carol", None, now=house.now)
+        assert new.exchange(new.build(*ALLOCATE)) is None
+        house.machine.credential_known("carol", None, now=house.now)
+        assert house.machine.to_send() == []
+    assert len(house.machine.allocations) == 1
+    # Who has moved is here, too: the ticket alone is wrong.
+    assert error_of(new.ask(Method.REFRESH, (Attribute.MOBILITY_TICKET, bytes(16)))) is not None
+
+
+def test_strangers_without_a_nonce_of_ours_keep_nobody_waiting() -> None:
+    """A forged source is answered as anybody, and asked about by nobody."""
+    house = House(authHTTPAddress="http://127.0.0.1:1/", quotas={"answersPerSecond": 0})
+    client = vouched_for(house)
+    for number in range(WAITING_NAMES + 1):
+        stranger = house.client(f"stranger{number}", "x", client_port=1000 + number)
+        stranger.nonce = b"no nonce of ours"
+        assert stranger.exchange(stranger.build(*ALLOCATE)) is not None
+    assert house.machine.events() == []
+    # Those who have one may fill the room there is for names, but not that of known ones.
+    for number in range(WAITING_NAMES + 1):
+        stranger = house.client(f"stranger{number}", "x", client_port=1000 + number)
+        challenge = stranger.exchange(stranger.build(*ALLOCATE))
+        assert challenge is not None
+        stranger.nonce = challenge.attributes[Attribute.NONCE]
+        assert stranger.exchange(stranger.build(*ALLOCATE)) is None
+    assert len(house.machine.events()) == WAITING_NAMES
+    house.now += 60
+    assert error_of(client.refresh()) is None
     assert CredentialWanted("carol", "198.51.100.7") in house.machine.events()
-    house.machine.credential_known("carol", None, now=house.now)
-    house.machine.close(house.machine.allocations[0])
-    house.machine.to_send()
-    house.now += ASK_AGAIN
-    assert client.exchange(client.build(*ALLOCATE)) is None
-    house.machine.credential_known("carol", None, now=house.now)
-    assert house.machine.to_send() == []
 
 
-def test_a_credential_that_is_good_for_longer_now() -> None:
-    house = House(authHTTPAddress="http://127.0.0.1:1/")
+def test_when_a_credential_ends_is_known_from_every_request() -> None:
+    house = House(authHTTPAddress="http://127.0.0.1:1/", strictExpiry=True)
     client = vouched_for(house, expires=house.wall + 30)
     (allocation,) = house.machine.allocations
     assert allocation.credential_expires == house.wall + 30
-    word = Remembered("hers", house.wall + 3600, house.now + 60)
-    house.machine.credential_known("carol", word, now=house.now)
-    assert error_of(client.refresh()) is None
-    assert allocation.credential_expires == house.wall + 3600
+    for expires in (house.wall + 3600, None, house.wall + 10):
+        word = Remembered("hers", expires, house.now + 60)
+        house.machine.credential_known("carol", word, now=house.now)
+        assert client.permit(PEER) is None
+        assert allocation.credential_expires == expires
+        assert Vouched(allocation) in house.machine.events()
+        assert client.permit(PEER) is None
+        assert Vouched(allocation) not in house.machine.events()
+    over = Remembered("hers", house.wall - 1, house.now + 60)
+    house.machine.credential_known("carol", over, now=house.now)
+    assert client.permit(PEER) is ErrorCode.UNAUTHENTICATED
+    assert Vouched(allocation) in house.machine.events()
 
 
 def test_users_of_ours_are_nobody_elses_question() -> None:

@@ -123,6 +123,39 @@ async def test_whom_another_server_knows_a_change_that_does_not_concern_it_leave
         assert (await until_closed(server)).reason is CloseReason.REVOKED
 
 
+async def test_whom_another_server_knew_a_third_one_does_not() -> None:
+    async def answer(request: web.Request) -> web.StreamResponse:
+        return web.json_response({"password": "hers"})
+
+    async with (
+        serve(answer) as url,
+        serve(answer) as other,
+        open_relay(authHTTPAddress=url) as server,
+        LiveClient.connect(server, "carol", "hers") as carol,
+    ):
+        await carol.allocate()
+        server.turn.machine.credentials.remembered.clear()
+        await change(server, authHTTPAddress=other)
+        assert (await until_closed(server)).reason is CloseReason.REVOKED
+
+
+async def test_where_we_relay_from_is_known_before_anybody_has_an_allocation_there() -> None:
+    """S-48: what is granted of such an address is our own relayed ones, from the start."""
+    interfaces = [{"transport": "udp", "bind": f"{host}:0"} for host in ("127.0.0.1", "127.0.0.2")]
+    async with (
+        open_relay(interfaces=interfaces, relayAddresses=[], peers={}) as server,
+        LiveClient.connect(server) as bob,
+        LiveClient.connect(server, interface=1) as alice,
+    ):
+        await bob.allocate()
+        beside = TransportAddress("127.0.0.2", 9)
+        assert error_of(await bob.ask(Method.CREATE_PERMISSION, peer=beside)) is None
+        relayed = await alice.allocate()
+        assert relayed.host == beside.host
+        other = TransportAddress("127.0.0.3", 9)
+        assert error_of(await bob.ask(Method.CREATE_PERMISSION, peer=other)) is ErrorCode.FORBIDDEN
+
+
 async def test_each_interface_has_its_own_external_address() -> None:
     outside = {"127.0.0.1": "203.0.113.1", "127.0.0.2": "203.0.113.2"}
     interfaces = [

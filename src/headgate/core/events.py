@@ -358,7 +358,7 @@ class Bus:
 
 
 def _plain(value: Any) -> Any:
-    """JSON types of a dataclass; identifiers print as `/v3` and `/v1` know them."""
+    """JSON types of a Struct; identifiers print as `/v3` and `/v1` know them."""
     if isinstance(value, SessionId):
         return {"id": str(value.uuid), "number": value.number, "code": value.code}
     if isinstance(value, Struct):

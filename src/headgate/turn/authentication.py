@@ -65,7 +65,13 @@ def authenticate(
     name = _name(given, hashed, credentials)
     found = _holder(request, name, credentials, algorithm) if name is not None else None
     if name is None or found is None:
-        if name is not None and ask and _unsettled(name, credentials, request.now):
+        # Whoever has no nonce of ours may have forged where it comes from: nobody is asked about that.
+        if (
+            name is not None
+            and ask
+            and _unsettled(name, credentials, request.now)
+            and nonces.holds(nonce, client, now=request.now)
+        ):
             raise Pending(name)
         raise challenge(ErrorCode.UNAUTHENTICATED, credentials, nonces, client, request.now)
     candidate, key = found
@@ -74,8 +80,13 @@ def authenticate(
     if not nonces.holds(nonce, client, now=request.now):
         raise challenge(ErrorCode.STALE_NONCE, credentials, nonces, client, request.now)
 
-    if ask and candidate.until is not None and candidate.until <= request.now:
-        raise Pending(name)  # whoever the other server has shut out since is shut out here
+    # The other server may have shut it out since. Nobody begins before that is known; who is here goes on,
+    # and hears of it with the next request.
+    stale = ask and candidate.until is not None and candidate.until <= request.now
+    if stale and request.allocation is None and message.method == Method.ALLOCATE:
+        raise Pending(name)
+    if request.allocation is not None and request.allocation.name == name:
+        request.allocation.credential_expires = candidate.expires
     if (
         candidate.expires is not None
         and candidate.expires <= wall
@@ -83,7 +94,7 @@ def authenticate(
     ):
         raise challenge(ErrorCode.UNAUTHENTICATED, credentials, nonces, client, request.now)
     integrity = Integrity.SHA256 if message.integrity_sha256_at else Integrity.SHA1
-    return Identity(name, candidate.user, key, integrity, candidate.expires)
+    return Identity(name, candidate.user, key, integrity, candidate.expires, stale)
 
 
 def challenge(

@@ -75,8 +75,10 @@ class Credentials:
         self._users = {opaque_string(name): opaque_string(password) for name, password in users.items()}
         self._secrets = tuple(secret.encode() for secret in secrets)
         self._by_hash = {userhash(user=name, realm=self.realm): name for name in self._users}
-        # A client asks four times and more, each time with the same key.
+        # A client asks four times and more, each time with the same key. What is not configured is not kept:
+        # strangers' names would take the place of users'.
         self._configured_keys = functools.lru_cache(maxsize=KEYS)(self._made_keys)
+        self._key = functools.lru_cache(maxsize=KEYS)(self._made_key)
         self.remembered: dict[str, Remembered] = {}
         """By name: what an HTTP server said. Bounded."""
 
@@ -98,11 +100,14 @@ class Credentials:
 
     def keys(self, name: str, algorithm: PasswordAlgorithm) -> Sequence[tuple[Candidate, bytes]]:
         """Each candidate with what the name's messages are protected with, if it is that."""
-        configured = self._configured_keys(name, algorithm)
+        try:
+            configured = self._configured_keys(name, algorithm)
+        except LookupError:
+            configured = ()
         known = self._vouched_for(name)
         if known is None:
             return configured
-        return (*configured, (known, self._key(name, known, algorithm)))
+        return (*configured, (known, self._key(name, known.password, algorithm)))
 
     def _configured(self, name: str) -> Iterator[Candidate]:
         password = self._users.get(name)
@@ -121,14 +126,27 @@ class Credentials:
         return Candidate(name, known.password, known.expires, known.until)
 
     def _made_keys(self, name: str, algorithm: PasswordAlgorithm) -> tuple[tuple[Candidate, bytes], ...]:
-        return tuple((one, self._key(name, one, algorithm)) for one in self._configured(name))
+        """Raises LookupError for who is not configured."""
+        keys = tuple((one, self._key(name, one.password, algorithm)) for one in self._configured(name))
+        if not keys:
+            raise LookupError(name)
+        return keys
 
-    def _key(self, name: str, candidate: Candidate, algorithm: PasswordAlgorithm) -> bytes:
-        return long_term_key(user=name, realm=self.realm, password=candidate.password, algorithm=algorithm)
+    def _made_key(self, name: str, password: str, algorithm: PasswordAlgorithm) -> bytes:
+        return long_term_key(user=name, realm=self.realm, password=password, algorithm=algorithm)
 
     def is_configured(self, name: str) -> bool:
         """Whether the name is decided here, and nobody else need be asked."""
         return next(self.candidates(name), None) is not None
+
+    def still_admits(self, name: str, *, before: Credentials) -> bool:
+        """Whether whoever got in by what was configured before has not lost their access: their password is
+        what it was, or the same other server's word about them is forgotten by now.
+        """
+        old = {candidate.password for candidate in before.candidates(name)}
+        if not old:
+            return self.asks and self.remembered is before.remembered and name not in self.remembered
+        return any(candidate.password in old for candidate in self.candidates(name))
 
     def remember(self, name: str, said: Remembered) -> None:
         self.remembered.pop(name, None)

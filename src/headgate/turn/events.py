@@ -20,6 +20,7 @@ __all__ = [
     "Refreshed",
     "Released",
     "TurnEvent",
+    "Vouched",
 ]
 
 
@@ -64,6 +65,12 @@ class Released(Struct, frozen=True):
     allocation: Allocation
 
 
+class Vouched(Struct, frozen=True):
+    """The credential that its client uses ends at another time than the one before."""
+
+    allocation: Allocation
+
+
 class CredentialWanted(Struct, frozen=True):
     """Another server has to be asked; answer with `TurnMachine.credential_known`."""
 
@@ -80,5 +87,6 @@ TurnEvent: TypeAlias = (
     | PeerDenied
     | Moved
     | Released
+    | Vouched
     | CredentialWanted
 )

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import struct
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 from headgate.core.config.turn_conf import TurnConf
 from headgate.engine import AddressBudget, Challenge
@@ -19,7 +18,7 @@ from headgate.turn.authentication import Pending, authenticate
 from headgate.turn.binding import bind, other_address
 from headgate.turn.connect import Connections
 from headgate.turn.credentials import Credentials, Remembered
-from headgate.turn.events import CredentialWanted, PeerDenied, TurnEvent
+from headgate.turn.events import CredentialWanted, PeerDenied, TurnEvent, Vouched
 from headgate.turn.nonce import Nonces
 from headgate.turn.own_listeners import OwnListeners
 from headgate.turn.peers import PeerPolicy
@@ -30,7 +29,7 @@ from headgate.turn.quotas import Quotas
 from headgate.turn.refresh import refresh
 from headgate.turn.refusal import ErrorCode, Refusal
 from headgate.turn.relay import ClientTransport, FiveTuple, Relay, RelayAddress, RelayTransport
-from headgate.turn.request import Outgoing, Request
+from headgate.turn.request import Identity, Outgoing, Request
 from headgate.turn.standing_challenge import standing_challenge
 from headgate.turn.stun.address import Family, TransportAddress, family_of
 from headgate.turn.stun.answer import Answer
@@ -38,7 +37,7 @@ from headgate.turn.stun.attribute import OF_DISCOVERY, Attribute
 from headgate.turn.stun.message import HEADER_SIZE, Message, MessageClass, Method
 from headgate.turn.wing import Wing
 
-__all__ = ["ASK_AGAIN", "TurnMachine"]
+__all__ = ["WAITING_NAMES", "TurnMachine"]
 
 Decision = Callable[[Wing, Request], Answer]
 
@@ -52,8 +51,6 @@ OF_TCP = frozenset({int(Method.CONNECT), int(Method.CONNECTION_BIND)})
 WAITING_NAMES = 256
 WAITING_EACH = 4
 """Requests that wait for another server's word about a name; a client that is not answered asks again."""
-ASK_AGAIN = 5.0
-"""Seconds after which another server that could not be asked is asked again about who is here."""
 
 
 class TurnMachine:
@@ -185,14 +182,7 @@ class TurnMachine:
             # Nobody's client sends a bare header, but the answer would be four times as long (S-06).
             self.dropped += 1
             return None
-        request.identity = authenticate(
-            request,
-            credentials=wing.credentials,
-            nonces=wing.nonces,
-            wall=wing.wall(),
-            strict=wing.settings.strict_expiry,
-            ask=bool(wing.settings.auth_http_address),
-        )
+        request.identity = self._authenticate(request)
         self._check_understood(request)
         if decision is not None:
             return decision(wing, request)
@@ -204,6 +194,26 @@ class TurnMachine:
         answer, connection = self._connections.bind(wing, request)
         self._out.append(Outgoing(request.five_tuple, request.finish(answer), join=connection))
         return None
+
+    def _authenticate(self, request: Request) -> Identity:
+        """Raises Refusal, Pending."""
+        wing, allocation = self._wing, request.allocation
+        known = allocation.credential_expires if allocation is not None else None
+        try:
+            identity = authenticate(
+                request,
+                credentials=wing.credentials,
+                nonces=wing.nonces,
+                wall=wing.wall(),
+                strict=wing.settings.strict_expiry,
+                ask=bool(wing.settings.auth_http_address),
+            )
+        finally:
+            if allocation is not None and allocation.credential_expires != known:
+                wing.events.append(Vouched(allocation))
+        if identity.stale:
+            self._ask_about(identity.name, request)
+        return identity
 
     def _check_understood(self, request: Request, *, discovery: bool = False) -> None:
         """RFC 8489 6.3.1, after authentication."""
@@ -218,30 +228,30 @@ class TurnMachine:
 
     # Another server's word
 
-    def _wait(self, name: str, request: Request) -> None:
+    def _ask_about(self, name: str, request: Request) -> list[tuple[FiveTuple, Message]] | None:
+        """Who waits for the answer; None: too many names are asked about. Strangers' ones are bounded, those
+        of whom something was said before are by what is remembered.
+        """
         waiting = self._waiting.get(name)
         if waiting is None:
-            if len(self._waiting) >= WAITING_NAMES:
-                self.dropped += 1
-                return
+            if len(self._waiting) >= WAITING_NAMES and name not in self._wing.credentials.remembered:
+                return None
             waiting = self._waiting[name] = []
             self._wing.events.append(CredentialWanted(name, request.five_tuple.client_host))
-        if len(waiting) < WAITING_EACH:
+        return waiting
+
+    def _wait(self, name: str, request: Request) -> None:
+        waiting = self._ask_about(name, request)
+        if waiting is not None and len(waiting) < WAITING_EACH:
             waiting.append((request.five_tuple, request.message))
         else:
             self.dropped += 1
 
     def credential_known(self, name: str, said: Remembered | None, *, now: float) -> None:
-        """Who waited is answered now. None: nobody could be asked. Who has an allocation goes on by what was
-        said before; the others are not answered, and ask again.
-        """
+        """Who waited is answered now. None: nobody could be asked; they are not answered, and ask again."""
         waiting = self._waiting.pop(name, [])
         if said is None:
-            before = self._wing.credentials.remembered.get(name)
-            waiting = [one for one in waiting if one[0] in self._wing.by_five_tuple]
-            if before is None or not waiting:
-                return
-            said = replace(before, until=now + ASK_AGAIN)
+            return
         self._wing.credentials.remember(name, said)
         for five_tuple, message in waiting:
             self.receive(five_tuple, message, now=now)
@@ -312,14 +322,25 @@ class TurnMachine:
         wing.quotas.follow(settings.quotas)
         self._budget.per_second = settings.quotas.answers_per_second
 
-    def listening(self, externals: Mapping[str, str], *, listeners: Sequence[TransportAddress] = ()) -> None:
+    def listening(
+        self,
+        externals: Mapping[str, str],
+        *,
+        hosts: Collection[str] = (),
+        listeners: Sequence[TransportAddress] = (),
+    ) -> None:
         """What our addresses are called outside, by the address; "" stands for all the others.
 
-        `listeners`: as for the constructor.
+        `hosts`: those where clients reach us, as far as they are known. `listeners`: as for the constructor.
         """
-        self._wing.externals = externals
-        self._wing.policy.outside = frozenset(externals.values())
-        self._wing.listeners = tuple(listeners)
+        wing = self._wing
+        wing.externals = externals
+        wing.policy.outside = frozenset(externals.values())
+        wing.listeners = tuple(listeners)
+        if not wing.relays:
+            # There we relay from: nobody is permitted more of them before the first allocation than after.
+            for host in {*hosts, *externals.values()}:
+                wing.policy.add_relay(host)
 
     # Out
 

@@ -37,7 +37,6 @@ def refresh(wing: Wing, request: Request) -> Answer:
         return _release(wing, request, allocation, only=family)
     allocation.lifetime = lifetime
     allocation.expires = request.now + lifetime
-    allocation.credential_expires = request.known().expires  # another server may have said another time since
     wing.relay.refresh(allocation.handle, lifetime=lifetime)
     wing.events.append(Refreshed(allocation, lifetime))
     answer = request.success().add_number(Attribute.LIFETIME, lifetime)

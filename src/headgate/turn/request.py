@@ -26,6 +26,8 @@ class Identity(Struct, frozen=True, gc=False):
     integrity: Integrity
     expires: float | None
     """Unix time at which the credential runs out."""
+    stale: bool = False
+    """Another server vouched for it so long ago that it is to be asked again."""
 
 
 class Outgoing(Struct, frozen=True, gc=False):

@@ -27,7 +27,7 @@ from headgate.turn.clients import Clients
 from headgate.turn.credentials import Credentials
 from headgate.turn.engine_relay import EngineRelay
 from headgate.turn.enquiry import Enquiry
-from headgate.turn.events import Allocated, CredentialWanted, Moved, PeerDenied, Released, TurnEvent
+from headgate.turn.events import Allocated, CredentialWanted, Moved, PeerDenied, Released, TurnEvent, Vouched
 from headgate.turn.generated_secret import FILE, generated_secret
 from headgate.turn.listeners import (
     SERVICE,
@@ -238,7 +238,8 @@ class TurnServer:
             if one.external is not None
         }
         self._relay.listeners = discoverable(self._opened)
-        self.machine.listening(externals, listeners=list(self._relay.listeners))
+        hosts = {one.endpoint.host for one in self._opened} - EVERYWHERE
+        self.machine.listening(externals, hosts=hosts, listeners=list(self._relay.listeners))
         self.engine.challenge(self.machine.challenge(now=time.monotonic()))
 
     # The engine's events
@@ -292,6 +293,8 @@ class TurnServer:
         match event:
             case Released():
                 self._registry.close(session, CloseReason.GOODBYE)
+            case Vouched():
+                self._sessions.lease_anew(session)
             case PeerDenied(_, peer):
                 self.denied_peers += 1
                 logger.debug("%s may not reach %s (turn.peers)", session, peer)
@@ -348,7 +351,8 @@ class TurnServer:
         self._show()
         self._revoke(before, credentials)
         if settings.strict_expiry != strict:
-            self._sessions.lease_anew()
+            for session in self.sessions:
+                self._sessions.lease_anew(session)
         self._warn(settings)
 
     def _take(self, handle: int, certificate: Certificate) -> None:
@@ -359,16 +363,11 @@ class TurnServer:
         self._opened[:] = [opened if one.handle == handle else one for one in self._opened]
 
     def _revoke(self, before: Credentials, now: Credentials) -> None:
-        """Whoever's password is not what it was has lost their access, and nobody else: not those of whom
-        another server's word is forgotten by now.
-        """
         verdicts: dict[str, bool] = {}
         for session in self.sessions:
             name = session.allocation.name
             if name not in verdicts:
-                old = {candidate.password for candidate in before.candidates(name)}
-                new = {candidate.password for candidate in now.candidates(name)}
-                verdicts[name] = bool(old & new) or (now.asks and not old)
+                verdicts[name] = now.still_admits(name, before=before)
             if not verdicts[name]:
                 self._registry.close(session, CloseReason.REVOKED)
 

@@ -32,22 +32,20 @@ ENDLESS = Endless()
 class CredentialLease:
     """Ends a session when its credential runs out, where the configuration is so strict."""
 
-    def __init__(self, expires: Callable[[], float | None], *, on_expiry: Callable[[], None]) -> None:
-        """`expires` tells Unix time, another one when the credential was renewed; None: it has no end."""
+    def __init__(self, expires: float, *, on_expiry: Callable[[], None]) -> None:
+        """`expires`: Unix time."""
         self._expires = expires
         self._on_expiry = on_expiry
         self._timer: asyncio.TimerHandle | None = None
         self._wait()
 
     def _wait(self) -> None:
-        expires = self._expires()
-        left = LONGEST_TIMER if expires is None else max(expires - time.time(), 0.0)
+        left = max(self._expires - time.time(), 0.0)
         self._timer = asyncio.get_running_loop().call_later(min(left, LONGEST_TIMER), self._look)
 
     def _look(self) -> None:
         self._timer = None
-        expires = self._expires()
-        if expires is None or time.time() < expires:
+        if time.time() < self._expires:
             self._wait()
         else:
             self._on_expiry()

@@ -127,21 +127,17 @@ class Sessions:
         session.finish(event.counters)
         self._registry.close(session, REASONS.get(EngineReason(event.reason), CloseReason.FAULT))
 
-    def lease_anew(self) -> None:
-        """What `strict` says is another thing now; those who are here follow."""
-        for session in self.everyone:
-            if session.lease is not None:
-                session.lease.release()
-            session.lease = self._lease(session)
+    def lease_anew(self, session: TurnSession) -> None:
+        """Its credential ends at another time, or `strict` says another thing."""
+        if session.lease is not None:
+            session.lease.release()
+        session.lease = self._lease(session)
 
     def _lease(self, session: TurnSession) -> Held:
-        allocation = session.allocation
-        if allocation.credential_expires is None or not self._strict():
+        expires = session.allocation.credential_expires
+        if expires is None or not self._strict():
             return ENDLESS
-        return CredentialLease(
-            lambda: allocation.credential_expires,
-            on_expiry=lambda: self._registry.close(session, CloseReason.EXPIRED),
-        )
+        return CredentialLease(expires, on_expiry=lambda: self._registry.close(session, CloseReason.EXPIRED))
 
     def _count(self, session: TurnSession) -> Totals:
         """What it moved so far. What is new of that counts for its transport."""
