@@ -127,3 +127,17 @@ def test_of_two_families_one_is_let_go_in_the_engine_too() -> None:
     assert error_of(answer) is None
     assert [host for host, _, _ in house.relay.bound.values()] == ["192.0.2.1"]
     assert house.machine.ports_taken == 1
+
+
+def test_where_we_turn_out_to_relay_from_is_judged_anew() -> None:
+    """What was granted while nobody knew is our own relayed addresses from then on (S-48)."""
+    house = House(relayAddresses=[])
+    client = house.client(server_host="9.9.9.1")
+    client.allocate()
+    there = TransportAddress("9.9.9.2", 53)
+    assert client.bind(0x4000, there) is None
+    (twin,) = house.relay.allocations.values()
+    assert twin.permissions == {"9.9.9.2": False}
+    house.client(server_host="9.9.9.2", client_port=2).allocate()
+    assert twin.permissions == {"9.9.9.2": True}
+    assert twin.channels == {0x4000: there}

@@ -23,7 +23,7 @@ from headgate.turn.nonce import Nonces
 from headgate.turn.own_listeners import OwnListeners
 from headgate.turn.peers import PeerPolicy
 from headgate.turn.permission import bind_channel, create_permission
-from headgate.turn.policy_change import follow_policy
+from headgate.turn.policy_change import follow_policy, judge_again
 from headgate.turn.ports import RelayPorts
 from headgate.turn.quotas import Quotas
 from headgate.turn.refresh import refresh
@@ -161,6 +161,8 @@ class TurnMachine:
         except Pending as pending:
             self._wait(pending.name, request)
             return
+        if wing.policy.has_learnt:
+            judge_again(wing, now=now)
         if answer is None:
             return
         if request.identity is None and not self._budget.admits(five_tuple.client_host, now=now):

@@ -110,9 +110,12 @@ class PeerPolicy:
         self.outside: frozenset[str] = frozenset()
         """Where clients reach us through NAT; may be exchanged. Such an address is as `add_own` has it."""
         self._seen: dict[str, bool] = {}
+        self.has_learnt = False
+        """Whether `add_relay` has told anything new; whoever judges by it what was granted before says no."""
 
     def add_relay(self, host: str) -> None:
         """It is an address that we relay from, or that peers see instead."""
+        self.has_learnt |= host not in self._relays
         self._relays.add(host)
 
     def add_own(self, host: str) -> None:

@@ -7,13 +7,20 @@ from headgate.turn.peers import PeerPolicy
 from headgate.turn.relay import RelayTransport
 from headgate.turn.wing import Wing
 
-__all__ = ["follow_policy"]
+__all__ = ["follow_policy", "judge_again"]
 
 
 def follow_policy(wing: Wing, policy: PeerPolicy, *, now: float) -> None:
     """Judge by it from now on, also what was granted before: a network that is closed is closed at once."""
     policy.take_over(wing.policy)
     wing.policy = policy
+    judge_again(wing, now=now)
+
+
+def judge_again(wing: Wing, *, now: float) -> None:
+    """What was granted before, by what the policy knows now."""
+    policy = wing.policy
+    policy.has_learnt = False
     for allocation in list(wing.by_handle.values()):
         _judge_permissions(wing, allocation, now=now)
         _judge_channels(wing, allocation, now=now)
