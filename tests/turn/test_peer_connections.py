@@ -91,10 +91,16 @@ async def echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> No
 
 
 async def test_a_client_connects_to_a_peer() -> None:
+    gone = asyncio.Event()
+
+    async def echo_once(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await echo(reader, writer)
+        gone.set()
+
     async with (
         relaying() as server,
         connect(server) as client,
-        await asyncio.start_server(echo, "127.0.0.1", 0) as listening,
+        await asyncio.start_server(echo_once, "127.0.0.1", 0) as listening,
     ):
         await allocate(client)
         peer = TransportAddress(*listening.sockets[0].getsockname())
@@ -103,6 +109,8 @@ async def test_a_client_connects_to_a_peer() -> None:
         again = await client.ask(Method.CONNECT, peer=peer)
         assert error_of(again) == ErrorCode.CONNECTION_ALREADY_EXISTS
         assert await bind(server, answer.attributes[Attribute.CONNECTION_ID], b"to and fro") == b"to and fro"
+        async with asyncio.timeout(PATIENCE):
+            await gone.wait()
 
 
 async def test_a_peer_connects_to_a_client() -> None:
@@ -133,6 +141,7 @@ async def test_who_may_not_be_connected_may_not_connect_either() -> None:
         async with asyncio.timeout(PATIENCE):
             assert await reader.read(1) == b""
         writer.close()
+        await writer.wait_closed()
         assert error_of(await other.ask(Method.CONNECT, peer=relayed)) is None
         attempt = await client.receive()  # of the other client's, and none before it
         assert attempt.method == Method.CONNECTION_ATTEMPT
