@@ -141,6 +141,11 @@ impl EventQueue {
         self.signal.as_raw_fd()
     }
 
+    /// Count a connection that is not taken, whoever's door it came to.
+    pub fn refuse_connection(&self) {
+        self.refused_connections.fetch_add(1, SeqCst);
+    }
+
     pub fn is_full(&self) -> bool {
         self.waiting.lock().expect("no holder panics").events.len() >= self.capacity
     }

@@ -19,7 +19,6 @@ use std::collections::HashMap;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::atomic::Ordering::SeqCst;
 use std::time::{Duration, Instant};
 
 use mio::event::Source;
@@ -295,7 +294,7 @@ impl Worker {
                 Ok(accepted) => accepted,
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
                 Err(error) if is_out_of_room(&error) => {
-                    self.shared.events.refused_connections.fetch_add(1, SeqCst);
+                    self.shared.events.refuse_connection();
                     accepting.paused_until = Some(now + ACCEPT_PAUSE);
                     return;
                 }
@@ -305,7 +304,7 @@ impl Worker {
             let Ok(local) = socket.local_addr() else { continue };
             let room = bound.admits(&socket) && !self.shared.events.is_full();
             let Some(admission) = Admission::of(listener).filter(|_| room) else {
-                self.shared.events.refused_connections.fetch_add(1, SeqCst);
+                self.shared.events.refuse_connection();
                 continue; // the socket is dropped, and so closed
             };
             let worker = self.next_to_accept;

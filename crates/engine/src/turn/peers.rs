@@ -3,7 +3,6 @@
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::Ordering::SeqCst;
 use std::time::Instant;
 
 use mio::Interest;
@@ -77,14 +76,14 @@ impl Wing {
                 Ok(accepted) => accepted,
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return false,
                 Err(error) if is_out_of_room(&error) => {
-                    self.shared.events.refused_connections.fetch_add(1, SeqCst);
+                    self.shared.events.refuse_connection();
                     inviting.paused = true;
                     return false;
                 }
                 Err(_) => continue, // the peer was gone before it was accepted
             };
             if !bound.admits(&socket) {
-                self.shared.events.refused_connections.fetch_add(1, SeqCst);
+                self.shared.events.refuse_connection();
                 continue; // the socket is dropped, and so closed
             }
             let allocation = inviting.allocation;

@@ -2,7 +2,6 @@
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
-use std::sync::atomic::Ordering::SeqCst;
 use std::time::Instant;
 
 use super::allocation::Dropped;
@@ -91,7 +90,7 @@ impl Wing {
             return self.totals().requests_over_budget.add(1);
         }
         let Some(admission) = Admission::of(listener, client.ip()) else {
-            self.shared.events.refused_connections.fetch_add(1, SeqCst);
+            self.shared.events.refuse_connection();
             return;
         };
         let five_tuple = FiveTuple {

@@ -2,7 +2,6 @@
 
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::Ordering::SeqCst;
 use std::time::Instant;
 
 use mio::Interest;
@@ -62,7 +61,7 @@ impl Wing {
                 Ok(accepted) => accepted,
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return false,
                 Err(error) if is_out_of_room(&error) => {
-                    self.shared.events.refused_connections.fetch_add(1, SeqCst);
+                    self.shared.events.refuse_connection();
                     accepting.paused = true;
                     return false;
                 }
@@ -73,7 +72,7 @@ impl Wing {
             let listener = &accepting.listener;
             let Some(admission) = Admission::of(listener, client.ip()).filter(|_| bound.admits(&socket))
             else {
-                self.shared.events.refused_connections.fetch_add(1, SeqCst);
+                self.shared.events.refuse_connection();
                 continue; // the socket is dropped, and so closed
             };
             let worker = accepting.next_worker;
